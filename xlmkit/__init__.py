@@ -1,0 +1,38 @@
+"""xlmkit: cross-lingual natural language inference with XLM, fed exactly as its authors fed it.
+
+Importing makes names and nothing else: torch, transformers and pandas load with the first function that needs them (PEP 562)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LANGUAGES": "languages",
+    "read_pairs": "pairs",
+    "save": "results",
+    "read_results": "results",
+    "load": "checkpoint",
+    "NLIModel": "checkpoint",
+    "encode": "encoding",
+    "Encoding": "encoding",
+    "predict": "inference",
+    "classify": "inference",
+    "evaluate": "metrics",
+    "explain": "attribution",
+    "Explanation": "explanation",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"xlmkit.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'xlmkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
