@@ -1,0 +1,146 @@
+"""A tiny XLM in memory for every test: 15 language embeddings, three labels, pieces in the scripts of all 15 languages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
+# Letters as they are after lower-casing and the removal of marks (Unicode Mn).
+ALPHABET = (
+    "abcdefghijklmnopqrstuvwxyzıđßæø"
+    "αβγδεζηθικλμνξοπρσςτυφχψω"
+    "абвгдежзиклмнопрстуфхцчшщъыьэюя"
+    "ابتثجحخدذرزسشصضطظعغفقكلمنهويىةءٹپچڈڑژکگںھہیے"
+    "अआइईउऊएऐओऔकखगघचछजझटठडढणतथदधनपफबभमयरलवशषसहािीोौ"
+    "กขคงจชซญฎฐณดตถทธนบปผฝพฟภมยรลวศสหอฮะาเแโใไ"
+    "的一是不我人们他在有这个大来上国说到时要就出会可你天下雨狗猫书红吃"
+    "0123456789.,;:!?'\"()-।۔،؟。，？"
+)
+# Short common words; their pieces grow from the left, one merge a letter.
+WORDS = """
+the a is not in and man dog cat sleeps eats red book no one it rains today
+der die das ist nicht ein und hund katze mann schlaft es regnet heute
+le la est ne pas un et chien chat homme dort il pleut
+el los es no un y perro gato hombre duerme llueve hoy
+η το ειναι δεν ενας και ο σκυλος γατα κοιμαται βρεχει σημερα
+не е и на куче котка човек спи вали днес
+это не на и собака кошка человек спит идет дождь сегодня
+bir ve degil kopek kedi adam uyuyor bugun yagmur
+la khong mot va con cho meo nguoi dang ngu hom nay troi mua
+si na ni mbwa paka mtu analala leo mvua inanyesha
+هذا ليس في من كلب قطة رجل ينام تمطر اليوم
+یہ نہیں ہے کتا بلی آدمی سو رہا آج بارش
+एक नही ह और कता आदमी सो रहा आज
+ไม เปน และ แมว หมา คน นอน วน ฝน ตก
+不是 一个 他们 我们 今天 下雨 没有
+""".split()
+
+
+def tables() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """A vocabulary and its merges in XLM's form: "x" inside a word, "x</w>" at its end; every intermediate has an id."""
+    vocabulary = dict.fromkeys(SPECIALS)
+    vocabulary |= dict.fromkeys(piece for letter in ALPHABET for piece in (letter, letter + "</w>"))
+    merges: dict[tuple[str, str], None] = {}
+    for word in WORDS:
+        known = [letter if letter in ALPHABET else None for letter in word]
+        if None in known or len(word) == 1:
+            continue
+        letters = [*word[:-1], word[-1] + "</w>"]
+        for end in range(1, len(letters)):
+            pair = ("".join(letters[:end]), letters[end])
+            merges.setdefault(pair)
+            vocabulary.setdefault("".join(pair))
+    return {piece: number for number, piece in enumerate(vocabulary)}, list(merges)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material beside the repository; tests that read it are skipped without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("../shared (reference texts and logits of the authors' code) is not here")
+    return folder
+
+
+def tiny_network():
+    """An untrained XLM of two layers, with weights large enough that labels differ between pairs."""
+    import torch
+    from transformers import XLMConfig, XLMForSequenceClassification
+
+    from xlmkit.languages import LANGUAGES
+
+    vocabulary, _ = tables()
+    labels = ["contradiction", "neutral", "entailment"]
+    config = XLMConfig(
+        vocab_size=len(vocabulary),
+        emb_dim=64,
+        n_layers=2,
+        n_heads=4,
+        n_langs=len(LANGUAGES),
+        use_lang_emb=True,
+        max_position_embeddings=512,
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: number for number, label in enumerate(labels)},
+        lang2id={code: language.id for code, language in LANGUAGES.items()},
+        id2lang={language.id: code for code, language in LANGUAGES.items()},
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20)
+        network = XLMForSequenceClassification(config)
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                if weight.dim() == 2:
+                    weight.normal_(0.0, 0.6 if "embeddings" in name else 1.5 / weight.shape[1] ** 0.5)
+            network.transformer.embeddings.weight[config.pad_token_id] = 0.0
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """The tiny model as a folder in Hugging Face's form, with `xlmkit.json`."""
+    folder = tmp_path_factory.mktemp("tiny") / "tiny-xlm"
+    network = tiny_network()
+    network.save_pretrained(folder)
+    vocabulary, merges = tables()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text("".join(f"{a} {b}\n" for a, b in merges), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lowercase_and_remove_accent": True}))
+    (folder / "xlmkit.json").write_text(
+        json.dumps({"format": 1, "pair_format": "xlm", "preprocessing": "1", "labels": list_labels(network)})
+    )
+    return folder
+
+
+def list_labels(network) -> list[str]:
+    """Names in the order of the logits."""
+    return [network.config.id2label[number] for number in range(network.config.num_labels)]
+
+
+@pytest.fixture(scope="session")
+def nli():
+    """The tiny model, built in memory: float32 on the CPU, taken as trained."""
+    import torch
+
+    from xlmkit.checkpoint import NLIModel
+    from xlmkit.languages import LANGUAGES
+    from xlmkit.pieces import Pieces
+
+    network = tiny_network()
+    return NLIModel(
+        network=network,
+        pieces=Pieces.from_tables(*tables()),
+        labels=tuple(list_labels(network)),
+        languages={code: language.id for code, language in LANGUAGES.items()},
+        pair_format="xlm",
+        lowercase=True,
+        task="nli",
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        trained=True,
+        source="tiny",
+        provenance={"source": "tiny", "weights_sha256": "0" * 64, "trained": True},
+    )

@@ -1,0 +1,70 @@
+"""A checkpoint becomes an `NLIModel`: network, pieces, labels by name, language ids, pair format and provenance.
+
+Nothing is guessed: a head that was never trained, labels without names, tensors that are missing or do not fit are
+refused. What XLM's checkpoints hold, and what the usual path makes of them, follows facebookresearch/XLM (Lample and
+Conneau 2019) and the issues of transformers that README names."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from transformers import XLMForSequenceClassification, XLMWithLMHeadModel
+
+from xlmkit.pieces import Pieces
+
+PAIR_FORMATS = ("xlm", "huggingface")
+
+
+@dataclass(frozen=True, eq=False)
+class NLIModel:
+    """One checkpoint, ready for `predict` and `explain`.
+
+    Attributes
+    ----------
+    network : in float32, in evaluation mode, without gradients for its weights, on `device`.
+    pieces : the vocabulary and its merges.
+    labels : names in the order of the logits; () where `task` is "mlm".
+    languages : code -> language id of this checkpoint; empty where it knows none.
+    pair_format : "xlm" for `</s> P </s> H </s>` (the authors'), "huggingface" for `<s> P </s> H </s>`.
+    lowercase : whether texts are lower-cased and stripped of marks (`do_lowercase_and_remove_accent`).
+    task : "nli" or "mlm".
+    device, dtype : where predictions are computed, and in which precision; attributions are always float32.
+    trained : False where the head is random, so that every prediction can say so.
+    source : what was asked for: a folder or a Hub name.
+    provenance : source, sha256 of the weights, versions, the content of `xlmkit.json`."""
+
+    network: XLMForSequenceClassification | XLMWithLMHeadModel
+    pieces: Pieces
+    labels: tuple[str, ...]
+    languages: Mapping[str, int]
+    pair_format: str
+    lowercase: bool
+    task: str
+    device: torch.device
+    dtype: torch.dtype
+    trained: bool
+    source: str
+    provenance: Mapping[str, Any]
+
+    @property
+    def uses_language_ids(self) -> bool:
+        """Whether the network has language embeddings at all (xlm-mlm-17 and -100 have none)."""
+        config = self.network.config
+        return bool(config.use_lang_emb and config.n_langs > 1)
+
+    @property
+    def max_positions(self) -> int:
+        """Most tokens that one input may have, special tokens included."""
+        return int(self.network.config.max_position_embeddings)
+
+    @cached_property
+    def prediction_network(self) -> XLMForSequenceClassification | XLMWithLMHeadModel:
+        """The network in `dtype`: itself where that is float32, else a copy, made once."""
+        if self.dtype == torch.float32:
+            return self.network
+        return copy.deepcopy(self.network).to(self.dtype)
