@@ -1,0 +1,69 @@
+"""Laws of the forward path: the numbers of transformers and of the authors' own code, whatever the batch."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import torch
+
+from xlmkit import forward
+from xlmkit.encoding import encode
+
+PAIRS = (
+    [
+        "The dog sleeps.",
+        "Der Hund schläft nicht.",
+        "वह आज नहीं सो रहा है।",
+        "A man eats a book and a cat eats the dog.",
+    ],
+    ["No dog sleeps.", "Ein Hund schläft.", "The man is not in the book.", "Η γάτα κοιμάται."],
+    ["en", "de", "hi", "en"],
+)
+
+
+def encoded(nli):
+    return encode(nli, *PAIRS, hypothesis_languages=["en", "de", "en", "el"])
+
+
+def plain(nli, encoding):
+    with torch.no_grad():
+        return nli.network(
+            input_ids=encoding.input_ids, langs=encoding.langs, attention_mask=encoding.attention_mask
+        ).logits
+
+
+def test_the_logits_equal_those_of_transformers(nli):
+    encoding = encoded(nli)
+    assert torch.allclose(forward.logits(nli, encoding), plain(nli, encoding), atol=1e-5)
+
+
+def test_padding_does_not_change_the_logits(nli):
+    encoding = encoded(nli)
+    together = forward.logits(nli, encoding)
+    for row in range(len(encoding)):
+        assert torch.allclose(forward.logits(nli, encoding.select([row]))[0], together[row], atol=1e-5)
+
+
+def test_pooling_that_needs_every_position_equals_transformers_too(nli):
+    network = copy.deepcopy(nli.network)
+    network.config.summary_type = network.sequence_summary.summary_type = "mean"
+    mean = dataclasses.replace(nli, network=network)
+    encoding = encoded(mean)
+    assert torch.allclose(forward.logits(mean, encoding), plain(mean, encoding), atol=1e-5)
+
+
+def test_the_embedding_path_gives_the_same_logits_and_carries_gradients(nli):
+    encoding = encoded(nli)
+    embeddings = forward.embed(nli, encoding.input_ids).requires_grad_()
+    found = forward.logits_from_embeddings(nli, embeddings, encoding.langs, encoding.attention_mask)
+    assert torch.allclose(found, forward.logits(nli, encoding), atol=1e-5)
+    (gradient,) = torch.autograd.grad(found.sum(), embeddings)
+    assert gradient.abs().sum() > 0
+    assert gradient[encoding.attention_mask == 0].abs().sum() == 0
+
+
+def test_the_language_id_changes_the_logits(nli):
+    right, wrong = (encode(nli, "The dog sleeps.", "No dog.", code) for code in ("en", "sw"))
+    assert torch.equal(right.input_ids, wrong.input_ids)
+    assert not torch.allclose(forward.logits(nli, right), forward.logits(nli, wrong), atol=1e-3)

@@ -1,0 +1,278 @@
+"""Inference: pairs -> probabilities by label name, in batches that waste nothing and do not change the numbers.
+
+Zero-shot classification asks the same model whether a text entails "the topic of this text is ..." (Yin et al. 2019, arXiv:1909.00161)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from xlmkit import __version__, forward
+from xlmkit.checkpoint import NLIModel
+from xlmkit.encoding import Encoding, encode
+from xlmkit.languages import resolve
+from xlmkit.notices import say
+from xlmkit.pairs import check_pairs
+
+CHUNK = 4096  # pairs that are encoded and sorted by length together
+BATCH_TOKENS = {"cpu": 4096, "mps": 8192, "cuda": 65536}  # padded tokens in one batch
+
+TEMPLATES: dict[str, str] = {
+    "ar": "موضوع هذا النص هو {}.",
+    "bg": "Темата на този текст е {}.",
+    "de": "Das Thema dieses Textes ist {}.",
+    "el": "Το θέμα αυτού του κειμένου είναι {}.",
+    "en": "The topic of this text is {}.",
+    "es": "El tema de este texto es {}.",
+    "fr": "Le sujet de ce texte est {}.",
+    "hi": "इस पाठ का विषय {} है।",
+    "ru": "Тема этого текста — {}.",
+    "sw": "Mada ya maandishi haya ni {}.",
+    "th": "หัวข้อของข้อความนี้คือ{}",
+    "tr": "Bu metnin konusu {}.",
+    "ur": "اس متن کا موضوع {} ہے۔",
+    "vi": "Chủ đề của văn bản này là {}.",
+    "zh": "这段文字的主题是{}。",
+}
+"""The hypothesis of zero-shot classification in each language; `{}` takes the label, in a place that asks for no inflection."""
+
+
+def predict(
+    nli: NLIModel,
+    pairs: pd.DataFrame,
+    *,
+    batch_tokens: int | None = None,
+    max_tokens: int = 256,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Predict the label of every pair.
+
+    Parameters
+    ----------
+    pairs : a frame as `read_pairs` gives it: `premise`, `hypothesis`, `language` (or `premise_language` and `hypothesis_language`).
+    batch_tokens : padded tokens in one batch; None chooses by device. Out of memory halves it and goes on.
+    max_tokens : the longest pair, special tokens included; longer ones are cut as `encode` says and marked `truncated`.
+
+    Returns
+    -------
+    The given rows, index and columns, and `label`, `p_<label>` for each label (probabilities in [0, 1]), `truncated`, `correct` where the frame
+    has gold labels (missing where a row has none), and `untrained` = True throughout if the model's head is random.
+    `attrs["provenance"]` names model, kit version and settings.
+
+    Raises
+    ------
+    ValueError : if rows are faulty (all are named at once), or the model has no NLI head."""
+    _need_head(nli)
+    frame = check_pairs(pairs)
+    found, truncated = _logits_of_frame(nli, frame, batch_tokens, max_tokens, progress)
+    probabilities = _softmax(found)
+    result = frame.copy()
+    result["label"] = (
+        np.array(nli.labels, dtype=object)[found.argmax(1)] if len(frame) else np.array([], dtype=object)
+    )
+    for column, label in enumerate(nli.labels):
+        result[f"p_{label}"] = probabilities[:, column]
+    result["truncated"] = truncated
+    if "gold" in result:
+        correct = (result["label"] == result["gold"]).astype("boolean")
+        result["correct"] = correct.mask(result["gold"].isna())
+    if not nli.trained:
+        result["untrained"] = True
+    settings = {
+        "max_tokens": max_tokens,
+        "dtype": str(nli.dtype).removeprefix("torch."),
+        "device": nli.device.type,
+    }
+    result.attrs["provenance"] = provenance(nli, "predict", settings)
+    return result
+
+
+def logits(
+    nli: NLIModel, encoding: Encoding, *, batch_tokens: int | None = None, bar: tqdm | None = None
+) -> np.ndarray:
+    """Logits of every pair of an encoding, in length-sorted batches.
+
+    Returns
+    -------
+    (N, labels) float32, in the order of the pairs and of `nli.labels`. They do not depend on the batches (1e-5 in fp32).
+
+    Raises
+    ------
+    ValueError : if the model has no NLI head.
+    MemoryError : if not even one pair fits."""
+    _need_head(nli)
+    budget = batch_tokens or BATCH_TOKENS[nli.device.type]
+    if budget < 1:
+        raise ValueError(f"`batch_tokens` must be a positive number of tokens; got {batch_tokens!r}")
+    found = np.empty((len(encoding), len(nli.labels)), dtype=np.float32)
+    waiting = list(_batches(encoding.lengths, budget))[::-1]
+    while waiting:
+        rows = waiting.pop()
+        try:
+            found[rows] = forward.logits(nli, encoding.select(rows)).numpy()
+        except RuntimeError as error:
+            waiting += _halves(rows, error)
+            continue
+        if bar is not None:
+            bar.update(len(rows))
+    return found
+
+
+def classify(
+    nli: NLIModel,
+    texts: str | Sequence[str],
+    labels: Sequence[str],
+    language: str | Sequence[str],
+    *,
+    template: str | None = None,
+    multi_label: bool = False,
+    batch_tokens: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Zero-shot classification: which of `labels` does each text entail?
+
+    Parameters
+    ----------
+    labels : the candidates, in words of the text's language ("sport", "politics").
+    language : code of all texts, or one a text.
+    template : a hypothesis with `{}` for the label; None takes `TEMPLATES` of the text's language.
+    multi_label : False: the probabilities of a text sum to 1 (softmax of the entailment logits over the labels). True: each label is
+        judged alone (entailment against contradiction).
+
+    Returns
+    -------
+    One row a text: `text`, `language`, `label` (the best), and `p_<label>` in [0, 1] for each candidate.
+
+    Raises
+    ------
+    ValueError : if there are no labels, labels repeat, the template has no `{}`, or the model's labels lack entailment."""
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    languages = [
+        resolve(code) for code in ([language] * len(texts) if isinstance(language, str) else language)
+    ]
+    _check_candidates(nli, texts, labels, languages, template, multi_label)
+    hypotheses = [
+        (template or TEMPLATES[code]).replace("{}", label) for code in languages for label in labels
+    ]
+    frame = pd.DataFrame(
+        {
+            "premise": np.repeat(np.array(texts, dtype=object), len(labels)),
+            "hypothesis": hypotheses,
+            "language": np.repeat(np.array(languages, dtype=object), len(labels)),
+        }
+    )
+    found, _ = _logits_of_frame(nli, check_pairs(frame), batch_tokens, 256, progress)
+    entailment = found[:, nli.labels.index("entailment")]
+    if multi_label:
+        against = found[:, nli.labels.index("contradiction")]
+        chances = _softmax(np.stack([against, entailment], 1))[:, 1].reshape(len(texts), len(labels))
+    else:
+        chances = _softmax(entailment.reshape(len(texts), len(labels)))
+    result = pd.DataFrame({"text": texts, "language": languages})
+    result["label"] = np.array(labels, dtype=object)[chances.argmax(1)] if texts else []
+    for column, label in enumerate(labels):
+        result[f"p_{label}"] = chances[:, column]
+    if not nli.trained:
+        result["untrained"] = True
+    result.attrs["provenance"] = provenance(
+        nli, "classify", {"template": template, "multi_label": multi_label}
+    )
+    return result
+
+
+def provenance(nli: NLIModel, task: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a result must carry to be made again: the model, the kit's version, what was asked."""
+    return {"xlmkit": __version__, "task": task, "settings": settings, "model": dict(nli.provenance)}
+
+
+def _logits_of_frame(
+    nli: NLIModel, frame: pd.DataFrame, batch_tokens: int | None, max_tokens: int, progress: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, labels) float32 logits and (N,) truncated of a checked frame."""
+    found = np.empty((len(frame), len(nli.labels)), dtype=np.float32)
+    truncated = np.zeros(len(frame), dtype=bool)
+    sides = ("language", "language") if "language" in frame else ("premise_language", "hypothesis_language")
+    columns = [frame[name].to_list() for name in ("premise", "hypothesis", *sides)]
+    with tqdm(total=len(frame), desc="predict", unit="pair", disable=not progress) as bar:
+        for start in range(0, len(frame), CHUNK):
+            rows = slice(start, start + CHUNK)
+            premises, hypotheses, languages, others = (column[rows] for column in columns)
+            encoding = encode(
+                nli,
+                premises,
+                hypotheses,
+                languages,
+                hypothesis_languages=others,
+                max_tokens=max_tokens,
+                spans=False,
+            )
+            found[rows] = logits(nli, encoding, batch_tokens=batch_tokens, bar=bar)
+            truncated[rows] = encoding.truncated
+    return found, truncated
+
+
+def _batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Rows, longest first, in batches of at most `budget` padded tokens (and at least one row)."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // int(lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def _halves(rows: np.ndarray, error: RuntimeError) -> list[np.ndarray]:
+    """The two halves of a batch that did not fit into memory; any other error is raised again."""
+    if not (isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)):
+        raise error
+    if len(rows) == 1:
+        raise MemoryError(
+            "one pair alone does not fit into memory; remedy: a lower `max_tokens`, dtype='bfloat16', or device='cpu'"
+        ) from error
+    say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(rows) // 2
+    return [rows[middle:], rows[:middle]]
+
+
+def _need_head(nli: NLIModel) -> None:
+    if nli.task != "nli":
+        raise ValueError(
+            f"expected a model with an NLI head; got task {nli.task!r}; remedy: load(source, task='nli')"
+        )
+
+
+def _check_candidates(
+    nli: NLIModel,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    languages: Sequence[str],
+    template: str | None,
+    multi_label: bool,
+) -> None:
+    _need_head(nli)
+    needed = {"entailment", "contradiction"} if multi_label else {"entailment"}
+    if not needed <= set(nli.labels):
+        raise ValueError(
+            f"zero-shot classification needs the labels {sorted(needed)}; the model has {nli.labels!r}"
+        )
+    if isinstance(labels, str) or not labels or len(set(labels)) != len(labels):
+        raise ValueError(f"`labels` must be one or more different names; got {labels!r}")
+    if len(languages) != len(texts):
+        raise ValueError(
+            f"`language` needs one code for all texts or one a text; got {len(languages)} for {len(texts)}"
+        )
+    if template is not None and "{}" not in template:
+        raise ValueError(f"`template` must hold {{}} where the label goes; got {template!r}")
+
+
+def _softmax(values: np.ndarray) -> np.ndarray:
+    """(N, K) -> (N, K) float64 that sums to 1 by row."""
+    shifted = np.exp(values.astype(np.float64) - values.max(1, keepdims=True, initial=-np.inf))
+    return shifted / shifted.sum(1, keepdims=True)
