@@ -1,0 +1,54 @@
+# xlmkit. `make` alone lists the commands. Written for GNU make 3.81 (macOS) and later.
+#   PYTHON=python3.12   the Python that .venv is made with        PORT=8888   JupyterLab's port
+#   LAB_FLAGS="--no-browser --ip=127.0.0.1"   further JupyterLab options
+
+PYTHON ?=
+PORT ?= 8888
+LAB_FLAGS ?=
+BIN = .venv/bin
+INSTALL = PYTHON="$(PYTHON)" sh .ci/install
+
+# A folder that was moved or copied has an environment that points to the old place.
+ifneq ($(shell cat .venv/.home 2>/dev/null),$(shell pwd -P))
+MOVED = moved
+endif
+
+.PHONY: help lab test report lint bench clean moved
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets up .venv)
+	@echo "make lab: JupyterLab at http://localhost:$(PORT) (or the next free port); Ctrl-C twice stops it."
+	@cd notebooks && root=; [ "$$(id -u)" -ne 0 ] || root=--allow-root; \
+	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
+
+test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
+	@echo "make test: all tests, offline, on the embedded model."
+	@$(BIN)/python -m pytest
+
+report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
+	@echo "make report: runs every notebook on the embedded model and writes report/*.html; a few minutes."
+	@mkdir -p report
+	@$(BIN)/python -m nbconvert --to html --execute --output-dir=report notebooks/*.ipynb
+	@ls report/*.html
+
+lint: .venv/.ready-test  ## ruff (rules and format) and mypy
+	@echo "make lint: ruff and mypy; half a minute the first time, seconds after."
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+bench: .venv/.ready-test  ## measure the speed of preprocessing and prediction
+	@echo "make bench: prints the speed tables of tests/benchmarks; several minutes on one core, best on an idle machine."
+	@for file in tests/benchmarks/*.py; do [ ! -f "$$file" ] || $(BIN)/python "$$file" || exit 1; done
+
+clean:  ## remove reports, caches and build leftovers (.venv stays: delete that folder yourself)
+	@rm -rf report build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/.ready-lab: pyproject.toml .ci/constraints.txt $(MOVED)
+	@$(INSTALL) lab
+
+.venv/.ready-test: pyproject.toml .ci/constraints.txt $(MOVED)
+	@$(INSTALL) test
