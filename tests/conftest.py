@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +39,7 @@ si na ni mbwa paka mtu analala leo mvua inanyesha
 एक नही ह और कता आदमी सो रहा आज
 ไม เปน และ แมว หมา คน นอน วน ฝน ตก
 不是 一个 他们 我们 今天 下雨 没有
-""".split()
+"""
 
 
 def tables() -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -44,7 +47,7 @@ def tables() -> tuple[dict[str, int], list[tuple[str, str]]]:
     vocabulary = dict.fromkeys(SPECIALS)
     vocabulary |= dict.fromkeys(piece for letter in ALPHABET for piece in (letter, letter + "</w>"))
     merges: dict[tuple[str, str], None] = {}
-    for word in WORDS:
+    for word in WORDS.split():
         known = [letter if letter in ALPHABET else None for letter in word]
         if None in known or len(word) == 1:
             continue
@@ -99,16 +102,20 @@ def tiny_network():
     return network.eval().requires_grad_(False)
 
 
+def write_pieces(folder: Path, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
+    """vocab.json, merges.txt and tokenizer_config.json, as a published checkpoint has them."""
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text("".join(f"{a} {b}\n" for a, b in merges), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lowercase_and_remove_accent": True}))
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory) -> Path:
     """The tiny model as a folder in Hugging Face's form, with `xlmkit.json`."""
     folder = tmp_path_factory.mktemp("tiny") / "tiny-xlm"
     network = tiny_network()
     network.save_pretrained(folder)
-    vocabulary, merges = tables()
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    (folder / "merges.txt").write_text("".join(f"{a} {b}\n" for a, b in merges), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lowercase_and_remove_accent": True}))
+    write_pieces(folder, *tables())
     (folder / "xlmkit.json").write_text(
         json.dumps({"format": 1, "pair_format": "xlm", "preprocessing": "1", "labels": list_labels(network)})
     )
@@ -144,3 +151,28 @@ def nli():
         source="tiny",
         provenance={"source": "tiny", "weights_sha256": "0" * 64, "trained": True},
     )
+
+
+@dataclass(frozen=True)
+class Authors:
+    """A checkpoint, and what the authors' own code computes with it; see golden_logits/SOURCE.md."""
+
+    nli: Any
+    pairs: tuple[dict[str, Any], ...]  # input_ids, langs, logits, and the two sides that they are made of
+
+
+@pytest.fixture(scope="session")
+def authors(tmp_path_factory) -> Authors:
+    """The authors' logits for 12 pairs; the network is loaded from its folder as a user would."""
+    from xlmkit.checkpoint import load
+
+    golden = Path(__file__).parent / "golden_logits"
+    folder = tmp_path_factory.mktemp("authors")
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(golden / name, folder)
+    size = json.loads((golden / "config.json").read_text())["vocab_size"]
+    names = [*SPECIALS, *(chr(0x4E00 + number) + "</w>" for number in range(size - len(SPECIALS)))]
+    write_pieces(folder, {piece: number for number, piece in enumerate(names)}, [])
+    (folder / "xlmkit.json").write_text(json.dumps({"format": 1, "pair_format": "xlm"}))
+    nli = load(folder, device="cpu", dtype="float32")
+    return Authors(nli, tuple(json.loads((golden / "golden.json").read_text())))

@@ -1,0 +1,156 @@
+"""A checkpoint becomes an `NLIModel`: network, pieces, labels by name, language ids, pair format and provenance.
+
+Nothing is guessed: a head that was never trained, labels without names, tensors that are missing or do not fit are refused.
+What XLM's checkpoints hold follows facebookresearch/XLM (Lample and Conneau 2019); that the published ones have no NLI head,
+and that the usual path fills it with random numbers, is transformers #14558 and #2053, XLM #110, #199, #235 and #281."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from xlmkit import __version__
+from xlmkit.checkpoint import hardware, settings, weights
+from xlmkit.checkpoint.model import PAIR_FORMATS, NLIModel
+from xlmkit.checkpoint.source import Place, locate
+from xlmkit.notices import say
+from xlmkit.pieces import Pieces
+from xlmkit.preprocessing import VERSION
+
+__all__ = ["PAIR_FORMATS", "NLIModel", "load"]
+
+TASKS = ("nli", "mlm")
+
+
+def load(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+    task: str = "nli",
+    allow_untrained: bool = False,
+) -> NLIModel:
+    """Load a checkpoint of XLM, ready for `predict` and `explain`.
+
+    Parameters
+    ----------
+    source : None for the embedded model, a folder (config.json, model.safetensors, vocab.json, merges.txt,
+        tokenizer_config.json and, from this kit, xlmkit.json), or a Hub name such as "FacebookAI/xlm-mlm-xnli15-1024".
+    device : "auto" takes CUDA, then MPS, then the CPU; or "cpu", "mps", "cuda", "cuda:1".
+    dtype : precision of predictions; "auto" takes bfloat16 where the hardware computes it natively, float32 elsewhere.
+        Attributions are always computed in float32.
+    task : "nli" for a classifier of pairs, "mlm" for the language model (fill-mask).
+    allow_untrained : load a checkpoint without an NLI head all the same, with a random one (always the same); every
+        prediction is then marked as untrained.
+
+    Raises
+    ------
+    ValueError : if the checkpoint has no trained head, or is damaged, foreign, or contradicts itself; or an option is unknown.
+    FileNotFoundError, NotADirectoryError : if there is no such folder or Hub name, or files are missing.
+    ConnectionError : if the Hub cannot be reached and its cache does not have the checkpoint."""
+    if task not in TASKS:
+        raise ValueError(f"`task` must be one of {', '.join(map(repr, TASKS))}; got {task!r}")
+    place = locate(source)
+    settings.check_files(place.folder, place.name)
+    config = settings.read_config(place.folder, classifier=task == "nli")
+    kit_file = settings.read_kit_file(place.folder)
+    pieces = _read_pieces(place, config.vocab_size)
+    files = weights.weight_files(place.folder, place.name)
+    tensors = weights.read_tensors(files)
+    trained = _check_head(tensors, place.name, task, allow_untrained)
+    labels = _name_labels(config, kit_file, tensors, place.name, trained) if task == "nli" else ()
+    network = weights.build(config, tensors, task, place.name)
+    languages = settings.read_languages(config, place.folder, place.name)
+    chosen_device, chosen_dtype = hardware.choose(device, dtype)
+    return NLIModel(
+        network=network.to(chosen_device),
+        pieces=pieces,
+        labels=labels,
+        languages=languages,
+        pair_format=settings.pair_format(kit_file, place.name) if task == "nli" else "xlm",
+        lowercase=settings.read_lowercase(place.folder, place.name),
+        task=task,
+        device=chosen_device,
+        dtype=chosen_dtype,
+        trained=trained,
+        source=place.name,
+        provenance=_provenance(place, files, kit_file, task, labels, trained),
+    )
+
+
+def _read_pieces(place: Place, expected: int) -> Pieces:
+    try:
+        pieces = Pieces.read(place.folder)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(
+            f"vocab.json and merges.txt of {place.name!r} cannot be read as XLM's pieces: {settings.one_line(error)}; remedy: copy both "
+            "again from where the checkpoint was published"
+        ) from error
+    if len(pieces) != expected:
+        raise ValueError(
+            f"the vocabulary of {place.name!r} does not fit its network: expected {expected} pieces (`vocab_size` in config.json), got "
+            f"{len(pieces)} in vocab.json; remedy: take vocab.json, merges.txt and config.json from the same checkpoint"
+        )
+    return pieces
+
+
+def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_untrained: bool) -> bool:
+    """Whether the head of `task` was trained; a missing one is refused, or for NLI said where it is allowed."""
+    if weights.has_head(tensors, task):
+        return True
+    missing = " and ".join(map(repr, weights.HEADS[task]))
+    if task == "mlm":
+        raise ValueError(
+            f"{name!r} is no language model: expected the tensors {missing}, got none of them (fine-tuning drops them); remedy: load "
+            "the checkpoint from before fine-tuning, or `task='nli'`"
+        )
+    if not allow_untrained:
+        raise ValueError(
+            f"{name!r} has no trained NLI head: expected the tensors {missing}, got none of them, so every label would be chance; remedy: "
+            f"train a head with `xlmkit finetune --model {name} --train FILE --dev FILE --out FOLDER` and load FOLDER, or pass "
+            "`allow_untrained=True` to see what a random head does, or `task='mlm'` for the language model"
+        )
+    say(f"{name!r} has no trained NLI head; it was given a random one as asked, so its labels mean nothing")
+    return False
+
+
+def _name_labels(
+    config: Any, kit_file: dict[str, Any] | None, tensors: dict[str, torch.Tensor], name: str, trained: bool
+) -> tuple[str, ...]:
+    """Label names, written into `config`; an untrained head is put into `tensors`."""
+    head = tensors.get(weights.HEADS["nli"][0])
+    labels = settings.read_labels(config, kit_file, len(head) if head is not None else None, name)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    if not trained:
+        tensors |= weights.random_head(config, len(labels))
+    return labels
+
+
+def _provenance(
+    place: Place,
+    files: list[Path],
+    kit_file: dict[str, Any] | None,
+    task: str,
+    labels: tuple[str, ...],
+    trained: bool,
+) -> dict[str, Any]:
+    """What a result must carry so that it can be computed again; plain values that JSON can hold."""
+    return {
+        "source": place.name,
+        "revision": place.revision,
+        "weights": [file.name for file in files],
+        "weights_sha256": weights.sha256(files),
+        "task": task,
+        "labels": list(labels),
+        "trained": trained,
+        "xlmkit": __version__,
+        "preprocessing": VERSION,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "xlmkit_json": kit_file,
+    }

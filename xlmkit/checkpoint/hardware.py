@@ -1,0 +1,80 @@
+"""Where predictions are computed, and in which precision: what this machine does natively, said once."""
+
+from __future__ import annotations
+
+import torch
+
+from xlmkit.notices import say
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose(device: str | torch.device, dtype: str | torch.dtype) -> tuple[torch.device, torch.dtype]:
+    """The device and the precision of predictions; what was left to "auto" is said once, with the reason.
+
+    Raises
+    ------
+    ValueError : if `device` or `dtype` is unknown, or the device is not on this machine."""
+    place, left_to_us = (
+        choose_device(device),
+        [name for name, value in (("device", device), ("dtype", dtype)) if value == "auto"],
+    )
+    precision, reason = choose_dtype(dtype, place)
+    if left_to_us:
+        remedy = " and ".join(f"`{name}=`" for name in left_to_us)
+        because = f" ({reason})" if reason else ""
+        say(
+            f"predictions are computed on {place} in {str(precision).removeprefix('torch.')}{because}; "
+            f"attributions always in float32. Choose yourself with {remedy}."
+        )
+    return place, precision
+
+
+def choose_device(device: str | torch.device) -> torch.device:
+    """CUDA, then MPS, then the CPU for "auto"; otherwise `device`, if this machine has it."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"`device` must be 'auto', 'cpu', 'mps', 'cuda' or 'cuda:N'; got {device!r}"
+        ) from error
+    here = {"cpu": True, "mps": mps, "cuda": cuda and (place.index or 0) < torch.cuda.device_count()}
+    if not here.get(place.type, False):
+        found = ", ".join(repr(name) for name in ("cpu", *(["mps"] if mps else []), *_cuda_names()))
+        raise ValueError(
+            f"`device` {str(device)!r} is not usable here: torch {torch.__version__} finds {found}; remedy: choose one of "
+            "these or 'auto', or install the torch build for your hardware"
+        )
+    return place
+
+
+def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.dtype, str]:
+    """The precision of predictions on `device`, and for "auto" the reason.
+
+    bfloat16 is taken only where the hardware multiplies it natively; elsewhere it is emulated, which is slower and no closer."""
+    if dtype == "auto":
+        native = _native_bfloat16(device)
+        return (torch.bfloat16, "native there") if native else (torch.float32, "no native bfloat16 there")
+    chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if chosen is None or chosen not in DTYPES.values():
+        raise ValueError(
+            f"`dtype` must be 'auto', {', '.join(map(repr, DTYPES))} or the torch dtype of that name; got {dtype!r}"
+        )
+    return chosen, ""
+
+
+def _native_bfloat16(device: torch.device) -> bool:
+    """CUDA from compute capability 8.0 (Ampere) on; x86 with AVX512-BF16 or AMX. MPS and ARM were not measured: no."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        able = torch.cpu.get_capabilities()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return False
+
+
+def _cuda_names() -> list[str]:
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]

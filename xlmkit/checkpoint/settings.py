@@ -1,0 +1,235 @@
+"""What the small files beside the weights say: config.json, tokenizer_config.json and xlmkit.json.
+
+Names travel, integers do not: the authors number the labels contradiction 0, neutral 1, entailment 2, the Hub's XNLI the
+other way round, so labels are read by name or refused. `lang_id` 0 and `mask_token_id` 0 in the published config.json are
+defaults of text generation and mean neither "no language" nor the mask (which is `mask_index` 5); nothing here reads them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from transformers import XLMConfig
+
+from xlmkit.checkpoint.model import PAIR_FORMATS
+from xlmkit.notices import say
+from xlmkit.pairs import LABELS, label_name
+from xlmkit.preprocessing import VERSION
+
+FORMAT = 1
+AGAIN = "remedy: copy it again from where the checkpoint was published"
+NEEDED = ("config.json", "vocab.json", "merges.txt")
+
+
+def check_files(folder: Path, name: str) -> None:
+    """Refuse a folder that lacks a file which every checkpoint has; the weights are looked for in `weights`."""
+    missing = [file for file in NEEDED if not (folder / file).is_file()]
+    if missing:
+        found = sorted(entry.name for entry in folder.iterdir())
+        listing = (
+            ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "") or "nothing"
+        )
+        raise FileNotFoundError(
+            f"{name!r} is no complete XLM checkpoint: expected {', '.join(NEEDED)} and model.safetensors, got {listing}; "
+            f"remedy: add {', '.join(missing)} from where the checkpoint was published"
+        )
+
+
+def read_config(folder: Path, *, classifier: bool) -> XLMConfig:
+    """The network's shape, refused unless this kit computes exactly that network.
+
+    Raises
+    ------
+    ValueError : if config.json is malformed, describes another kind of model, or a form of XLM that is not served."""
+    raw = _read_json(folder / "config.json")
+    if raw.get("model_type") != "xlm":
+        raise ValueError(
+            f"{folder / 'config.json'} describes another kind of model: expected `model_type` 'xlm', got {raw.get('model_type')!r}; "
+            f"remedy: give an XLM checkpoint, for example 'FacebookAI/xlm-mlm-xnli15-1024' (XLM-R is another model)"
+        )
+    try:
+        config = XLMConfig.from_dict(raw)
+    except (StrictDataclassError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / 'config.json'} cannot be read as the configuration of an XLM: {one_line(error)}; {AGAIN}"
+        ) from error
+    expected: dict[str, object] = {
+        "is_encoder": True,
+        "asm": False,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 2,
+        "unk_index": 3,
+    }
+    if classifier:
+        expected |= {"summary_type": "first", "summary_use_proj": True, "summary_proj_to_labels": True}
+    wrong = [
+        f"`{key}` {value!r} (got {getattr(config, key)!r})"
+        for key, value in expected.items()
+        if getattr(config, key) != value
+    ]
+    sizes = ("vocab_size", "emb_dim", "n_layers", "n_heads", "n_langs", "max_position_embeddings")
+    wrong += [
+        f"`{key}` of at least 1 (got {getattr(config, key)!r})" for key in sizes if getattr(config, key) < 1
+    ]
+    if not wrong and config.emb_dim % config.n_heads:
+        wrong.append(f"`emb_dim` a multiple of `n_heads` (got {config.emb_dim} and {config.n_heads})")
+    if wrong:
+        raise ValueError(
+            f"{folder / 'config.json'} describes a form of XLM that is not served: expected {', '.join(wrong)}; "
+            "remedy: give a checkpoint of the authors' form"
+        )
+    return config
+
+
+def read_kit_file(folder: Path) -> dict[str, Any] | None:
+    """The content of `xlmkit.json`, checked; None where there is none.
+
+    Its form: {"format": 1, "pair_format": "xlm" | "huggingface", "preprocessing": "1", "labels": [three names], ...}, of
+    which the first two must be there; further keys (licence, recipe, ...) are kept as provenance."""
+    path = folder / "xlmkit.json"
+    if not path.exists():
+        return None
+    content = _read_json(path)
+    faults = []
+    if content.get("format") != FORMAT:
+        faults.append(f"`format` must be {FORMAT}, got {content.get('format')!r}")
+    if content.get("pair_format") not in PAIR_FORMATS:
+        faults.append(
+            f"`pair_format` must be one of {', '.join(map(repr, PAIR_FORMATS))}, got {content.get('pair_format')!r}"
+        )
+    labels = content.get("labels")
+    if labels is not None and (not isinstance(labels, list) or _names(labels) is None):
+        faults.append(
+            f"`labels` must be a list of {', '.join(map(repr, LABELS))} in the order of the logits, got {labels!r}"
+        )
+    version = content.get("preprocessing", VERSION)
+    if not isinstance(version, str):
+        faults.append(f"`preprocessing` must be a string such as {VERSION!r}, got {version!r}")
+    if faults:
+        raise ValueError(
+            f"{path} is malformed: {'; '.join(faults)}; remedy: correct it, or delete it to take the authors' pair format"
+        )
+    if version != VERSION:
+        say(
+            f"{path} records preprocessing version {version!r}, this kit prepares texts by version {VERSION!r}: some texts may reach "
+            "the model in other pieces than in training"
+        )
+    return content
+
+
+def pair_format(kit_file: dict[str, Any] | None, name: str) -> str:
+    """The pair format that `xlmkit.json` records; without one the authors', which is said once."""
+    if kit_file is not None:
+        return kit_file["pair_format"]
+    say(
+        f"{name!r} has no xlmkit.json, so pairs are given in the authors' format `</s> premise </s> hypothesis </s>`; if it was "
+        'fine-tuned the Hugging Face way (`<s>` first), put {"format": 1, "pair_format": "huggingface"} into its xlmkit.json'
+    )
+    return "xlm"
+
+
+def read_labels(
+    config: XLMConfig, kit_file: dict[str, Any] | None, rows: int | None, name: str
+) -> tuple[str, ...]:
+    """Label names in the order of the logits, from `xlmkit.json` and `id2label`, never from a number.
+
+    Parameters
+    ----------
+    rows : logits that the head gives; None where there is no head, for which any order will do.
+
+    Raises
+    ------
+    ValueError : if the names are missing, generic, contradict each other or are not one for each logit."""
+    recorded = _names((kit_file or {}).get("labels"))
+    configured = _names([config.id2label[index] for index in sorted(config.id2label)])
+    if recorded and configured and recorded != configured:
+        raise ValueError(
+            f"the labels of {name!r} contradict each other: xlmkit.json has {list(recorded)}, config.json's `id2label` {list(configured)}; "
+            "remedy: find out which order the head was trained in, and correct the other file"
+        )
+    labels = recorded or configured or (LABELS if rows is None else None)
+    if labels is None:
+        raise ValueError(
+            f"the labels of {name!r} have no names: expected {', '.join(map(repr, LABELS))} in some order, got `id2label` "
+            f"{dict(config.id2label)!r}; which logit means what differs by source and is not guessed; remedy: name them in the order of "
+            f'training in xlmkit.json, for example {{"format": 1, "pair_format": "xlm", "labels": ["contradiction", "neutral", "entailment"]}}, '
+            "or in config.json's `id2label`"
+        )
+    if rows not in (None, len(labels)):
+        raise ValueError(
+            f"the head of {name!r} does not fit its labels: expected {len(labels)} logits for {', '.join(labels)}, got {rows}; "
+            "remedy: take weights and config.json from the same training"
+        )
+    return labels
+
+
+def read_languages(config: XLMConfig, folder: Path, name: str) -> dict[str, int]:
+    """Code -> language id, as config.json or else tokenizer_config.json records it; {} where the network needs none."""
+    table = getattr(config, "lang2id", None) or read_tokenizer_config(folder).get("lang2id") or {}
+    needed = bool(config.use_lang_emb and config.n_langs > 1)
+    if not needed and config.n_langs > 1:
+        say(
+            f"{name!r} has no language embeddings: a pair's language decides how its text is prepared, and nothing else"
+        )
+    if not needed and not table:
+        return {}
+    ids = list(table.values()) if isinstance(table, dict) else []
+    whole = all(type(value) is int and 0 <= value < config.n_langs for value in ids)
+    if not ids or not whole or len(set(ids)) < len(ids):
+        raise ValueError(
+            f"the language ids of {name!r} are not usable: expected `lang2id` in config.json with a different id from 0 to "
+            f"{config.n_langs - 1} for each code, got {table!r}; remedy: copy `lang2id` from where the checkpoint was published"
+        )
+    return dict(table)
+
+
+def read_lowercase(folder: Path, name: str) -> bool:
+    """`do_lowercase_and_remove_accent`; where it is not recorded, XLMTokenizer's default (true), which is said once."""
+    recorded = read_tokenizer_config(folder).get("do_lowercase_and_remove_accent")
+    if recorded in ("true", "false"):  # a published file has had the text instead of the value
+        return recorded == "true"
+    if recorded is None:
+        say(
+            f"{name!r} does not say whether its texts were lower-cased; they are, as in XLMTokenizer without that setting. If not, put "
+            '{"do_lowercase_and_remove_accent": false} into its tokenizer_config.json'
+        )
+        return True
+    if not isinstance(recorded, bool):
+        raise ValueError(
+            f"{folder / 'tokenizer_config.json'}: `do_lowercase_and_remove_accent` must be true or false, got {recorded!r}"
+        )
+    return recorded
+
+
+def read_tokenizer_config(folder: Path) -> dict[str, Any]:
+    """The content of tokenizer_config.json; {} where there is none."""
+    path = folder / "tokenizer_config.json"
+    return _read_json(path) if path.exists() else {}
+
+
+def _names(values: Any) -> tuple[str, ...] | None:
+    """The three labels' names by any spelling that `pairs` knows; None if `values` are anything else."""
+    try:
+        names = tuple(label_name(value) or "" for value in values or ())
+    except (TypeError, ValueError):
+        return None
+    return names if sorted(names) == sorted(LABELS) else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {one_line(error)}; {AGAIN}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}; {AGAIN}")
+    return content
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks."""
+    return re.sub(r"\s+", " ", str(error)).strip()

@@ -1,0 +1,189 @@
+"""Weights: read without running anything that a file holds, and judged tensor by tensor before a network is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import XLMConfig, XLMForSequenceClassification, XLMWithLMHeadModel
+
+HEADS = {
+    "nli": ("sequence_summary.summary.weight", "sequence_summary.summary.bias"),
+    "mlm": ("pred_layer.proj.weight", "pred_layer.proj.bias"),
+}
+_NETWORKS = {"nli": XLMForSequenceClassification, "mlm": XLMWithLMHeadModel}
+_WORDS, _TIED = "transformer.embeddings.weight", "pred_layer.proj.weight"
+_OLD_BUFFER = "transformer.position_ids"  # 0, 1, 2, ...: saved by transformers before 4.31, computed since
+_AGAIN = "remedy: download or copy the checkpoint again"
+
+
+def weight_files(folder: Path, name: str) -> list[Path]:
+    """model.safetensors, or its shards, or pytorch_model.bin: the first that is there."""
+    index = folder / "model.safetensors.index.json"
+    for file in (folder / "model.safetensors", folder / "pytorch_model.bin"):
+        if file.is_file():
+            return [file]
+        if index.is_file():
+            return _shards(index)
+    raise FileNotFoundError(
+        f"{name!r} has no weights: expected model.safetensors (or its shards, or pytorch_model.bin) beside config.json; {_AGAIN}"
+    )
+
+
+def read_tensors(files: Iterable[Path]) -> dict[str, torch.Tensor]:
+    """Name -> tensor, as the files hold them.
+
+    Raises
+    ------
+    ValueError : if a file is no such file, is cut short, is empty, or would have to run code to be read."""
+    tensors: dict[str, torch.Tensor] = {}
+    for file in files:
+        with file.open("rb") as stream:
+            start = stream.read(24)
+        if not start:
+            raise ValueError(f"{file} is empty: expected weights, got 0 bytes; {_AGAIN}")
+        if start.startswith(b"version https://git-lfs"):
+            raise ValueError(
+                f"{file} is a Git LFS pointer, not the weights themselves; remedy: run `git lfs pull` in its repository"
+            )
+        tensors |= _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
+    return tensors
+
+
+def sha256(files: Iterable[Path]) -> str:
+    """The hexadecimal digest of the files' bytes, one after the other; for one file that of `sha256sum`."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def has_head(tensors: Mapping[str, torch.Tensor], task: str) -> bool:
+    """Whether the head of `task` is in the file, whole or in part (its output matrix may be left to the word embeddings)."""
+    return any(name in tensors for name in HEADS[task])
+
+
+def random_head(config: XLMConfig, rows: int) -> dict[str, torch.Tensor]:
+    """The tensors of a head that nobody trained: always the same ones, as transformers would draw them."""
+    weight, bias = HEADS["nli"]
+    drawn = torch.empty(rows, config.emb_dim).normal_(
+        0.0, config.init_std, generator=torch.Generator().manual_seed(0)
+    )
+    return {weight: drawn, bias: torch.zeros(rows)}
+
+
+def build(config: XLMConfig, tensors: dict[str, torch.Tensor], task: str, name: str) -> torch.nn.Module:
+    """The network of `config` with these weights: float32, on the CPU, in evaluation mode, without gradients.
+
+    `tensors` is emptied on the way, so that the weights are in memory once.
+
+    Raises
+    ------
+    ValueError : if tensors are missing, unexpected, of another shape, or hold NaN or infinity; all are named at once."""
+    with torch.device("meta"):  # no memory, and no random numbers drawn
+        network = _NETWORKS[task](config)
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
+    if config.tie_word_embeddings and _TIED in shapes and _TIED not in tensors and _WORDS in tensors:
+        tensors[_TIED] = tensors[_WORDS]
+    other_head = HEADS["mlm" if task == "nli" else "nli"]
+    for key in (_OLD_BUFFER, *other_head):
+        tensors.pop(key, None)
+    _judge(shapes, tensors, name)
+    state = {
+        key: tensors.pop(key).to(torch.float32, copy=True) for key in shapes
+    }  # a copy: not a view of the file
+    bad = [key for key, value in state.items() if not bool(value.isfinite().all())]
+    if bad:
+        raise ValueError(
+            f"the weights of {name!r} are broken: expected finite numbers, got NaN or infinity in {_some(bad)}; {_AGAIN}"
+        )
+    network.load_state_dict(state, assign=True)
+    network.transformer.position_ids = torch.arange(config.max_position_embeddings)[
+        None
+    ]  # the one buffer that no file holds
+    if task == "mlm" and torch.equal(state[_TIED], state[_WORDS]):
+        network.pred_layer.proj.weight = network.transformer.embeddings.weight
+    return network.eval().requires_grad_(False)
+
+
+def _judge(shapes: Mapping[str, torch.Size], tensors: Mapping[str, torch.Tensor], name: str) -> None:
+    missing = [key for key in shapes if key not in tensors]
+    unexpected = [key for key in tensors if key not in shapes]
+    both = [key for key in shapes if key in tensors]
+    shape = [
+        f"{key!r} (expected {tuple(shapes[key])}, got {tuple(tensors[key].shape)})"
+        for key in both
+        if tensors[key].shape != shapes[key]
+    ]
+    kind = [f"{key!r} ({tensors[key].dtype})" for key in both if not tensors[key].is_floating_point()]
+    faults = [f"missing tensors {_some(missing)}"] if missing else []
+    faults += [f"unexpected tensors {_some(unexpected)}"] if unexpected else []
+    faults += [f"other shapes {_some(shape, quote=False)}"] if shape else []
+    faults += [f"tensors of integers {_some(kind, quote=False)}"] if kind else []
+    if faults:
+        raise ValueError(
+            f"the weights of {name!r} do not fit its config.json: {'; '.join(faults)}; remedy: take weights and config.json from "
+            "the same checkpoint"
+        )
+
+
+def _some(names: list[str], *, quote: bool = True) -> str:
+    shown = [repr(name) if quote else name for name in names[:4]]
+    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        named = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        safe = all(Path(file).name == file and file.endswith(".safetensors") for file in named)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{index} is no index of shards: expected a JSON object with `weight_map`; {_AGAIN}"
+        ) from error
+    missing = [file for file in named if not (index.parent / file).is_file()]
+    if not safe or missing or not named:
+        raise FileNotFoundError(
+            f"{index} names {_some(missing) if safe and named else named!r}, which is not in that folder; {_AGAIN}"
+        )
+    return [index.parent / file for file in named]
+
+
+def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is no readable safetensors file: it is cut short, damaged or something else ({error}); {_AGAIN}"
+        ) from error
+
+
+def _read_bin(file: Path) -> dict[str, torch.Tensor]:
+    """Through torch's restricted unpickler, which makes tensors and plain values and calls nothing else."""
+    try:
+        content: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{file} was refused: it is damaged, or holds more than tensors and would have to run code to be read; remedy: use "
+            "model.safetensors, or a file from a source that you trust"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise ValueError(
+            f"{file} is no readable file of torch weights: it is cut short, damaged or something else; {_AGAIN}"
+        ) from error
+    if not isinstance(content, dict) or not all(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
+        raise ValueError(
+            f"{file} holds no table of tensors: expected names with tensors, as `XLMForSequenceClassification.save_pretrained` writes "
+            f"them, got {type(content).__name__}; remedy: convert it to that form first"
+        )
+    return content
