@@ -1,0 +1,173 @@
+import copy
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlmkit.explanation import (
+    ExplainedToken,
+    ExplainedWord,
+    Explanation,
+    passes_gate,
+    tolerance,
+)
+
+
+def explanation(**changes):
+    """A hand-made pair: "The cat" / "No cat", with one word of two pieces; the special tokens hold 0.25."""
+    values = {
+        "pair_id": "p1",
+        "premise": "The  cat",
+        "hypothesis": "No cat\n",
+        "premise_language": "en",
+        "hypothesis_language": "en",
+        "label": "contradiction",
+        "probability": 0.75,
+        "gold": "contradiction",
+        "target": "contradiction",
+        "tokens": (
+            ExplainedToken("</s>"),
+            ExplainedToken("the</w>", 0, 0, 0, 3),
+            ExplainedToken("c", 1, 0, 5, 6),
+            ExplainedToken("at</w>", 1, 0, 6, 8),
+            ExplainedToken("</s>"),
+            ExplainedToken("no</w>", 2, 1, 0, 2),
+            ExplainedToken("cat</w>", 3, 1, 3, 6),
+            ExplainedToken("</s>"),
+        ),
+        "words": (
+            ExplainedWord("the", 0, 0, 3),
+            ExplainedWord("cat", 0, 5, 8),
+            ExplainedWord("no", 1, 0, 2),
+            ExplainedWord("cat", 1, 3, 6),
+        ),
+        "scores": np.array([0.5, 0.1, -0.3, 0.2, 0.0, 1.5, -0.25, -0.25]),
+        "method": "integrated_gradients",
+        "output": 2.0,
+        "baseline_output": 0.5,
+        "delta": 0.0,
+        "steps": 20,
+        "passed": True,
+        "provenance": {
+            "xlmkit": "0.1.0",
+            "settings": {"steps": None},
+            "model": {"source": "tiny", "labels": ["a", "b"]},
+        },
+    }
+    return Explanation(**(values | changes))
+
+
+def test_word_scores_and_the_remainder_add_up_to_the_token_scores():
+    made = explanation()
+    assert made.word_scores == pytest.approx([0.1, -0.1, 1.5, -0.25])
+    assert made.remainder == pytest.approx(0.25)
+    assert made.word_scores.sum() + made.remainder == pytest.approx(made.scores.sum(), abs=1e-12)
+
+
+def test_an_explanation_comes_back_from_json_unchanged():
+    made = explanation(
+        scores=np.random.default_rng(0).normal(size=8).astype(np.float32), passed=None, delta=None, gold=None
+    )
+    again = Explanation.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert again == made
+    assert again.scores.tobytes() == made.scores.tobytes()
+    assert again.to_dict() == made.to_dict()
+
+
+@given(
+    premise=st.text(),
+    scores=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=8, max_size=8),
+)
+def test_any_text_and_any_number_survive_json(premise, scores):
+    made = explanation(premise=premise, scores=np.array(scores))
+    assert Explanation.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_arrays_are_read_only_and_nobody_elses_also_after_a_pickle():
+    given_scores = np.zeros(8)
+    made = explanation(scores=given_scores)
+    given_scores[0] = 7.0
+    assert made.scores[0] == 0.0
+    for value in (made, pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert value == made
+        for array in (value.scores, value.word_scores):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1.0
+
+
+def test_provenance_is_a_copy_that_cannot_be_assigned_to():
+    source = {"settings": {"steps": 20}}
+    made = explanation(provenance=source)
+    source["settings"]["steps"] = 300
+    assert made.provenance["settings"]["steps"] == 20
+    with pytest.raises(TypeError):
+        made.provenance["settings"] = None
+
+
+def test_the_frame_has_one_row_a_token_and_names_sentences_and_words():
+    frame = explanation().to_frame()
+    assert frame["token"].tolist() == ["</s>", "the</w>", "c", "at</w>", "</s>", "no</w>", "cat</w>", "</s>"]
+    assert frame["word_text"].tolist()[1:4] == ["the", "cat", "cat"]
+    assert frame["sentence"].dropna().tolist() == ["premise"] * 3 + ["hypothesis"] * 2
+    assert frame["special"].tolist() == [True, False, False, False, True, False, False, True]
+    assert frame["word"].isna().tolist() == frame["special"].tolist()
+    assert frame["score"].sum() == pytest.approx(1.5)
+    assert set(frame["pair_id"]) == {"p1"}
+    assert frame["passed"].all()
+
+
+def test_the_gate_takes_its_borders():
+    assert tolerance(0.0) == 0.02
+    assert passes_gate(0.02, 0.0)
+    assert passes_gate(-0.02, 0.3)
+    assert not passes_gate(0.0201, 0.3)
+    assert tolerance(0.4) == pytest.approx(0.02)  # where the two limits meet
+    assert passes_gate(-0.5, 10.0)
+    assert passes_gate(0.5, -10.0)
+    assert not passes_gate(0.5001, 10.0)
+    assert not passes_gate(float("nan"), 10.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scores": np.zeros(7)}, r"shape \(8,\), got \(7,\)"),
+        ({"scores": np.full(8, np.nan)}, "finite"),
+        ({"words": ()}, "a place in `words`"),
+    ],
+)
+def test_an_explanation_that_contradicts_itself_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        explanation(**changes)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "format"),
+        ({"format": 99}, "99"),
+        ({"format": 1, "premise": "x"}, "missing or unknown"),
+        (explanation().to_dict() | {"colour": "red"}, "colour"),
+        (explanation().to_dict() | {"tokens": [{"txt": "a"}]}, "tokens"),
+    ],
+)
+def test_what_is_no_saved_explanation_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Explanation.from_dict(values)
+
+
+def test_explanations_equal_by_value():
+    assert explanation() == explanation()
+    assert explanation() != explanation(target="neutral")
+    assert explanation() != "explanation"
+
+
+def test_the_module_is_light():
+    heavy = "import sys, xlmkit.explanation; print(*({'torch', 'captum', 'pandas', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

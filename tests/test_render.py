@@ -1,0 +1,236 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_explanation import explanation
+
+from xlmkit import render
+from xlmkit.explanation import ExplainedToken, ExplainedWord
+from xlmkit.languages import LANGUAGES
+
+ELEMENTS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "footer", "dl", "dt", "dd"),
+    *("section", "header", "div", "p", "span", "b", "bdi", "br", "sub"),
+    *("details", "summary", "table", "thead", "tbody", "tr", "th", "td"),
+}
+ATTRIBUTES = {"class", "lang", "dir", "title", "role", "charset", "http-equiv", "name", "content"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style><script>alert(1)</script><style>",
+    "<!-- &lt;script&gt; --> &amp; &#60;b&#62;",
+    "\u202eevil\u202c \u2066x \x00\x08\x1b\x7f \ud800 \r\n",
+    "javascript:alert(1) ]]> <svg/onload=alert(1)>",
+]
+
+
+class Reader(HTMLParser):
+    """Collects elements, attributes and the text of both sentences (without the numbers under the words)."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.attributes, self.open, self.sentences = [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append(tag)
+        self.attributes += attributes
+        if tag not in ("meta", "br"):
+            self.open.append((tag, dict(attributes).get("class") or ""))
+        if dict(attributes).get("class") == "xk-text":
+            self.sentences.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        classes = [css for _, css in self.open]
+        added = self.open and (self.open[-1][0] == "sub" or "xk-code xk-prepared" in classes)
+        if "xk-text" in classes and not added:
+            self.sentences[-1] += chr(int(data.removeprefix("U+"), 16)) if "xk-code" in classes else data
+
+
+def read(html):
+    reader = Reader(html)
+    assert reader.open == []
+    assert set(reader.elements) <= ELEMENTS
+    assert {name for name, _ in reader.attributes} <= ATTRIBUTES
+    return reader
+
+
+def with_premise(premise, words, **changes):
+    """An explanation whose premise has words at these spans, each of one token, scored 1, -2, 3, ..."""
+    places = [ExplainedWord(premise[start:end].lower(), 0, start, end) for start, end in words]
+    tokens = tuple(ExplainedToken(word.text, at, 0, word.start, word.end) for at, word in enumerate(places))
+    scores = np.array([(-1.0) ** at * (at + 1) for at in range(len(places))])
+    given = {"premise": premise, "words": tuple(places), "tokens": tokens, "scores": scores}
+    return explanation(**(given | changes))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_wherever_it_stands(text):
+    words = [(match.start(), match.end()) for match in re.finditer(r"\w+|[^\w\s]", text)]
+    made = with_premise(
+        text,
+        words,
+        hypothesis=text,
+        pair_id=text,
+        label=text,
+        gold=text,
+        target=text,
+        contrast=text,
+        premise_language=text,
+        method=text,
+        unit=text,
+        provenance={text: {"model": text}},
+    )
+    reader = read(render.page([made]))
+    assert reader.sentences == [text, text]
+    assert "script" not in reader.elements
+    render.page([made]).encode("utf-8")
+
+
+@given(
+    premise=st.text(max_size=20),
+    spans=st.lists(st.tuples(st.integers(-3, 30), st.integers(-3, 30)), max_size=6),
+)
+def test_every_character_is_kept_once_whatever_the_spans(premise, spans):
+    words = tuple(ExplainedWord("w", 0, start, end) for start, end in spans)
+    made = explanation(premise=premise, words=words, tokens=(), scores=np.zeros(0), truncated=True)
+    reader = read(render.card(made))
+    assert reader.sentences == [premise, made.hypothesis]
+
+
+def test_nothing_is_fetched_and_nothing_runs():
+    html = render.page([explanation(), explanation(passed=False, delta=0.5, steps=300)])
+    assert "http:" not in html
+    assert "https:" not in html
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "default-src 'none'" in html
+    assert "script" not in read(html).elements
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_each_sentence_has_its_own_language_and_direction(code):
+    html = render.card(explanation(premise_language=code, hypothesis_language="en"))
+    assert f'lang="{code}" dir="{LANGUAGES[code].direction}"' in html
+    assert 'class="xk-text" lang="en" dir="ltr"' in html
+
+
+def test_words_are_drawn_where_the_user_wrote_them():
+    made = with_premise(
+        'He said "no." ', [(0, 2), (3, 7), (8, 9), (9, 11), (12, 13), (11, 12)]
+    )  # the quote moved
+    reader = read(render.card(made))
+    assert reader.sentences[0] == 'He said "no." '
+    html = render.card(made)
+    assert html.index(">He<") < html.index(">said<") < html.index(">.<") < html.index(">&quot;</span> </p>")
+
+
+def test_overlapping_words_become_one_run_with_the_sum_of_their_scores():
+    made = with_premise("½ cup", [(0, 1), (0, 1), (2, 5)])  # scores 1, -2, 3
+    assert 'title="½ ½: −1.00 logits"' in render.card(made)
+    assert read(render.card(made)).sentences[0] == "½ cup"
+
+
+def test_sign_and_strength_are_told_without_colour():
+    html = render.card(with_premise("good bad big", [(0, 4), (5, 8), (9, 12)]))  # 1, -2, 3
+    assert 'class="xk-w xk-p8" title="big: +3.00 logits">big<sub dir="ltr">+3.0</sub>' in html
+    assert 'class="xk-w xk-n5" title="bad: −2.00 logits">bad<sub dir="ltr">−2.0</sub>' in html
+    assert re.search(r"\.xk-p8\{[^}]*3px solid", html)
+    assert re.search(r"\.xk-n5\{[^}]*2px dashed", html)
+
+
+def test_the_scale_has_numbers_and_names_its_ends():
+    html = render.card(with_premise("good bad big", [(0, 4), (5, 8), (9, 12)]))
+    legend = html[html.index('class="xk-legend"') : html.index('class="xk-account"')]
+    for number in (
+        "−3.00",
+        "−1.50",
+        ">0<",
+        "+1.50",
+        "+3.00",
+        "against contradiction",
+        "for contradiction",
+        "logits",
+    ):
+        assert number in legend
+
+
+def test_a_number_never_tears_joined_letters_apart():
+    joined = with_premise("कल स्कूल", [(0, 2), (3, 4), (5, 8)], scores=np.array([1.0, 1.0, 1.0]))
+    numbered = re.findall(r">([^<>]+)<sub", render.card(joined))
+    assert numbered == ["कल"]
+
+
+def test_a_failed_gate_is_drawn_as_failed():
+    html = render.card(explanation(passed=False, delta=0.31, steps=300, output=1.0, baseline_output=0.9))
+    assert 'class="xk xk-failed"' in html
+    assert (
+        "<b>Failed.</b> After 300 steps the scores still miss the change in logit by 0.31; 0.02 is allowed."
+        in html
+    )
+    assert "<b>FAILED</b>" in html
+    assert ".xk-failed .xk-text" in html
+    passed = render.card(explanation())
+    assert 'class="xk"' in passed
+    assert "<b>passed</b>" in passed
+    assert "Failed." not in passed
+
+
+def test_untrained_truncated_and_ungated_are_said():
+    html = render.card(
+        explanation(trained=False, truncated=True, passed=None, delta=None, hypothesis="No cat and more")
+    )
+    assert 'class="xk xk-untrained"' in html
+    assert "<b>Untrained.</b>" in html
+    assert "<b>Cut.</b>" in html
+    assert '<span class="xk-cut" title="not seen by the model"> and more</span>' in html
+    assert "no gate" in html
+
+
+def test_label_probability_gold_target_and_contrast_are_shown():
+    html = render.card(explanation(target="neutral", contrast="entailment", gold="entailment"))
+    for text in (
+        "contradiction <b>75",
+        "gold: entailment ✗ wrong",
+        "<b>neutral</b> rather than <b>entailment</b>",
+        "pair p1",
+    ):
+        assert text in html
+    assert "✓ right" in render.card(explanation())
+    assert "gold:" not in render.card(explanation(gold=None))
+
+
+def test_l2_scores_have_no_sign():
+    html = render.card(explanation(aggregation="l2", scores=np.arange(8.0)))
+    assert "of either sign" in html
+    assert 'title="no: 5.00 logits"' in html
+    assert "special tokens" not in html
+
+
+def test_an_explanation_without_any_effect_or_any_word_is_still_drawn():
+    assert "No word moves the logit" in render.card(explanation(scores=np.zeros(8)))
+    read(render.card(with_premise("", [])))
+
+
+def test_a_page_gives_each_provenance_once():
+    html = render.page([explanation(), explanation(), explanation(provenance={"xlmkit": "9"})])
+    assert html.count("<section") == 3
+    assert html.count("<dt>model.source</dt><dd>tiny</dd>") == 1
+    assert "Provenance 2: 1 explanations" in html
+    assert html.count("<style>") == 1
+    assert "No explanations." in render.page([])
+
+
+def test_to_html_writes_the_page(tmp_path):
+    path = tmp_path / "one.html"
+    explanation(premise="\ud800 شب").to_html(path)
+    assert path.read_text(encoding="utf-8") == render.page([explanation(premise="\ud800 شب")])
+    assert explanation()._repr_html_() == render.card(explanation())

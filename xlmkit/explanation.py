@@ -1,0 +1,275 @@
+"""Explanation: what each token of one sentence pair adds to a label's logit. A light value; it computes no attribution.
+
+Completeness, and the gate on its error delta, follow Sundararajan et al. 2017, arXiv:1703.01365: a path method's scores must add up to
+F(x) - F(baseline), so how far they miss it says whether enough steps were taken. The floor of 0.02 logit is for changes in logit near 0."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RELATIVE_GATE = 0.05  # of |F(x) - F(baseline)|
+ABSOLUTE_GATE = 0.02  # logit
+FORMAT = 1  # of `to_dict`; raise it when a reader of the old form would misread the new one
+SENTENCES = ("premise", "hypothesis")
+
+
+def tolerance(change: float) -> float:
+    """The largest |delta| in logits that passes the gate, for a change in logit F(x) - F(baseline)."""
+    return max(RELATIVE_GATE * abs(change), ABSOLUTE_GATE)
+
+
+def passes_gate(delta: float, change: float) -> bool:
+    """Whether |delta| <= max(5 % of |change|, 0.02 logit); the border itself passes."""
+    return abs(delta) <= tolerance(change)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedWord:
+    """A word that the model saw: its prepared text, and its span in its sentence as the user wrote it.
+
+    `sentence` is 0 for the premise and 1 for the hypothesis; `start`, `end` count characters. Spans may be out of order, where the
+    authors' rules move a character."""
+
+    text: str
+    sentence: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedToken:
+    """A token that the model saw. `word` is its place in `Explanation.words`, the rest as there; all None for a special token."""
+
+    text: str
+    word: int | None = None
+    sentence: int | None = None
+    start: int | None = None
+    end: int | None = None
+
+    @property
+    def special(self) -> bool:
+        """Whether it belongs to the pair's layout (`</s>`) and to no word."""
+        return self.word is None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What each token of one sentence pair adds to the target's logit.
+
+    Attributes
+    ----------
+    pair_id, premise, hypothesis : as the user gave them.
+    premise_language, hypothesis_language : codes.
+    label, probability : the label that the model predicts (in fp32) and its probability in [0, 1].
+    gold : the right label, None where unknown.
+    target : the label whose logit F is explained; `contrast` the label whose logit is subtracted from it, or None.
+    tokens : (T,) in the model's order, special tokens included.
+    words : (W,) premise first; words that truncation cut off are not among them.
+    scores : (T,) float64, read-only, in `unit`; positive speaks for the target.
+    method, aggregation : "sum" (signed, over the width of the embeddings) or "l2" (its norm, never negative).
+    unit : "logits", for saliency "logits per unit of embedding".
+    output, baseline_output : F(x) and F(baseline) in logits; the latter None where the method has no baseline.
+    delta : the signed sum of all scores minus (F(x) - F(baseline)), in logits; under "l2" it is still that of the signed sum, which judges
+        the path and not the aggregation. None where the method promises no completeness.
+    steps : on the path from the baseline; None where there is none.
+    passed : whether delta passes the gate; None where no gate applies.
+    language_share : logits that belong to the language ids, None where not computed.
+    truncated : whether pieces were cut. `trained` : False where the model's head is random, so that nothing here means anything.
+    provenance : model, kit version and settings; JSON-safe."""
+
+    pair_id: str
+    premise: str
+    hypothesis: str
+    premise_language: str
+    hypothesis_language: str
+    label: str
+    probability: float
+    target: str
+    tokens: tuple[ExplainedToken, ...]
+    words: tuple[ExplainedWord, ...]
+    scores: np.ndarray
+    method: str
+    output: float
+    gold: str | None = None
+    contrast: str | None = None
+    aggregation: str = "sum"
+    unit: str = "logits"
+    baseline_output: float | None = None
+    delta: float | None = None
+    steps: int | None = None
+    passed: bool | None = None
+    language_share: float | None = None
+    truncated: bool = False
+    trained: bool = True
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        scores = np.array(self.scores, dtype=np.float64)  # a copy: nobody else holds it
+        if scores.shape != (len(self.tokens),):
+            raise ValueError(
+                f"`scores` needs one value a token: expected shape ({len(self.tokens)},), got {scores.shape}"
+            )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"`scores` must be finite numbers; got {scores[~np.isfinite(scores)][0]} (pair {self.pair_id!r})"
+            )
+        if any(token.word is not None and not 0 <= token.word < len(self.words) for token in self.tokens):
+            raise ValueError(
+                f"every token's `word` must be None or a place in `words`, of which there are {len(self.words)}"
+            )
+        scores.setflags(write=False)
+        object.__setattr__(self, "scores", scores)
+        object.__setattr__(self, "provenance", MappingProxyType(_plain(self.provenance)))
+
+    @cached_property
+    def word_scores(self) -> np.ndarray:
+        """(W,) float64, read-only: the sum over each word's tokens, in `unit`."""
+        sums = np.zeros(len(self.words))
+        for token, score in zip(self.tokens, self.scores, strict=True):
+            if token.word is not None:
+                sums[token.word] += score
+        sums.setflags(write=False)
+        return sums
+
+    @property
+    def remainder(self) -> float:
+        """What the special tokens hold: the sum of all token scores minus the sum of all word scores, in `unit`."""
+        return float(
+            sum(score for token, score in zip(self.tokens, self.scores, strict=True) if token.special)
+        )
+
+    @property
+    def change(self) -> float | None:
+        """F(x) - F(baseline) in logits, which the signed scores should add up to; None where the method has no baseline."""
+        return None if self.baseline_output is None else self.output - self.baseline_output
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a token.
+
+        Returns
+        -------
+        A frame with the columns
+
+        ============================  =====================================================================
+        pair_id, method, aggregation  the same in every row, so that frames of many explanations can be joined
+        target, contrast              labels by name
+        position                      of the token in the model's input, from 0
+        token, special                its text; whether it is a special token
+        sentence                      "premise" or "hypothesis", missing for special tokens
+        word, word_text               place in `words`, and the word as prepared for the model
+        start, end                    span in the sentence as the user wrote it
+        score                         in `unit`
+        passed                        the gate's verdict, missing where there is none
+        ============================  ====================================================================="""
+        import pandas as pd
+
+        words = [None if token.word is None else self.words[token.word].text for token in self.tokens]
+        sentences = [None if token.sentence is None else SENTENCES[token.sentence] for token in self.tokens]
+        numbers = {
+            name: pd.array([getattr(token, name) for token in self.tokens], dtype="Int64")
+            for name in ("word", "start", "end")
+        }
+        return pd.DataFrame(
+            {
+                "pair_id": self.pair_id,
+                "method": self.method,
+                "aggregation": self.aggregation,
+                "target": self.target,
+                "contrast": self.contrast,
+                "position": range(len(self.tokens)),
+                "token": [token.text for token in self.tokens],
+                "special": [token.special for token in self.tokens],
+                "sentence": sentences,
+                "word": numbers["word"],
+                "word_text": words,
+                "start": numbers["start"],
+                "end": numbers["end"],
+                "score": self.scores,
+                "passed": pd.array([self.passed] * len(self.tokens), dtype="boolean"),
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON can hold it; `from_dict` gives an equal Explanation back."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        values["tokens"] = [asdict(token) for token in self.tokens]
+        values["words"] = [asdict(word) for word in self.words]
+        values["scores"] = self.scores.tolist()
+        values["provenance"] = _plain(self.provenance)
+        return {"format": FORMAT, **values}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Explanation:
+        """The Explanation that `to_dict` was called on.
+
+        Raises
+        ------
+        ValueError : if `values` is not what `to_dict` of this format gives."""
+        if not isinstance(values, Mapping) or values.get("format") != FORMAT:
+            got = values.get("format") if isinstance(values, Mapping) else values
+            raise ValueError(
+                f"expected an explanation of `format` {FORMAT}, got {got!r}; remedy: explain again with this version"
+            )
+        known = {entry.name for entry in fields(cls)}
+        given = {name: value for name, value in values.items() if name != "format"}
+        if set(given) != known:
+            odd = sorted(known.symmetric_difference(given))
+            raise ValueError(
+                f"an explanation has exactly the fields of `Explanation`; missing or unknown: {', '.join(odd)}"
+            )
+        try:
+            given["tokens"] = tuple(ExplainedToken(**token) for token in given["tokens"])
+            given["words"] = tuple(ExplainedWord(**word) for word in given["words"])
+            return cls(**given)
+        except TypeError as error:
+            raise ValueError(f"expected the tokens, words and scores of an explanation; {error}") from error
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write a page of its own to `path`: no script, no network; an existing file is replaced at once or not at all."""
+        from xlmkit.render import page
+        from xlmkit.results import atomic_write
+
+        text = page([self])
+        with atomic_write(path) as file:
+            file.write(text)
+
+    def _repr_html_(self) -> str:
+        from xlmkit.render import card
+
+        return card(self)
+
+    def __repr__(self) -> str:
+        verdict = {True: "passed", False: "FAILED", None: "no gate"}[self.passed]
+        return (
+            f"Explanation(pair_id={self.pair_id!r}, {self.premise_language}/{self.hypothesis_language}, label={self.label!r}, "
+            f"target={self.target!r}, method={self.method!r}, {len(self.words)} words, {verdict})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_dict() == other.to_dict() if isinstance(other, Explanation) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it equals by value and holds an array
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Explanation.from_dict, (
+            self.to_dict(),
+        )  # a plain pickle would forget that the arrays are read-only
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as dicts, sequences as lists, the rest as it is: the form that JSON gives back."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value
