@@ -1,0 +1,9 @@
+"""Premise/hypothesis pairs as a tidy frame: readers, label names, parallel sampling.
+
+Labels travel by name, because their numbers differ by source (XLM's authors: contradiction 0; the Hub's XNLI: entailment 0). `tables` reads
+text files row by row, `checks` names what is wrong with a row, `sources` joins them."""
+
+from xlmkit.pairs.checks import LABELS, SPELLINGS, label_name
+from xlmkit.pairs.sources import check_pairs, read_pairs
+
+__all__ = ["LABELS", "SPELLINGS", "check_pairs", "label_name", "read_pairs"]

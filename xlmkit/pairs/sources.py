@@ -1,0 +1,234 @@
+"""Sources of pairs: the bundled sample, XNLI from the Hub or a folder, a file, a frame; sampled so that languages stay parallel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from xlmkit import bundled
+from xlmkit.languages import LANGUAGES, resolve
+from xlmkit.notices import say
+from xlmkit.pairs.checks import SPELLINGS, Faults, checked, language_columns, plain, renamed
+from xlmkit.pairs.tables import read_table
+
+SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
+HUB_XNLI = "facebook/xnli"
+HUB_SPLITS = {"dev": "validation", "test": "test"}
+XNLI_ZIP = "https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip"
+
+Codes = tuple[str, ...] | None
+
+
+def read_pairs(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    languages: str | Sequence[str] | None = None,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """Read sentence pairs from a bundled sample, XNLI, a file of your own, or a frame.
+
+    Parameters
+    ----------
+    source : "sample" (bundled: 8 items x 15 languages); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0
+        and the split ("XNLI-1.0/dev"), or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as
+        in `SPELLINGS`; others are kept, as text from .tsv and .csv. A TSV is one row a line and its quotes are text, unless they can only be
+        quoting; that is said.
+    languages : keep pairs in these languages only; rows in languages that the model does not know are then passed over. For a source
+        without a `language` column, the one that all its rows are in.
+    limit : at most this many pairs of each language. Where there is an `item` column these are the first items that all languages have, so
+        the languages stay parallel.
+
+    Returns
+    -------
+    One row a pair, in the source's order: `pair_id` (text, unique), `language` (or `premise_language` and `hypothesis_language`), `premise` and
+    `hypothesis` as written, `gold` (of `LABELS`, missing where unknown), then all other columns. Without ids, `pair_id` is the number of
+    the row from 1; with an `item`, it is item and language ("s1-en"). `attrs["source"]` names the source.
+
+    Raises
+    ------
+    ValueError : if a column is missing or ambiguous, there are no pairs, a language is not there, or rows are faulty: all are named at
+        once, by line, with all their faults. A text needs a visible character and no lone surrogate. Long texts, emoji, mixed scripts,
+        punctuation alone, control and zero-width characters are kept as they are.
+    FileNotFoundError : if there is no such file.
+    ImportError, ConnectionError : if XNLI cannot be had from the Hub."""
+    codes = _codes(languages)
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise ValueError(f"`limit` must be a positive number of pairs a language, or None; got {limit!r}")
+    frame, name = _frame(source, codes)
+    if frame.empty:
+        raise ValueError(f"{name}: expected at least one pair, got none")
+    if "gold" not in frame:
+        frame["gold"] = pd.Series(None, index=frame.index, dtype=object)
+    if codes is not None:
+        frame = _only(frame, codes, name)
+    if limit is not None:
+        frame = _first(frame, limit)
+    if not isinstance(source, pd.DataFrame):
+        frame = frame.reset_index(drop=True)
+    leading = [column for column in SPELLINGS if column in frame and column != "item"]
+    frame = frame[leading + [column for column in frame if column not in leading]]
+    frame.attrs = {"source": name}
+    return frame
+
+
+def check_pairs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Check a frame of pairs and bring it to the kit's names, as `read_pairs` does.
+
+    Returns
+    -------
+    A new frame with the same index, order and columns: those spelled as in `SPELLINGS` are renamed, language codes and labels take their
+    usual names, ids are text. A missing `pair_id` is added as the first column, as `read_pairs` says. A `label` beside columns `p_<label>` is
+    a prediction, not gold. A frame without rows is no fault here.
+
+    Raises
+    ------
+    TypeError : if `frame` is no DataFrame.
+    ValueError : as `read_pairs`; rows are named by their index."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"expected a DataFrame of pairs, got {type(frame).__name__}; remedy: read_pairs(...)")
+    return _of_frame(frame, None)
+
+
+def _codes(languages: str | Sequence[str] | None) -> Codes:
+    if languages is None:
+        return None
+    codes = [languages] if isinstance(languages, str) else list(languages)
+    if not codes:
+        raise ValueError("`languages` must name at least one language, or be None for all; got none")
+    return tuple(dict.fromkeys(resolve(code) for code in codes))
+
+
+def _frame(source: str | os.PathLike[str] | pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, str]:
+    """The checked pairs of any source in all its languages, and the source's name."""
+    if isinstance(source, pd.DataFrame):
+        return _of_frame(source, codes), "the frame"
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(f"`source` must be a name, a path or a DataFrame; got {type(source).__name__}")
+    if source == "sample":
+        return _of_file(bundled.path("sample", "pairs.jsonl"), codes), "sample"
+    path = _local(Path(source))
+    if path is None:
+        name = Path(source).as_posix()
+        return _of_frame(_hub(Path(source).name), codes, source=name), name
+    return _of_file(path, codes), path.name
+
+
+def _of_frame(frame: pd.DataFrame, codes: Codes, *, source: str = "the frame") -> pd.DataFrame:
+    rows = range(len(frame))
+    faults = Faults(source, lambda row: f"index {frame.index[row]!r}")
+    result = checked(renamed(frame, source, _one(codes)), faults, rows, any_language=codes is not None)
+    faults.raise_any(len(frame))
+    return plain(result)
+
+
+def _of_file(path: Path, codes: Codes) -> pd.DataFrame:
+    if path.suffix.lower() not in SUFFIXES:
+        got = path.suffix or "no suffix"
+        raise ValueError(
+            f"{path.name}: expected a {', '.join(SUFFIXES)} file; got {got}; remedy: save it as one of these"
+        )
+    if path.suffix.lower() == ".parquet":
+        try:
+            frame = pd.read_parquet(path).reset_index(drop=True)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"{path.name}: expected a Parquet file; it cannot be read as one: {error}"
+            ) from error
+        return _of_frame(frame, codes, source=path.name)
+    table = read_table(path)
+    faults = Faults(path.name, lambda line: f"line {line}")
+    for line, what in table.broken.items():
+        faults.add(line, what)
+    total = len(table.rows) + len(table.broken)
+    if not table.columns:
+        faults.raise_any(total)
+    frame = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
+    result = checked(
+        renamed(frame, path.name, _one(codes)), faults, table.lines, any_language=codes is not None
+    )
+    faults.raise_any(total)
+    return plain(result)
+
+
+def _one(codes: Codes) -> str | None:
+    return codes[0] if codes is not None and len(codes) == 1 else None
+
+
+def _local(path: Path) -> Path | None:
+    """The file that `path` means: itself, or the TSV of an XNLI split in a folder; None for XNLI on the Hub."""
+    if path.is_file():
+        return path
+    folder, split = (path, "*") if path.is_dir() else (path.parent, path.name)
+    found = sorted(folder.glob(f"xnli.{split}.tsv")) or sorted(folder.glob(f"xnli.{split}.*.tsv"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(file.name for file in found)
+        raise ValueError(
+            f"{path}: expected one file, got {names}; remedy: name one, as in {os.fspath(found[0])!r}"
+        )
+    if path.as_posix() in ("xnli/dev", "xnli/test"):
+        return None
+    if path.is_dir():
+        raise ValueError(
+            f"{path}: expected xnli.dev.tsv or xnli.test.tsv in this folder, got neither; remedy: name the file"
+        )
+    raise FileNotFoundError(
+        f"expected 'sample', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}"
+    )
+
+
+def _hub(split: str) -> pd.DataFrame:
+    """XNLI from the Hub, a row a pair; `item` is the number of the example in its split."""
+    elsewhere = f"download {XNLI_ZIP}, unzip it, and read_pairs('XNLI-1.0/{split}')"
+    try:
+        import datasets
+    except ImportError:
+        raise ImportError(
+            f"XNLI on the Hub is read by the package `datasets`, which is not installed; remedy: pip install datasets, or {elsewhere}"
+        ) from None
+    try:
+        data = datasets.load_dataset(HUB_XNLI, "all_languages", split=HUB_SPLITS[split])
+    except Exception as error:
+        raise ConnectionError(
+            f"XNLI could not be had from the Hub ({type(error).__name__}: {error}); remedy: go online, or {elsewhere}"
+        ) from error
+    names = data.features["label"].names  # the order is the source's own: read, not assumed
+    rows = []
+    for number, example in enumerate(data, 1):
+        gold = names[example["label"]] if example["label"] >= 0 else None
+        translations = example["hypothesis"]
+        for language, hypothesis in zip(translations["language"], translations["translation"], strict=True):
+            rows.append((str(number), language, example["premise"][language], hypothesis, gold))
+    return pd.DataFrame(rows, columns=["item", "language", "premise", "hypothesis", "gold"])
+
+
+def _only(frame: pd.DataFrame, codes: tuple[str, ...], name: str) -> pd.DataFrame:
+    sides = language_columns(frame)
+    there = set(frame[sides].to_numpy().ravel())
+    absent = [code for code in codes if code not in there]
+    if absent:
+        got = ", ".join(code for code in LANGUAGES if code in there) or "none of the 15 languages"
+        raise ValueError(
+            f"{name}: expected pairs in {', '.join(absent)}, as `languages` asks; got pairs in {got}"
+        )
+    frame = frame[frame[sides].isin(codes).all(axis=1)]
+    if frame.empty:
+        raise ValueError(f"{name}: expected pairs with both languages among {', '.join(codes)}; got none")
+    return frame
+
+
+def _first(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """The first `limit` pairs of each language, of the same items where there are items that all languages share."""
+    languages = frame.groupby(language_columns(frame), sort=False)
+    if "item" in frame:
+        shared = set.intersection(*(set(rows["item"]) for _, rows in languages))
+        items = [item for item in frame["item"].unique() if item in shared][:limit]
+        if 0 < len(items) < min(limit, frame["item"].nunique()):
+            say(f"`limit` {limit} gives {len(items)} items, which is all that every language has")
+        if items:
+            return frame[frame["item"].isin(items)]
+    return frame[languages.cumcount() < limit]
