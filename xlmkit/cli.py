@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import io
-import json
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import xlmkit
 from xlmkit.notices import Notice
@@ -190,7 +188,12 @@ def _predict(chosen: argparse.Namespace) -> int:
 
 def _explain(chosen: argparse.Namespace) -> int:
     pairs = _read(chosen)
-    options = {"method": chosen.method, "target": chosen.target, "steps": chosen.steps}
+    options = {
+        "method": chosen.method,
+        "target": chosen.target,
+        "steps": chosen.steps,
+        "aggregation": chosen.aggregation,
+    }
     found = xlmkit.explain(_load(chosen), pairs, progress=_progress(chosen), **options)
     tables = (
         (chosen.to in ("csv", "tsv")) if chosen.out is None else not chosen.out.endswith((".jsonl", ".html"))
@@ -280,29 +283,28 @@ def _progress(chosen: argparse.Namespace) -> bool:
 
 
 def _write(result: Any, chosen: argparse.Namespace) -> None:
-    """To the file that `--out` names, else to standard output."""
-    if chosen.out is not None:
-        xlmkit.save(result, chosen.out)
+    """To the file that `--out` names, else to standard output, in the same form."""
+    frame = hasattr(result, "columns")
+    if chosen.out is None and chosen.to == "text":
+        print(result.to_string(index=False, float_format="{:.3f}".format))
+    elif chosen.out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, f"result.{chosen.to}")
+            xlmkit.save(result, file)
+            sys.stdout.write(file.read_text(encoding="utf-8"))
+    else:
+        if not frame and chosen.out.endswith(".html"):
+            from xlmkit.render import page
+            from xlmkit.results import atomic_write
+
+            with atomic_write(chosen.out) as stream:
+                stream.write(page(result))
+        else:
+            xlmkit.save(result, chosen.out)
         if not chosen.quiet:
             print(
-                f"wrote {len(result)} {'rows' if hasattr(result, 'columns') else 'explanations'} to {chosen.out}",
-                file=sys.stderr,
+                f"wrote {len(result)} {'rows' if frame else 'explanations'} to {chosen.out}", file=sys.stderr
             )
-    elif not hasattr(result, "columns"):
-        for explanation in result:
-            print(json.dumps(explanation.to_dict(), ensure_ascii=False))
-    elif chosen.to == "text":
-        print(result.to_string(index=False, float_format="{:.3f}".format))
-    else:
-        _print_frame(result, chosen.to, sys.stdout)
-
-
-def _print_frame(frame: pd.DataFrame, form: str, stream: TextIO) -> None:
-    if form == "jsonl":
-        stream.write(frame.to_json(orient="records", lines=True, force_ascii=False))
-        return
-    separator = "\t" if form == "tsv" else ","
-    frame.to_csv(stream, index=False, sep=separator, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
 
 
 @contextlib.contextmanager

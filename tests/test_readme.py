@@ -1,0 +1,92 @@
+"""README.md tells the truth: its code runs, and every file, command, name and notebook that it mentions is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from xlmkit import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MADE_ON_THE_WAY = {"explanation.html", "explanations.html", "predictions.parquet", "pairs.tsv", "xlmkit.json"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.S | re.M)
+
+
+def inline() -> list[str]:
+    prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.S | re.M)
+    return re.findall(r"`([^`\n]+)`", prose)
+
+
+def test_the_ten_lines_run_and_are_ten(tmp_path, monkeypatch, capsys):
+    code = blocks("python")[0]
+    assert len([line for line in code.splitlines() if line.strip()]) in (10, 11)  # the import, and ten
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "accuracy" in capsys.readouterr().out
+    assert (tmp_path / "explanation.html").read_text(encoding="utf-8").startswith("<!")
+    assert (tmp_path / "predictions.parquet").exists()
+
+
+def test_every_file_that_is_mentioned_exists():
+    linked = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    named = [
+        word
+        for text in inline()
+        for word in text.split()
+        if re.fullmatch(r"[\w./-]+\.(yml|txt|md|json|ipynb|cff)", word)
+    ]
+    named += re.findall(r"[\w./-]+\.(?:yml|txt|ipynb)", "".join(blocks("sh")))
+    named += [text for text in inline() if text.startswith(("data/", "notebooks/", "xlmkit/", ".ci/"))]
+    for name in {*linked, *named} - MADE_ON_THE_WAY:
+        assert (ROOT / name).exists(), name
+
+
+def test_every_make_command_that_is_mentioned_exists():
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"^make (\w+)", listed, re.M))
+    lines = [*inline(), *"\n".join(blocks("sh")).splitlines()]
+    said = {match[1] for match in map(re.compile(r"make ([a-z]+)").match, lines) if match}
+    assert {"lab", "test"} <= said <= known
+
+
+def test_every_xlmkit_command_that_is_mentioned_parses():
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("xlmkit ")]
+    lines += [
+        text.removeprefix(".venv/bin/") for text in inline() if re.match(r"(\.venv/bin/)?xlmkit \w", text)
+    ]
+    assert lines
+    for line in lines:
+        arguments = [word for word in shlex.split(line)[1:] if word != "--help"]
+        assert cli.parser().parse_args(arguments).run, line
+
+
+def test_every_public_name_that_is_mentioned_exists():
+    import xlmkit
+
+    for name in set(re.findall(r"\bxk\.(\w+)", TEXT)):
+        assert name in xlmkit.__all__, name
+
+
+def test_the_table_of_notebooks_is_the_folder():
+    listed = re.findall(r"\]\(notebooks/(\S+\.ipynb)\)", TEXT)
+    assert listed == sorted(file.name for file in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_the_traps_are_seven():
+    rows = re.findall(r"^\| (\d) \|", TEXT, re.M)
+    assert rows == list("1234567")
+
+
+@pytest.mark.parametrize(
+    "phrase", ["CC BY-NC 4.0", "Apache License 2.0", "hostile or alienating", "issue tracker", "no NLI head"]
+)
+def test_licence_use_and_help_are_said(phrase):
+    assert phrase in TEXT
