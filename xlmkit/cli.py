@@ -105,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
         help="integrated_gradients (default), saliency, input_x_gradient or occlusion",
     )
     explain.add_argument("--target", default="predicted", help="predicted (default), gold, or a label's name")
+    explain.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
     explain.add_argument(
         "--steps", type=int, help="of integrated gradients; chosen by the error where left out"
     )

@@ -1,0 +1,228 @@
+"""The command line: results on standard output, all else on standard error, one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+import xlmkit
+from xlmkit import cli, notices
+
+HEADER = "premise\thypothesis\tlanguage\tgold\n"
+ROWS = (
+    "The dog sleeps.\tA dog sleeps.\ten\tentailment\n",
+    "Il pleut.\tIl ne pleut pas.\tfr\tcontradiction\n",
+)
+
+
+@pytest.fixture
+def run(tiny_folder, capsys, monkeypatch):
+    """`run("predict ...")` with the tiny model -> (exit code, standard output, standard error)."""
+
+    def call(line, stdin=""):
+        notices.forget()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode("utf-8"))))
+        model = ["--model", str(tiny_folder), "--device", "cpu", "--dtype", "float32"]
+        try:
+            command, *options = shlex.split(line) or [""]
+            code = cli.main([command, *model, *options])
+        except SystemExit as stop:
+            code = stop.code
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(HEADER + "".join(ROWS), encoding="utf-8")
+    return path
+
+
+def test_a_file_is_predicted_to_standard_output_and_nothing_else_is_there(run, file):
+    code, out, _ = run(f"predict {file}")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) == 3
+    assert "p_entailment" in lines[0]
+
+
+@pytest.mark.parametrize("form", ["tsv", "jsonl"])
+def test_standard_input_is_read_as_a_file_of_that_form(run, form, file):
+    rows = [dict(zip(HEADER.split(), row.rstrip().split("\t"), strict=True)) for row in ROWS]
+    text = file.read_text() if form == "tsv" else "".join(json.dumps(row) + "\n" for row in rows)
+    assert run(f"predict - --format {form}", text)[1] == run(f"predict {file}")[1]
+
+
+def test_the_command_line_gives_the_numbers_of_the_library(run, tiny_folder, file, tmp_path):
+    run(f"predict {file} --out {tmp_path / 'found.parquet'}")
+    nli = xlmkit.load(tiny_folder, device="cpu", dtype="float32")
+    wanted = xlmkit.predict(nli, xlmkit.read_pairs(file), progress=False)
+    found = xlmkit.read_results(tmp_path / "found.parquet")
+    assert found["p_neutral"].tolist() == wanted["p_neutral"].tolist()
+    assert found.attrs["provenance"]["model"]["weights_sha256"] == nli.provenance["weights_sha256"]
+
+
+@pytest.mark.parametrize("name", ["found.csv", "found.tsv", "found.jsonl", "found.parquet"])
+def test_predictions_are_written_by_extension_and_evaluated_again(run, file, tmp_path, name):
+    code, out, err = run(f"predict {file} --out {tmp_path / name}")
+    assert (code, out) == (0, "")
+    assert "wrote 2 rows" in err
+    assert run(f"evaluate --predictions {tmp_path / name}")[1] == run(f"evaluate {file}")[1]
+
+
+def test_what_standard_output_got_can_be_evaluated_too(run, file, tmp_path):
+    for form in ("csv", "jsonl"):
+        kept = tmp_path / f"kept.{form}"
+        kept.write_text(run(f"predict {file} --to {form}")[1], encoding="utf-8")
+        assert run(f"evaluate --predictions {kept}")[0] == 0
+
+
+def test_evaluation_is_a_table_by_language_with_intervals(run, file):
+    code, out, _ = run(f"evaluate {file}")
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0
+    assert {"language", "n", "accuracy", "low", "high"} <= set(lines[0])
+    assert [line[0] for line in lines[1:]] == ["en", "fr", "all"]
+
+
+def test_one_pair_can_be_given_in_the_command(run):
+    code, out, _ = run(
+        'predict --premise "Un chat dort." --hypothesis "A cat sleeps." --language fr --hypothesis-language en'
+    )
+    assert code == 0
+    assert "Un chat dort." in out.splitlines()[1]
+
+
+def test_explanations_go_out_as_lines_of_json_as_a_table_and_as_a_page(run, file, tmp_path):
+    code, out, _ = run(f"explain {file} --method saliency")
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(out, encoding="utf-8")
+    assert code == 0
+    assert len(xlmkit.read_results(kept)) == 2
+    assert "word_text" in run(f"explain {file} --method saliency --to csv")[1].splitlines()[0]
+    run(f"explain {file} --method saliency --out {tmp_path / 'page.html'}")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("Il") >= 1
+    assert "<script" not in page
+    run(f"explain {file} --method saliency --out {tmp_path / 'words.parquet'}")
+    assert "score" in xlmkit.read_results(tmp_path / "words.parquet")
+
+
+def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
+    run(f"predict {file} --out {tmp_path / 'found.csv'}")
+    assert run(f"explain {tmp_path / 'found.csv'} --method saliency")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("predict", "expected pairs, got none"),
+        ("predict no-such-file.tsv", "no-such-file.tsv"),
+        ("predict sample --model no/such/folder", "no/such/folder"),
+        ("predict sample --languages xx", "'xx'"),
+        ("predict sample --premise a --hypothesis b", "got both"),
+        ("predict --premise a", "--hypothesis"),
+        ("predict sample --language fr", "--languages"),
+        ("predict sample --limit 1 --out found.docx", "found.docx"),
+        ("predict sample --limit 1 --out no/such/found.csv", "no/such"),
+        ("predict sample --device abacus", "abacus"),
+        ("explain sample --limit 1 --method reading-tea-leaves", "reading-tea-leaves"),
+        ("explain sample --limit 1 --target maybe", "maybe"),
+        ("evaluate --premise a --hypothesis b", "gold"),
+        ("evaluate sample --predictions found.csv", "got both"),
+        ("evaluate --predictions no-such.csv", "no-such.csv"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(run, line, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(line)
+    assert code == 2
+    assert out == ""
+    assert sentence in err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("xlmkit: ")
+
+
+@pytest.mark.parametrize(
+    "line", ["", "predict --limit 0", "predict --limit x", "nonsense", "predict --to parquet"]
+)
+def test_wrong_usage_is_exit_code_2(run, line):
+    assert run(line)[0] == 2
+
+
+def test_a_faulty_row_of_standard_input_is_named_as_such(run):
+    code, _, err = run("predict - --format tsv", HEADER + "A dog.\t\ten\tneutral\n")
+    assert code == 2
+    assert "standard input" in err
+    assert "/tmp" not in err
+
+
+def test_debug_shows_the_traceback(run):
+    with pytest.raises(ValueError, match="expected pairs"):
+        run("predict --debug")
+
+
+def test_notices_are_said_on_standard_error_and_silenced_by_quiet(run, file):
+    file.write_text((HEADER + "".join(ROWS)).replace("\ten\t", "\tEN\t"), encoding="utf-8")
+    code, out, err = run(f"predict {file}")
+    assert code == 0
+    assert "note: language 'EN'" in err
+    assert "note" not in out
+    assert run(f"predict {file} --quiet")[2] == ""
+
+
+@pytest.mark.parametrize("command", cli.EXAMPLES)
+def test_every_example_of_the_help_is_a_command_that_parses(command):
+    lines = [line.strip() for line in cli.EXAMPLES[command].splitlines() if line.strip()]
+    assert lines
+    for line in lines:
+        words = shlex.split(line.split(" | ")[0].split(" < ")[0].split(" > ")[0])
+        assert words[:2] == ["xlmkit", command]
+        assert cli.parser().parse_args(words[1:]).run
+
+
+def test_help_ends_with_examples_and_exit_codes(capsys):
+    for command in cli.EXAMPLES:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([command, "--help"])
+        out = capsys.readouterr().out
+        assert stop.value.code == 0
+        assert f"xlmkit {command}" in out.split("examples:")[1]
+        assert "exit codes:" in out
+
+
+def test_a_reader_that_stops_early_is_no_error(tiny_folder, file):
+    command = [
+        sys.executable,
+        "-m",
+        "xlmkit",
+        "predict",
+        "-",
+        "--format",
+        "tsv",
+        "--model",
+        str(tiny_folder),
+        "--quiet",
+    ]
+    rows = HEADER + "".join(f"The dog sleeps {number}.\tA dog.\ten\t-\n" for number in range(3))
+    reader, writer = os.pipe()
+    os.close(reader)  # as if `head` had left before the first line
+    with os.fdopen(writer, "w") as out:
+        run = subprocess.run(command, input=rows, stdout=out, stderr=subprocess.PIPE, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_an_interruption_is_exit_code_130(run, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(xlmkit, "read_pairs", interrupted, raising=False)
+    assert run("predict sample")[0] == 130
