@@ -20,7 +20,9 @@ from safetensors.torch import load_file, save_file
 from transformers import XLMForSequenceClassification, XLMWithLMHeadModel
 
 from xlmkit import bundled, notices
-from xlmkit.checkpoint import hardware, load
+from xlmkit.checkpoint import hardware, load, settings
+from xlmkit.languages import LANGUAGES
+from xlmkit.pieces import Pieces
 
 HEAD = ("sequence_summary.summary.weight", "sequence_summary.summary.bias")
 CPU = {"device": "cpu", "dtype": "float32"}
@@ -232,6 +234,16 @@ def test_provenance_says_which_bytes_were_loaded_and_can_be_written_as_json(fold
     assert json.loads(json.dumps(provenance)) == provenance
 
 
+def test_the_published_settings_of_xlm_15_are_read(shared):
+    folder = shared / "data" / "xlm_xnli15_tokenizer"
+    config = settings.read_config(folder, classifier=True)
+    assert settings.read_languages(config, folder, "XLM-15") == {
+        code: entry.id for code, entry in LANGUAGES.items()
+    }
+    assert settings.read_lowercase(folder, "XLM-15")
+    assert len(Pieces.read(folder)) == config.vocab_size == 95_000
+
+
 # -- the head
 
 
@@ -335,7 +347,9 @@ def test_weights_that_are_not_numbers_are_refused_by_name(folder, value):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
-@pytest.mark.parametrize("damage", ["empty", "cut short", "cut to a few bytes", "text", "lfs pointer"])
+@pytest.mark.parametrize(
+    "damage", ["empty", "cut short", "cut to a few bytes", "empty pickle", "text", "lfs pointer"]
+)
 def test_damaged_weights_are_refused_with_the_file_named(folder, name, damage):
     if name == "pytorch_model.bin":
         to_bin(folder)
@@ -344,6 +358,7 @@ def test_damaged_weights_are_refused_with_the_file_named(folder, name, damage):
         "empty": b"",
         "cut short": whole[: len(whole) // 2],
         "cut to a few bytes": whole[:5],
+        "empty pickle": b"\x80\x02.",
         "text": b"<html><body>Not found</body></html>" * 9,
         "lfs pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
     }
@@ -695,6 +710,12 @@ def test_auto_takes_the_best_device_and_bfloat16_only_where_it_is_native(
         assert hardware.choose("auto", "auto") == (torch.device(device), dtype)
 
 
+def test_without_mkldnn_the_processor_does_not_take_bfloat16(monkeypatch):
+    machine(monkeypatch, cpu=["avx512_bf16"])
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert hardware.choose_dtype("auto", torch.device("cpu"))[0] == torch.float32
+
+
 def test_the_choice_is_said_once_and_not_where_the_user_made_it(monkeypatch, recwarn):
     machine(monkeypatch, cpu=["avx512_bf16"])
     hardware.choose("cpu", "float32")
@@ -712,6 +733,10 @@ def test_predictions_in_lower_precision_leave_the_network_in_float32(folder, dty
     assert {weight.dtype for weight in loaded.prediction_network.parameters()} == {expected}
     assert {weight.dtype for weight in loaded.network.parameters()} == {torch.float32}
     assert loaded.prediction_network is loaded.prediction_network
+    given = some_input(loaded.network)
+    torch.testing.assert_close(
+        loaded.prediction_network(**given).logits.float(), loaded.network(**given).logits, atol=0.2, rtol=0
+    )
 
 
 def test_predictions_in_float32_use_the_network_itself(nli):

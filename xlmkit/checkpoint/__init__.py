@@ -7,6 +7,7 @@ and that the usual path fills it with random numbers, is transformers #14558 and
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def load(
     ConnectionError : if the Hub cannot be reached and its cache does not have the checkpoint."""
     if task not in TASKS:
         raise ValueError(f"`task` must be one of {', '.join(map(repr, TASKS))}; got {task!r}")
+    chosen_device, chosen_dtype = hardware.choose(device, dtype)
     place = locate(source)
     settings.check_files(place.folder, place.name)
     config = settings.read_config(place.folder, classifier=task == "nli")
@@ -62,10 +64,14 @@ def load(
     files = weights.weight_files(place.folder, place.name)
     tensors = weights.read_tensors(files)
     trained = _check_head(tensors, place.name, task, allow_untrained)
-    labels = _name_labels(config, kit_file, tensors, place.name, trained) if task == "nli" else ()
+    labels: tuple[str, ...] = ()
+    if task == "nli":
+        labels = settings.read_labels(config, kit_file, weights.head_rows(tensors), place.name)
+        settings.name_labels(config, labels)
+    if not trained:
+        tensors |= weights.random_head(config)
     network = weights.build(config, tensors, task, place.name)
     languages = settings.read_languages(config, place.folder, place.name)
-    chosen_device, chosen_dtype = hardware.choose(device, dtype)
     return NLIModel(
         network=network.to(chosen_device),
         pieces=pieces,
@@ -86,9 +92,10 @@ def _read_pieces(place: Place, expected: int) -> Pieces:
     try:
         pieces = Pieces.read(place.folder)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        what, _, _ = settings.one_line(error).partition(". Remedy:")
         raise ValueError(
-            f"vocab.json and merges.txt of {place.name!r} cannot be read as XLM's pieces: {settings.one_line(error)}; remedy: copy both "
-            "again from where the checkpoint was published"
+            f"the pieces of {place.name!r} cannot be read: expected pieces with their ids in vocab.json and two pieces a line in "
+            f"merges.txt, got something else ({what}); {settings.AGAIN}"
         ) from error
     if len(pieces) != expected:
         raise ValueError(
@@ -111,24 +118,12 @@ def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_un
     if not allow_untrained:
         raise ValueError(
             f"{name!r} has no trained NLI head: expected the tensors {missing}, got none of them, so every label would be chance; remedy: "
-            f"train a head with `xlmkit finetune --model {name} --train FILE --dev FILE --out FOLDER` and load FOLDER, or pass "
-            "`allow_untrained=True` to see what a random head does, or `task='mlm'` for the language model"
+            f"train one with `xlmkit finetune --model {shlex.quote(name)} --train FILE --dev FILE --out FOLDER` (in versions of the kit whose "
+            "`xlmkit --help` lists it) and load FOLDER, or pass `allow_untrained=True` to see what a random head does, or `task='mlm'` for "
+            "the language model"
         )
     say(f"{name!r} has no trained NLI head; it was given a random one as asked, so its labels mean nothing")
     return False
-
-
-def _name_labels(
-    config: Any, kit_file: dict[str, Any] | None, tensors: dict[str, torch.Tensor], name: str, trained: bool
-) -> tuple[str, ...]:
-    """Label names, written into `config`; an untrained head is put into `tensors`."""
-    head = tensors.get(weights.HEADS["nli"][0])
-    labels = settings.read_labels(config, kit_file, len(head) if head is not None else None, name)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
-    if not trained:
-        tensors |= weights.random_head(config, len(labels))
-    return labels
 
 
 def _provenance(

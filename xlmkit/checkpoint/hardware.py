@@ -15,17 +15,13 @@ def choose(device: str | torch.device, dtype: str | torch.dtype) -> tuple[torch.
     Raises
     ------
     ValueError : if `device` or `dtype` is unknown, or the device is not on this machine."""
-    place, left_to_us = (
-        choose_device(device),
-        [name for name, value in (("device", device), ("dtype", dtype)) if value == "auto"],
-    )
+    place = choose_device(device)
     precision, reason = choose_dtype(dtype, place)
-    if left_to_us:
-        remedy = " and ".join(f"`{name}=`" for name in left_to_us)
-        because = f" ({reason})" if reason else ""
+    remedies = [f"`{name}=`" for name, value in (("device", device), ("dtype", dtype)) if value == "auto"]
+    if remedies:
         say(
-            f"predictions are computed on {place} in {str(precision).removeprefix('torch.')}{because}; "
-            f"attributions always in float32. Choose yourself with {remedy}."
+            f"predictions are computed on {place} in {str(precision).removeprefix('torch.')}{reason}; attributions always in "
+            f"float32. Choose yourself with {' and '.join(remedies)}."
         )
     return place, precision
 
@@ -52,12 +48,14 @@ def choose_device(device: str | torch.device) -> torch.device:
 
 
 def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.dtype, str]:
-    """The precision of predictions on `device`, and for "auto" the reason.
+    """The precision of predictions on `device`, and for "auto" the reason in brackets.
 
-    bfloat16 is taken only where the hardware multiplies it natively; elsewhere it is emulated, which is slower and no closer."""
+    bfloat16 is taken only where the hardware multiplies it natively; elsewhere it would be emulated, at no gain."""
     if dtype == "auto":
         native = _native_bfloat16(device)
-        return (torch.bfloat16, "native there") if native else (torch.float32, "no native bfloat16 there")
+        return (
+            (torch.bfloat16, " (native there)") if native else (torch.float32, " (no native bfloat16 there)")
+        )
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if chosen is None or chosen not in DTYPES.values():
         raise ValueError(

@@ -1,12 +1,7 @@
-"""A checkpoint becomes an `NLIModel`: network, pieces, labels by name, language ids, pair format and provenance.
-
-Nothing is guessed: a head that was never trained, labels without names, tensors that are missing or do not fit are
-refused. What XLM's checkpoints hold, and what the usual path makes of them, follows facebookresearch/XLM (Lample and
-Conneau 2019) and the issues of transformers that README names."""
+"""What `load` gives and everything after it takes: one checkpoint, with all that its numbers depend on."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +10,7 @@ from typing import Any
 import torch
 from transformers import XLMForSequenceClassification, XLMWithLMHeadModel
 
+from xlmkit.checkpoint import weights
 from xlmkit.pieces import Pieces
 
 PAIR_FORMATS = ("xlm", "huggingface")
@@ -64,7 +60,7 @@ class NLIModel:
 
     @cached_property
     def prediction_network(self) -> XLMForSequenceClassification | XLMWithLMHeadModel:
-        """The network in `dtype`: itself where that is float32, else a copy, made once."""
+        """The network in `dtype`: itself where that is float32, else a second one with the same weights, made once."""
         if self.dtype == torch.float32:
             return self.network
-        return copy.deepcopy(self.network).to(self.dtype)
+        return weights.cast(self.network, self.dtype)

@@ -21,6 +21,10 @@ from xlmkit.preprocessing import VERSION
 
 FORMAT = 1
 AGAIN = "remedy: copy it again from where the checkpoint was published"
+_SERVED: dict[str, object] = {"is_encoder": True, "causal": False, "asm": False}
+_SERVED |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "unk_index": 3}
+_CLASSIFIER = {"summary_type": "first", "summary_use_proj": True, "summary_proj_to_labels": True}
+_SIZES = ("vocab_size", "emb_dim", "n_layers", "n_heads", "n_langs", "max_position_embeddings")
 NEEDED = ("config.json", "vocab.json", "merges.txt")
 
 
@@ -56,33 +60,24 @@ def read_config(folder: Path, *, classifier: bool) -> XLMConfig:
         raise ValueError(
             f"{folder / 'config.json'} cannot be read as the configuration of an XLM: {one_line(error)}; {AGAIN}"
         ) from error
-    expected: dict[str, object] = {
-        "is_encoder": True,
-        "asm": False,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-        "pad_token_id": 2,
-        "unk_index": 3,
-    }
-    if classifier:
-        expected |= {"summary_type": "first", "summary_use_proj": True, "summary_proj_to_labels": True}
-    wrong = [
-        f"`{key}` {value!r} (got {getattr(config, key)!r})"
-        for key, value in expected.items()
-        if getattr(config, key) != value
-    ]
-    sizes = ("vocab_size", "emb_dim", "n_layers", "n_heads", "n_langs", "max_position_embeddings")
-    wrong += [
-        f"`{key}` of at least 1 (got {getattr(config, key)!r})" for key in sizes if getattr(config, key) < 1
-    ]
-    if not wrong and config.emb_dim % config.n_heads:
-        wrong.append(f"`emb_dim` a multiple of `n_heads` (got {config.emb_dim} and {config.n_heads})")
+    wrong = _unserved(config, _SERVED | (_CLASSIFIER if classifier else {}))
     if wrong:
         raise ValueError(
             f"{folder / 'config.json'} describes a form of XLM that is not served: expected {', '.join(wrong)}; "
             "remedy: give a checkpoint of the authors' form"
         )
     return config
+
+
+def _unserved(config: XLMConfig, served: dict[str, object]) -> list[str]:
+    found = {key: getattr(config, key) for key in (*served, *_SIZES)}
+    wrong = [
+        f"`{key}` {value!r} (got {found[key]!r})" for key, value in served.items() if found[key] != value
+    ]
+    wrong += [f"`{key}` of at least 1 (got {found[key]!r})" for key in _SIZES if found[key] < 1]
+    if not wrong and config.emb_dim % config.n_heads:
+        wrong.append(f"`emb_dim` a multiple of `n_heads` (got {config.emb_dim} and {config.n_heads})")
+    return wrong
 
 
 def read_kit_file(folder: Path) -> dict[str, Any] | None:
@@ -154,7 +149,7 @@ def read_labels(
     labels = recorded or configured or (LABELS if rows is None else None)
     if labels is None:
         raise ValueError(
-            f"the labels of {name!r} have no names: expected {', '.join(map(repr, LABELS))} in some order, got `id2label` "
+            f"the labels of {name!r} are not known by name: expected {', '.join(map(repr, LABELS))} in some order, got `id2label` "
             f"{dict(config.id2label)!r}; which logit means what differs by source and is not guessed; remedy: name them in the order of "
             f'training in xlmkit.json, for example {{"format": 1, "pair_format": "xlm", "labels": ["contradiction", "neutral", "entailment"]}}, '
             "or in config.json's `id2label`"
@@ -165,6 +160,12 @@ def read_labels(
             "remedy: take weights and config.json from the same training"
         )
     return labels
+
+
+def name_labels(config: XLMConfig, labels: tuple[str, ...]) -> None:
+    """Write the names into `config`, which thereby gives a head of that many logits, and saves them with the network."""
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
 
 
 def read_languages(config: XLMConfig, folder: Path, name: str) -> dict[str, int]:

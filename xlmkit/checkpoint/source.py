@@ -99,10 +99,13 @@ def _download(name: str) -> Place:
 def _unreachable(name: str, repository: str, error: BaseException) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, OfflineModeIsEnabled):
-        why, remedy = "HF_HUB_OFFLINE forbids to ask the Hub", "unset HF_HUB_OFFLINE"
+        why, remedy = "HF_HUB_OFFLINE forbids to ask the Hub", "unset HF_HUB_OFFLINE once"
     else:
-        why, remedy = f"the Hub could not be reached ({str(cause).splitlines()[0]})", "connect to the network"
+        why, remedy = (
+            f"the Hub could not be reached ({str(cause).splitlines()[0]})",
+            "connect to the network once",
+        )
     return (
-        f"{name!r} is no folder here, {repository!r} is not complete in the Hub's cache, and {why}; remedy: {remedy} once to "
-        "download it, copy its folder here and give the path, or use the embedded model with `xlmkit.load()`"
+        f"{name!r} is no folder here, and {repository!r} is neither whole in the Hub's cache nor to be had now: {why}; remedy: {remedy} to "
+        "download it, or copy its folder here and give the path, or use the embedded model with `xlmkit.load()`"
     )
