@@ -1,0 +1,186 @@
+"""Plots draw the numbers of a frame, on the Axes they are given, and change nothing."""
+
+from __future__ import annotations
+
+import warnings
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from xlmkit import plots
+from xlmkit.languages import LANGUAGES
+from xlmkit.pairs import LABELS
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def predictions() -> pd.DataFrame:
+    """Four items in 15 languages; every fifth label is wrong."""
+    rows = [(f"s{item}", code) for item in range(4) for code in LANGUAGES]
+    frame = pd.DataFrame(rows, columns=["item", "language"])
+    frame["gold"] = [LABELS[int(item[1]) % 3] for item in frame["item"]]
+    frame["label"] = [
+        gold if n % 5 else LABELS[LABELS.index(gold) - 1] for n, gold in enumerate(frame["gold"])
+    ]
+    shares = np.random.default_rng(1).dirichlet([1, 1, 1], len(frame))
+    return frame.assign(**{f"p_{label}": shares[:, n] for n, label in enumerate(LABELS)})
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """As `evaluate` gives it: two languages and all."""
+    columns = ["language", "n", "accuracy", "low", "high"]
+    rows = [("ar", 8, 0.75, 0.4, 0.9), ("en", 8, 0.25, 0.1, 0.6), ("all", 16, 0.5, 0.2, 0.8)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """Words by methods; the second method is silent."""
+    return pd.DataFrame(
+        {"integrated_gradients": [1.0, -4.0, 2.0], "occlusion": 0.0}, index=["no", "dog", "no"]
+    )
+
+
+def drawings(predictions, table, scores):
+    shares = predictions.pivot(index="item", columns="language", values="p_neutral")
+    return [
+        (plots.labels, predictions),
+        (plots.accuracy, table),
+        (plots.probabilities, predictions[predictions["item"] == "s1"]),
+        (plots.grid, shares),
+        (plots.word_scores, scores),
+    ]
+
+
+def texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def test_every_plot_draws_on_the_axes_that_it_is_given(predictions, table, scores):
+    for draw, frame in drawings(predictions, table, scores):
+        _, ax = plt.subplots()
+        before = plt.get_fignums()
+        assert draw(frame, ax=ax) is ax
+        assert plt.get_fignums() == before, draw.__name__
+
+
+def test_without_axes_each_plot_makes_one_figure_and_shows_none(predictions, table, scores, monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("a plot called plt.show"))
+    for count, (draw, frame) in enumerate(drawings(predictions, table, scores), start=1):
+        draw(frame)
+        assert len(plt.get_fignums()) == count
+
+
+def test_plots_change_neither_the_frame_nor_the_settings(predictions, table, scores):
+    settings = dict(matplotlib.rcParams)
+    for draw, frame in drawings(predictions, table, scores):
+        copy = frame.copy(deep=True)
+        draw(frame)
+        pd.testing.assert_frame_equal(frame, copy)
+    assert dict(matplotlib.rcParams) == settings
+
+
+def test_figures_need_no_font_beyond_matplotlibs_own(predictions, table, scores):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a missing glyph is a warning
+        for draw, frame in drawings(predictions, table, scores):
+            draw(frame).figure.canvas.draw()
+
+
+def test_a_cross_marks_exactly_the_wrong_labels(predictions):
+    shown = texts(plots.labels(predictions))
+    assert sum(plots.WRONG in text for text in shown) == (predictions["label"] != predictions["gold"]).sum()
+    assert not any(plots.WRONG in text for text in texts(plots.labels(predictions.drop(columns="gold"))))
+    unknown = texts(plots.labels(predictions.assign(gold=None)))
+    assert not any(plots.WRONG in text for text in unknown)
+
+
+def test_labels_keeps_the_order_of_the_frame_and_leaves_what_is_missing_empty(predictions):
+    ax = plots.labels(predictions.iloc[::-1].iloc[1:])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [*list(LANGUAGES)[-2::-1], "zh"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["s3", "s2", "s1", "s0"]
+    assert sum(text != "" for text in texts(ax)) == len(predictions) - 1
+
+
+def test_a_dot_lies_at_the_accuracy_and_a_line_on_the_interval(table):
+    ax = plots.accuracy(table)
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == ["all, n = 16", "English (en), n = 8", "Arabic (ar), n = 8"]  # from below
+    spans = {tuple(line.get_xdata()) for line in ax.lines}
+    assert {(75.0,), (25.0,), (50.0,), (40.0, 90.0), (10.0, 60.0), (20.0, 80.0)} <= spans
+
+
+def test_the_shares_of_a_bar_fill_it_in_the_order_of_the_labels(predictions):
+    one = predictions[predictions["item"] == "s1"]
+    ax = plots.probabilities(one)
+    widths = np.array([[bar.get_width() for bar in container] for container in ax.containers])
+    assert np.allclose(widths.sum(0), 100)
+    assert np.allclose(widths, 100 * one[[f"p_{label}" for label in LABELS]].to_numpy().T)
+    assert ax.get_yticklabels()[4].get_text() == "English (en)"
+    assert ax.yaxis_inverted()  # the first row is on top
+
+
+def test_a_grid_writes_shares_as_percentages_and_correlations_as_they_are():
+    frame = pd.DataFrame([[0.5, -0.25]], index=["premise_a"], columns=["b", "c"])
+    assert texts(plots.grid(frame.abs())) == ["50", "25"]
+    assert texts(plots.grid(frame, signed=True)) == ["0.50", "-0.25"]
+
+
+def test_word_scores_are_scaled_by_method_and_a_silent_method_stays_zero(scores):
+    ax = plots.word_scores(scores)
+    assert texts(ax) == ["+0.2", "0", "−1.0", "0", "+0.5", "0"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(scores.index)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop(columns="label"), "'label'"),
+        (lambda frame: pd.concat([frame, frame]), "at most one row"),
+        (lambda frame: frame.assign(label="perhaps"), "'perhaps'"),
+    ],
+)
+def test_a_frame_that_cannot_be_drawn_is_refused_by_name(predictions, change, message):
+    with pytest.raises(ValueError, match=message):
+        plots.labels(change(predictions))
+
+
+def test_a_missing_column_is_named(predictions, table):
+    with pytest.raises(ValueError, match=r"'low'.*it has"):
+        plots.accuracy(table.drop(columns="low"))
+    with pytest.raises(ValueError, match="'p_neutral', 'p_contradiction'"):
+        plots.probabilities(predictions.drop(columns=["p_neutral", "p_contradiction"]))
+
+
+def test_a_table_takes_nothing_as_html_and_gives_each_text_its_own_direction():
+    frame = pd.DataFrame({"<i>": ["</s>", "<script>alert(1)</script>", "سلام"], "p": [0.125, 1.0, 0.0]})
+    page = plots.table(frame).to_html()
+    assert "<script" not in page
+    assert "&lt;/s&gt;" in page
+    assert "<i>" not in page
+    assert "td.col0 {\n  unicode-bidi: plaintext" in page
+    assert ">0.12<" in page
+
+
+def test_the_same_frame_gives_the_same_table(predictions):
+    first, second = (plots.table(predictions.copy()).to_html() for _ in range(2))
+    assert first == second
+    assert plots.table(predictions.iloc[1:]).to_html() != first
+
+
+def test_a_table_shows_the_index_only_where_asked():
+    frame = pd.DataFrame({"a": [1]}, index=["row name"])
+    assert "row name" not in plots.table(frame).to_html()
+    assert "row name" in plots.table(frame, index=True).to_html()
