@@ -92,6 +92,7 @@ def test_hostile_text_stays_text_wherever_it_stands(text):
     reader = read(render.page([made]))
     assert reader.sentences == [text, text]
     assert "script" not in reader.elements
+    assert not render.BIDI_CONTROLS & set(render.page([made]))
     render.page([made]).encode("utf-8")
 
 
@@ -130,6 +131,8 @@ def test_words_are_drawn_where_the_user_wrote_them():
     reader = read(render.card(made))
     assert reader.sentences[0] == 'He said "no." '
     html = render.card(made)
+    assert 'title=".: −6.00' in html
+    assert 'title="&quot;: +5.00' in html
     assert html.index(">He<") < html.index(">said<") < html.index(">.<") < html.index(">&quot;</span> </p>")
 
 

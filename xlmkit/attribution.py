@@ -93,7 +93,7 @@ def explain(
     with tqdm(total=len(frame), desc="explain", unit="pair", disable=not progress or frame.empty) as bar:
         for start in range(0, len(frame), CHUNK):
             rows = slice(start, start + CHUNK)
-            found += _explain_chunk(task, frame[rows], targets[rows], source, max_tokens, bar)
+            found += _explain_chunk(task, frame.iloc[rows], targets[rows], source, max_tokens, bar)
     return found
 
 
@@ -342,28 +342,26 @@ def _attribute(
     function = partial(_logits, task.nli)
     batch = _batch(task, encoding, targets, function)
     attributed = METHOD[task.method](function, batch, steps, room)  # (B, T, H), or (B, T, 1) for occlusion
-    attributed = attributed.detach().double() * batch.arguments[0].unsqueeze(-1)  # padding is exactly zero
-    signed = attributed.sum(-1)  # (B, T)
-    scores = signed if task.aggregation == "sum" else attributed.norm(dim=-1)
-    outputs = batch.logits.double()
-    before: torch.Tensor | None = None
+    before: np.ndarray | None = None
     if task.method in ("integrated_gradients", "occlusion"):
         with torch.no_grad():
-            before = _chosen(function(batch.baselines, *batch.arguments), batch.targets).double()  # (B,)
-    deltas = (
-        signed.sum(1) - (_chosen(outputs, batch.targets) - before) if steps and before is not None else None
-    )
-    return [
-        _Result(
-            scores=scores[row, :length].cpu().numpy(),
-            logits=outputs[row].cpu().numpy(),
-            target=int(batch.targets[row]),
-            baseline_output=None if before is None else float(before[row]),
-            delta=None if deltas is None else float(deltas[row]),
-            steps=steps,
-        )
-        for row, length in enumerate(encoding.lengths)
-    ]
+            before = _exact(function(batch.baselines, *batch.arguments))  # (B, labels) F(baseline)
+    attributed = _exact(attributed) * encoding.attention_mask.numpy()[..., None]  # padding is exactly zero
+    signed = attributed.sum(-1)  # (B, T)
+    scores = signed if task.aggregation == "sum" else np.linalg.norm(attributed, axis=-1)
+    outputs = _exact(batch.logits)  # (B, labels)
+    found = []
+    for row, (length, target) in enumerate(zip(encoding.lengths, batch.targets.tolist(), strict=True)):
+        baseline = None if before is None else float(before[row, target])
+        complete = steps is not None and baseline is not None
+        delta = float(signed[row].sum() - (outputs[row, target] - baseline)) if complete else None
+        found.append(_Result(scores[row, :length], outputs[row], target, baseline, delta, steps))
+    return found
+
+
+def _exact(values: torch.Tensor) -> np.ndarray:
+    """float64 on the CPU: sums over the width add no error of their own (and MPS has no float64)."""
+    return values.detach().cpu().numpy().astype(np.float64)
 
 
 def _logits(
@@ -371,11 +369,6 @@ def _logits(
 ) -> torch.Tensor:
     """(B, labels); the arguments in captum's order: what is attributed comes first."""
     return forward.logits_from_embeddings(nli, embeddings, langs, attention_mask)
-
-
-def _chosen(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(B,) the logit of each row's target."""
-    return logits.gather(1, targets[:, None])[:, 0]
 
 
 def _batch(
