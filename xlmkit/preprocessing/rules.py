@@ -1,157 +1,175 @@
-"""The rules of the authors' scripts, as one table in the order in which they act.
+"""The rules of the authors' scripts, one table for each language, in the order in which they act.
 
-Two readers apply the table: `xlmkit.preprocessing.split_batch` to many lines at once, `xlmkit.preprocessing.tracked`
-to one text while it remembers where each character came from. Both see the same patterns, so both give the same words.
+tools/tokenize.sh (facebookresearch/XLM) sends text through the Moses scripts replace-unicode-punctuation,
+normalize-punctuation, remove-non-printing-char and tokenizer -no-escape. What they do is written anew here, their oddities
+included, since the model was trained on what came out. Two readers apply the table: `Rule.apply` to many lines at once, and
+`xlmkit.preprocessing.tracked` to one line while it remembers where each character came from. Both read the same patterns,
+so both give the same words.
 
-The behaviour is that of tools/tokenize.sh and lowercase_and_remove_accent.py (facebookresearch/XLM) over the Moses
-scripts replace-unicode-punctuation, normalize-punctuation, remove-non-printing-char and tokenizer -no-escape; the rules
-are written anew. A line ends in "\\n", and no pattern may match across it."""
+A line ends in "\\n", no pattern matches across it, and none may take quadratic time on a long line.
+
+Not copied: the tokeniser's inner placeholder DOTMULTI, which turns into a dot where a text itself contains that word.
+Classes of characters (alphabetic, unassigned) are those of the Unicode version that `regex` knows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 
 import regex
 from sacremoses.corpus import NonbreakingPrefixes
 
+UNSPACED = ("th", "zh")  # a segmenter cuts these; the Moses tokeniser does not run on them
 NBSP = "\N{NO-BREAK SPACE}"
-UNSPACED = ("th", "zh")  # languages written without spaces: a segmenter cuts them, the tokeniser does not run
-
-# What the tokeniser means by its classes (Perl's POSIX-like properties). A virama or nukta is neither: it splits a word.
-_ALNUM = r"\p{Alphabetic}\p{Nd}"
-_ALPHA = r"\p{Alphabetic}"
 
 
 @dataclass(frozen=True)
 class Rule:
-    r"""Replace every match of `pattern` by `replacement` (`\1` is a group).
+    r"""Replace every match of `pattern` by `replacement`, in which `\1` is a group.
 
-    `literal`: the pattern means itself. `unless` leaves a match alone if it returns true. `moves`: groups 1 and 2 change
-    places."""
+    `literal`: the pattern means itself, character by character. `unless`: matches for which it is true stay as they are."""
 
     pattern: str
     replacement: str
     literal: bool = False
     unless: Callable[[regex.Match[str]], bool] | None = None
-    moves: bool = False
 
     @cached_property
     def compiled(self) -> regex.Pattern[str]:
+        """The pattern, `^` and `$` meaning a line's bounds."""
         return regex.compile(regex.escape(self.pattern) if self.literal else self.pattern, regex.MULTILINE)
 
     @cached_property
     def parts(self) -> tuple[int | str, ...]:
-        """The replacement as a sequence of group numbers and literal texts."""
+        """The replacement as group numbers and literal texts."""
         pieces = regex.split(r"\\(\d)", self.replacement)
-        return tuple(int(p) if i % 2 else p for i, p in enumerate(pieces) if p)
+        return tuple(int(piece) if i % 2 else piece for i, piece in enumerate(pieces) if piece)
 
     def apply(self, lines: str) -> str:
+        """The lines after this rule."""
         if self.literal:
             return lines.replace(self.pattern, self.replacement)
         if self.unless is None:
             return self.compiled.sub(self.replacement, lines)
         unless = self.unless
-        return self.compiled.sub(lambda m: m[0] if unless(m) else m.expand(self.replacement), lines)
+        return self.compiled.sub(
+            lambda match: match[0] if unless(match) else match.expand(self.replacement), lines
+        )
 
 
-def _same(text: str, replacement: str) -> Rule:
-    return Rule(text, replacement, literal=True)
+def _text(old: str, new: str) -> Rule:
+    return Rule(old, new, literal=True)
 
 
-def _each(characters: str, replacement: str) -> list[Rule]:
-    return [_same(character, replacement) for character in characters]
+def _each(characters: str, new: str) -> list[Rule]:
+    return [_text(character, new) for character in characters]
 
 
-# replace-unicode-punctuation. The full-width digit one becomes a quotation mark: so it stands in the authors' script,
-# and so the model saw it.
+@cache
+def table(language: str) -> tuple[Rule, ...]:
+    """All rules for one language, in order."""
+    rules = [*_UNICODE_PUNCTUATION, *_normalize_punctuation(language), _NON_PRINTING]
+    if language not in UNSPACED:
+        rules += [*_tokenizer(language), *_apostrophes(language), *_full_stops(language)]
+    return tuple(rules)
+
+
+# --- replace-unicode-punctuation ---
 _UNICODE_PUNCTUATION = [
     *_each("，、", ","),
-    Rule(r"[。．] *", ". "),
-    *_each("”“《》」「１", '"'),
+    Rule("[。．] *", ". "),
+    *_each("”“《》」「", '"'),
+    _text("１", '"'),  # so it stands in the authors' script, so the model saw it
     *_each("∶：", ":"),
-    _same("？", "?"),
-    _same("！", "!"),
-    _same("；", ";"),
-    _same("（", "("),
-    _same("）", ")"),
-    *(_same(wide, narrow) for wide, narrow in zip("０２３４５６７８９", "023456789", strict=True)),
-    _same("～", "~"),
-    _same("’", "'"),
-    _same("…", "..."),
-    _same("━", "-"),
-    _same("〈", "<"),
-    _same("〉", ">"),
-    _same("【", "["),
-    _same("】", "]"),
-    _same("％", "%"),
+    *(_text(wide, narrow) for wide, narrow in zip("０２３４５６７８９", "023456789", strict=True)),
+    *(_text(wide, narrow) for wide, narrow in zip("？！；（）～％", "?!;()~%", strict=True)),
+    *(_text(wide, narrow) for wide, narrow in zip("’━〈〉【】", "'-<>[]", strict=True)),
+    _text("…", "..."),
 ]
 
-_ONE_SPACE = Rule("  +", " ")
 
-
+# --- normalize-punctuation: works on bytes, hence its digits are ASCII; sees the line's end as one more character ---
 def _normalize_punctuation(language: str) -> list[Rule]:
-    """normalize-punctuation: works on bytes, so its digits and letters are ASCII; sees the line's end as a character."""
-    thousands = "," if language in ("de", "es", "fr") else "."
-    if language == "en":
-        quotes = [Rule(r'(")([,.]+)', r"\2\1", moves=True)]  # "word", -> "word,"
-    else:
-        quotes = [
-            Rule(r'(,)(")', r"\2\1", moves=True),
-            # Not before "<". What follows the quote is consumed, so that a stop right after it starts no second match.
-            Rule(r'(\.+)(")([ \t\f\v]*[^<\n]|(?=\n))', r"\2\1\3", moves=True),
-        ]
+    one_space = Rule("  +", " ")
     return [
-        _same("\r", ""),
-        _same("(", " ("),
-        _same(")", ") "),
-        _ONE_SPACE,
+        _text("\r", ""),
+        _text("(", " ("),
+        _text(")", ") "),
+        one_space,
         Rule(r"(\)) ([.!:?;,])", r"\1\2"),
-        _same("( ", "("),
-        _same(" )", ")"),
-        Rule(r"([0-9]) (%)", r"\1\2"),
-        _same(" :", ":"),
-        _same(" ;", ";"),
-        _same("`", "'"),
-        _same("''", ' " '),
-        _same("„", '"'),
-        _same("–", "-"),
-        _same("—", " - "),
-        _ONE_SPACE,
+        _text("( ", "("),
+        _text(" )", ")"),
+        Rule("([0-9]) (%)", r"\1\2"),
+        _text(" :", ":"),
+        _text(" ;", ";"),
+        _text("`", "'"),
+        _text("''", ' " '),
+        _text("„", '"'),
+        _text("–", "-"),
+        _text("—", " - "),
+        one_space,
         *_each("´‘‚", "'"),
-        _same("''", '"'),
-        _same(f"{NBSP}«{NBSP}", ' "'),
-        _same(f"«{NBSP}", '"'),
-        _same("«", '"'),
-        _same(f"{NBSP}»{NBSP}", '" '),
-        _same(f"{NBSP}»", '"'),
-        _same("»", '"'),
-        *(_same(NBSP + mark, mark) for mark in "%:?!;"),
+        _text("''", '"'),  # those that the line before made
+        _text(f"{NBSP}«{NBSP}", ' "'),
+        _text(f"«{NBSP}", '"'),
+        _text("«", '"'),
+        _text(f"{NBSP}»{NBSP}", '" '),
+        _text(f"{NBSP}»", '"'),
+        _text("»", '"'),
+        *(_text(NBSP + mark, mark) for mark in "%:?!;"),
         Rule(f"(nº){NBSP}", r"\1 "),
-        Rule(f"{NBSP}(ºC)", r" \1"),
-        Rule(f"{NBSP}(cm)", r" \1"),
+        Rule(f"{NBSP}(ºC|cm)", r" \1"),
         Rule(f"(,){NBSP}", r"\1 "),
-        _ONE_SPACE,
-        *quotes,
-        Rule(f"([0-9]){NBSP}([0-9])", rf"\1{thousands}\2"),
+        one_space,
+        *_quotes_beside_stops(language),
+        Rule(f"([0-9]){NBSP}([0-9])", r"\1,\2" if language in ("de", "es", "fr") else r"\1.\2"),
     ]
 
 
-# remove-non-printing-char: a space for each character of category C (control, format, surrogate, private, unassigned).
-_CONTROLS = Rule(r"[^\P{C}\n]", " ")
+def _quotes_beside_stops(language: str) -> list[Rule]:
+    """The rules that move characters: in English the quotation mark goes behind commas and stops, elsewhere before."""
+    if language == "en":
+        return [Rule(r'(")([,.]+)', r"\2\1")]
+    # The stop stays before "<". What follows the mark is consumed, so that a stop right behind it starts no second match;
+    # and \G, the last match's end, allows a run of stops whose first was consumed that way.
+    return [
+        Rule('(,)(")', r"\2\1"),
+        Rule(r'(?:\G|(?<!\.))(\.++)(")([ \t\f\v]*[^<\n]|(?=\n))', r"\2\1\3"),
+    ]
+
+
+# --- remove-non-printing-char: control, format, surrogate, private and unassigned characters become spaces ---
+_NON_PRINTING = Rule(r"[^\P{C}\n]", " ")
+
+
+# --- tokenizer -no-escape ---
+def _tokenizer(language: str) -> list[Rule]:
+    """Separate what is no part of a word. Alphanumeric is Alphabetic or a decimal digit: so a virama splits a word."""
+    return [
+        Rule(r"[^\S\n]+", " "),
+        Rule("^ | $", ""),
+        Rule(r"([^\p{Alphabetic}\p{Nd}\s.',\-])", r" \1 "),
+        Rule(r"(\.\.+)", r" \1 "),  # runs of dots stay together
+        # A comma stays between numbers. At a line's start nothing precedes it, so ",5" stays whole.
+        Rule(r"([^\p{N}\n]),", r"\1 , "),
+        Rule(r",([^\p{N}\n])", r" , \1"),
+        Rule(r"(\p{N}),$", r"\1 ,"),
+    ]
 
 
 def _apostrophes(language: str) -> list[Rule]:
-    """Contractions: the apostrophe goes right in English (it 's), left in French (l' eau), alone elsewhere."""
-    other, letter = rf"([^{_ALPHA}\n])", rf"([{_ALPHA}])"
+    """The apostrophe goes with what follows in English (it 's), with what precedes in French (l' eau), alone elsewhere.
+
+    In English and French one at a line's start or end has only one neighbour, and stays where it is."""
+    letter, number, other = r"(\p{Alphabetic})", r"(\p{N})", r"([^\p{Alphabetic}\n])"
     if language == "en":
         return [
             Rule(f"{other}'{other}", r"\1 ' \2"),
-            Rule(rf"([^{_ALPHA}\p{{N}}\n])'{letter}", r"\1 ' \2"),
+            Rule(rf"([^\p{{Alphabetic}}\p{{N}}\n])'{letter}", r"\1 ' \2"),
             Rule(f"{letter}'{other}", r"\1 ' \2"),
             Rule(f"{letter}'{letter}", r"\1 '\2"),
-            Rule(r"(\p{N})'(s)", r"\1 '\2"),
+            Rule(f"{number}'(s)", r"\1 '\2"),  # 1990's
         ]
     if language == "fr":
         return [
@@ -160,58 +178,51 @@ def _apostrophes(language: str) -> list[Rule]:
             Rule(f"{letter}'{other}", r"\1 ' \2"),
             Rule(f"{letter}'{letter}", r"\1' \2"),
         ]
-    return [_same("'", " ' ")]
+    return [_text("'", " ' ")]
 
 
-def _tokenizer(language: str) -> list[Rule]:
-    """tokenizer -no-escape: separate what is no word; commas and stops by their neighbours."""
+def _full_stops(language: str) -> list[Rule]:
+    """Separate a word's final stop: always at the line's end, before the next word unless it belongs to an abbreviation."""
     return [
-        Rule(r"[^\S\n]+", " "),
-        Rule(r"(^ +| +$)", ""),
-        Rule(rf"([^{_ALNUM}\s.',\-])", r" \1 "),
-        Rule(r"(\.\.+)", r" \1 "),
-        Rule(r"([^\p{N}\n]),", r"\1 , "),
-        Rule(r",([^\p{N}\n])", r" , \1"),
-        Rule(r"(\p{N}),$", r"\1 ,"),
-        *_apostrophes(language),
         Rule(r"([^ \n.])\.(?= *$)", r"\1 ."),
-        Rule(r"([^ \n.])\.(?= +[^ \n\p{Lowercase}])", r"\1 .", unless=_abbreviation(language)),
+        Rule(r"([^ \n.])\.(?= +([^ \n\p{Lowercase}]))", r"\1 .", unless=_abbreviates(language)),
         Rule(r"\.'(?= *$)", " . '"),
     ]
 
 
-def _abbreviation(language: str) -> Callable[[regex.Match[str]], bool]:
-    """Whether the stop that a match is about belongs to its word."""
+def _abbreviates(language: str) -> Callable[[regex.Match[str]], bool]:
     always, before_digit = prefixes(language)
+    alphabetic = regex.compile(r"\p{Alphabetic}")
 
-    def belongs(match: regex.Match[str]) -> bool:
-        text, stop = match.string, match.end() - 1
-        start = max(text.rfind(" ", 0, stop), text.rfind("\n", 0, stop)) + 1
-        word = text[start:stop]
-        if word in always or ("." in word and regex.search(r"\p{Alphabetic}", word)):
+    def abbreviates(match: regex.Match[str]) -> bool:
+        lines, stop = match.string, match.end() - 1
+        start = 1 + max(lines.rfind(" ", 0, stop), lines.rfind("\n", 0, stop))
+        word = lines[start:stop]
+        if word in always or ("." in word and alphabetic.search(word)):
             return True
-        return word in before_digit and text[stop:].lstrip(" ")[0] in "0123456789"
+        return word in before_digit and match[2] in "0123456789"
 
-    return belongs
-
-
-# Two Spanish entries end in a space in Moses' list, so they never match there; sacremoses strips them.
-_NEVER_MATCHING = {"es": {"Fil", "gr"}}
-_LISTED = ("de", "el", "en", "es", "fr", "hi", "ru")  # the others have no list and use the English one
+    return abbreviates
 
 
-@lru_cache
+_WITH_A_LIST = (
+    "de",
+    "el",
+    "en",
+    "es",
+    "fr",
+    "hi",
+    "ru",
+)  # Moses reads the English list for every other language
+
+# Entries that end in a space in Moses' list, so that they never match there; sacremoses strips them.
+_NEVER_MATCHING = {"es": {"Fil", "gr", "pÃ¡g"}}
+
+
+@cache
 def prefixes(language: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The words after which a stop does not end a sentence: always, and only before a digit."""
-    code = language if language in _LISTED else "en"
-    lines = list(NonbreakingPrefixes().words(code))
-    numeric = {line.split()[0] for line in lines if line.endswith("#NUMERIC_ONLY#")}
-    always = {line for line in lines if not line.endswith("#NUMERIC_ONLY#")}
-    return frozenset(always - _NEVER_MATCHING.get(code, set())), frozenset(numeric)
-
-
-@lru_cache
-def table(language: str) -> tuple[Rule, ...]:
-    """The rules for one language, in order."""
-    rules = [*_UNICODE_PUNCTUATION, *_normalize_punctuation(language), _CONTROLS]
-    return tuple(rules if language in UNSPACED else [*rules, *_tokenizer(language)])
+    """The words whose stop does not end a sentence: always, and only before a digit. Moses' lists, from sacremoses."""
+    code = language if language in _WITH_A_LIST else "en"
+    entries = set(NonbreakingPrefixes().words(code)) - _NEVER_MATCHING.get(code, set())
+    numeric = {entry for entry in entries if entry.endswith("#NUMERIC_ONLY#")}
+    return frozenset(entries - numeric), frozenset(entry.split()[0] for entry in numeric)

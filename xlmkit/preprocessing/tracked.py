@@ -1,72 +1,92 @@
-"""A text that remembers, for each of its characters, which characters of the surface it stands for."""
+"""A line that remembers, for each of its characters, which part of the surface text it stands for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import regex
 
 from xlmkit.preprocessing.rules import Rule
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tracked:
-    """`text[i]` stands for the surface from `starts[i]` to `ends[i]`; `moved[i]`: a rule changed its place."""
+    """`line[i]` stands for the surface from `starts[i]` to `ends[i]`. A space that a rule adds stands for nothing."""
 
-    text: str
-    starts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    moved: list[bool] = field(default_factory=list)
-
-    @classmethod
-    def surface(cls, text: str) -> Tracked:
-        return cls(text, list(range(len(text))), list(range(1, len(text) + 1)), [False] * len(text))
-
-    def slice(self, start: int, end: int) -> Tracked:
-        return Tracked(
-            self.text[start:end], self.starts[start:end], self.ends[start:end], self.moved[start:end]
-        )
+    line: str
+    starts: Sequence[int]
+    ends: Sequence[int]
 
     @classmethod
-    def joined(cls, pieces: list[Tracked]) -> Tracked:
-        return cls(
-            "".join(p.text for p in pieces),
-            list(chain.from_iterable(p.starts for p in pieces)),
-            list(chain.from_iterable(p.ends for p in pieces)),
-            list(chain.from_iterable(p.moved for p in pieces)),
-        )
+    def of(cls, surface: str) -> Tracked:
+        """The surface itself, each character standing for itself."""
+        return cls(surface, range(len(surface)), range(1, len(surface) + 1))
 
     def apply(self, rule: Rule) -> Tracked:
-        """The text after one rule: groups keep their places, new characters stand for what they replace."""
-        if rule.literal and rule.pattern not in self.text:
+        """The line after one rule: groups keep their places, a new character stands for what it replaces."""
+        if rule.literal and rule.pattern not in self.line:
             return self
-        pieces: list[Tracked] = []
-        done = 0
-        for match in rule.compiled.finditer(self.text):
-            if rule.unless is not None and rule.unless(match):
-                continue
-            pieces.append(self.slice(done, match.start()))
-            done = match.end()
-            pieces.extend(self._replaced(rule, match))
-        if not done:
-            return self
-        pieces.append(self.slice(done, len(self.text)))
-        return Tracked.joined(pieces)
+        edit = _Edit(self)
+        for match in rule.compiled.finditer(self.line):
+            if rule.unless is None or not rule.unless(match):
+                edit.copy(match.start())
+                edit.replace(rule, match)
+        return edit.result()
 
-    def _replaced(self, rule: Rule, match) -> list[Tracked]:
-        kept = set()
+    def spaced(self, pieces: Sequence[str]) -> Tracked:
+        """The line with a space before each of the `pieces`, of which it is the concatenation."""
+        edit = _Edit(self)
+        for piece in pieces:
+            edit.insert(" ", 0, 0)
+            edit.copy(edit.done + len(piece))
+        return edit.result()
+
+
+class _Edit:
+    """One pass over a line from left to right. What lies before `done` has been taken over or replaced."""
+
+    def __init__(self, old: Tracked) -> None:
+        self.old = old
+        self.done = 0
+        self.texts: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def copy(self, end: int) -> None:
+        if end > self.done:
+            self.take(self.done, end)
+            self.done = end
+
+    def take(self, start: int, end: int) -> None:
+        self.texts.append(self.old.line[start:end])
+        self.starts += self.old.starts[start:end]
+        self.ends += self.old.ends[start:end]
+
+    def insert(self, text: str, start: int, end: int) -> None:
+        self.texts.append(text)
+        self.starts += [start] * len(text)
+        self.ends += [end] * len(text)
+
+    def replace(self, rule: Rule, match: regex.Match[str]) -> None:
         for part in rule.parts:
             if isinstance(part, int):
-                kept.update(range(*match.span(part)))
-        gone = [i for i in range(*match.span()) if i not in kept]
-        solid = [i for i in gone if not self.text[i].isspace()] or gone or [match.start()]
-        start, end = min(self.starts[i] for i in solid), max(self.ends[i] for i in solid)
-        pieces = []
-        for part in rule.parts:
-            if isinstance(part, int):
-                piece = self.slice(*match.span(part))
-                piece.moved = [moved or (rule.moves and part < 3) for moved in piece.moved]
+                self.take(*match.span(part))
+            elif part.isspace():
+                self.insert(part, 0, 0)
             else:
-                size = len(part)
-                piece = Tracked(part, [start] * size, [end] * size, [False] * size)
-            pieces.append(piece)
-        return pieces
+                self.insert(part, *self.replaced(rule, match))
+        self.done = match.end()
+
+    def replaced(self, rule: Rule, match: regex.Match[str]) -> tuple[int, int]:
+        """The surface of what a match holds beside the groups that are kept and the spaces."""
+        kept = [match.span(part) for part in rule.parts if isinstance(part, int)]
+        gone = [i for i in range(*match.span()) if not any(start <= i < end for start, end in kept)]
+        solid = [i for i in gone if not self.old.line[i].isspace()] or gone
+        return self.old.starts[solid[0]], self.old.ends[solid[-1]]
+
+    def result(self) -> Tracked:
+        if not self.done:
+            return self.old
+        self.copy(len(self.old.line))
+        return Tracked("".join(self.texts), self.starts, self.ends)
