@@ -145,9 +145,19 @@ def test_overlapping_words_become_one_run_with_the_sum_of_their_scores():
 def test_sign_and_strength_are_told_without_colour():
     html = render.card(with_premise("good bad big", [(0, 4), (5, 8), (9, 12)]))  # 1, -2, 3
     assert 'class="xk-w xk-p8" title="big: +3.00 logits">big<sub dir="ltr">+3.0</sub>' in html
-    assert 'class="xk-w xk-n5" title="bad: −2.00 logits">bad<sub dir="ltr">−2.0</sub>' in html
+    assert 'class="xk-w xk-n5" title="bad: −2.00 logits">bad<' in html
     assert re.search(r"\.xk-p8\{[^}]*3px solid", html)
     assert re.search(r"\.xk-n5\{[^}]*2px dashed", html)
+
+
+def test_the_numbers_under_the_words_have_as_many_decimals_as_the_scale_needs():
+    for size, expected in (
+        (30.0, ["+30.0", "−20.0"]),
+        (0.3, ["+0.30", "−0.20"]),
+        (0.003, ["+0.0030", "−0.0020"]),
+    ):
+        made = with_premise("good bad", [(0, 4), (5, 8)], scores=np.array([size, -size * 2 / 3]))
+        assert re.findall(r'<sub dir="ltr">([^<]+)</sub>', render.card(made)) == expected
 
 
 def test_the_scale_has_numbers_and_names_its_ends():
@@ -167,9 +177,10 @@ def test_the_scale_has_numbers_and_names_its_ends():
 
 
 def test_a_number_never_tears_joined_letters_apart():
-    joined = with_premise("कल स्कूल", [(0, 2), (3, 4), (5, 8)], scores=np.array([1.0, 1.0, 1.0]))
-    numbered = re.findall(r">([^<>]+)<sub", render.card(joined))
-    assert numbered == ["कल"]
+    made = with_premise(
+        "कल स्कूल पीछे।", [(0, 2), (3, 5), (5, 8), (9, 13), (13, 14)], scores=np.array([1.0, 1.0, 1.0, 1.0, 0.0])
+    )
+    assert re.findall(r">([^<>]+)<sub", render.card(made)) == ["कल", "पीछे"]
 
 
 def test_a_failed_gate_is_drawn_as_failed():

@@ -19,8 +19,14 @@ from xlmkit.explanation import SENTENCES, ExplainedWord, Explanation, tolerance
 from xlmkit.languages import LANGUAGES
 
 LEVELS = 8  # shades on either side of zero
-NUMBER_WIDTH = 1.9  # ems of the sentence's font that a number under a word takes
+NUMBER_WIDTH = 2.1  # ems of the sentence's font that a number under a word takes
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+JOINING = (
+    "ARABIC LETTER",
+    "DEVANAGARI LETTER",
+    "DEVANAGARI SIGN",
+    "DEVANAGARI VOWEL SIGN",
+)  # character names
 METHOD_NAMES = {
     "integrated_gradients": "integrated gradients",
     "saliency": "saliency (gradient)",
@@ -174,7 +180,10 @@ def _word(explanation: Explanation, text: str, run: _Run, scale: float, numbered
         else f'<span class="xk-code xk-prepared">{_text(prepared)}</span>{_text(surface)}'
     )
     title = _attribute(f"{prepared}: {_number(explanation, score)} {explanation.unit}")
-    number = f'<sub dir="ltr">{_number(explanation, score, 1)}</sub>' if numbered else ""
+    decimals = (
+        max(1, 1 - math.floor(math.log10(scale))) if numbered else 0
+    )  # the same for all words of a pair
+    number = f'<sub dir="ltr">{_number(explanation, score, f".{decimals}f")}</sub>' if numbered else ""
     return f'<span class="xk-w {_shade(explanation, score, scale)}" title="{title}">{shown}{number}</span>'
 
 
@@ -212,11 +221,9 @@ def _joins(right: str, left: str) -> bool:
     """Whether two neighbouring characters may be drawn as one shape."""
     if not right or not left:
         return False
-    if unicodedata.category(right)[0] == "M" or unicodedata.category(left) == "Mn":
+    if unicodedata.category(right)[0] == "M":
         return True
-    return all(
-        unicodedata.name(side, "").startswith(("ARABIC LETTER", "DEVANAGARI")) for side in (right, left)
-    )
+    return all(unicodedata.name(side, "").startswith(JOINING) for side in (right, left))
 
 
 def _shade(explanation: Explanation, score: float, scale: float) -> str:
@@ -278,7 +285,7 @@ def _table(explanation: Explanation) -> str:
             pieces.setdefault(token.word, []).append(token.text.removesuffix("</w>"))
     rows = "".join(
         f"<tr><td>{SENTENCES[word.sentence]}</td><td><bdi>{_text(word.text)}</bdi></td>"
-        f"<td><bdi>{_text(' · '.join(pieces.get(place, [])))}</bdi></td><td>{_fixed(explanation.word_scores[place])}</td></tr>"
+        f"<td><bdi>{_text(' · '.join(pieces.get(place, [])))}</bdi></td><td>{_number(explanation, explanation.word_scores[place], '.4f')}</td></tr>"
         for place, word in enumerate(explanation.words)
     )
     return (
@@ -340,27 +347,19 @@ def _attribute(value: object) -> str:
     )
 
 
-def _number(explanation: Explanation, value: float, digits: int = 2) -> str:
-    return _unsigned(value, digits) if explanation.aggregation == "l2" else _signed(value, digits)
+def _number(explanation: Explanation, value: float, form: str = "") -> str:
+    return _unsigned(value, form) if explanation.aggregation == "l2" else _signed(value, form)
 
 
-def _signed(value: float, digits: int = 2) -> str:
-    """+0.12, −0.12 or 0, with at least two significant digits."""
-    if value == 0:
-        return "0"
-    return f"{'+' if value > 0 else '−'}{_unsigned(value, digits)}"
+def _signed(value: float, form: str = "") -> str:
+    """+0.12, −0.12 or 0."""
+    return "0" if value == 0 else f"{'+' if value > 0 else '−'}{_unsigned(value, form)}"
 
 
-def _fixed(value: float) -> str:
-    """Four decimals, for a column of numbers."""
-    return f"{value:+.4f}".replace("-", "−")
-
-
-def _unsigned(value: float, digits: int = 2) -> str:
+def _unsigned(value: float, form: str = "") -> str:
+    """The size of a number in Python's format `form`; without one, two decimals, and two significant digits where it is small."""
     size = abs(value)
-    if size == 0:
-        return "0"
-    return f"{size:.{digits}f}" if size >= 10 ** (1 - digits) else f"{size:.2g}"
+    return "0" if size == 0 else format(size, form or (".2f" if size >= 0.1 else ".2g"))
 
 
 # --- style -----------------------------------------------------------------------------------------------------------------------------
