@@ -191,13 +191,10 @@ def _numbered(explanation: Explanation, text: str, runs: Sequence[_Run], scale: 
     """The strongest words of a sentence, which get a number: each at least a third of the scale, and no two numbers in each other's way."""
     chosen: dict[_Run, float] = {}  # the middle of each, in ems from the sentence's start
     for run in sorted(runs, key=lambda run: -abs(_score(explanation, run))):
+        if scale == 0 or abs(_score(explanation, run)) < scale / 3:
+            break
         middle = (_width(text[: run.start]) + _width(text[: run.end])) / 2
-        strong = scale > 0 and abs(_score(explanation, run)) >= scale / 3
-        if (
-            strong
-            and _stands_alone(text, run)
-            and all(abs(middle - other) >= NUMBER_WIDTH for other in chosen.values())
-        ):
+        if _stands_alone(text, run) and all(abs(middle - other) >= NUMBER_WIDTH for other in chosen.values()):
             chosen[run] = middle
     return set(chosen)
 
