@@ -99,10 +99,8 @@ def build(config: XLMConfig, tensors: dict[str, torch.Tensor], task: str, name: 
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     if config.tie_word_embeddings and _TIED in shapes and _TIED not in tensors and _WORDS in tensors:
         tensors[_TIED] = tensors[_WORDS]
-    for key in (
-        _OLD_BUFFER,
-        *HEADS["mlm" if task == "nli" else "nli"],
-    ):  # the other task's head is not needed
+    spare = HEADS["mlm" if task == "nli" else "nli"]  # the head of the other task may be there
+    for key in (_OLD_BUFFER, *spare):
         tensors.pop(key, None)
     _judge(shapes, tensors, name)
     # A copy, since safetensors gives views of the file, which may change.
@@ -172,14 +170,14 @@ def _some(names: list[str], *, quote: bool = True) -> str:
 def _shards(index: Path) -> list[Path]:
     try:
         named = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        files = [
-            index.parent / name for name in named if Path(name).name == name and name.endswith(".safetensors")
-        ]
+        files = [index.parent / name for name in named if name.endswith(".safetensors")]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{index} is no index of shards: expected a JSON object with `weight_map`; {_AGAIN}"
         ) from error
-    absent = sorted(set(named) - {file.name for file in files if file.is_file()})
+    absent = sorted(
+        set(named) - {file.name for file in files if file.is_file()}
+    )  # nor may a name lead elsewhere
     if absent or not files:
         raise FileNotFoundError(
             f"{index} lacks its shards: expected {_some(named) or 'at least one'} beside it, of which {_some(absent) or 'none'} is not "
