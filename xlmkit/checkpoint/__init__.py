@@ -89,14 +89,7 @@ def load(
 
 
 def _read_pieces(place: Place, expected: int) -> Pieces:
-    try:
-        pieces = Pieces.read(place.folder)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        what, _, _ = settings.one_line(error).partition(". Remedy:")
-        raise ValueError(
-            f"the pieces of {place.name!r} cannot be read: expected pieces with their ids in vocab.json and two pieces a line in "
-            f"merges.txt, got something else ({what}); {settings.AGAIN}"
-        ) from error
+    pieces = Pieces.read(place.folder)
     if len(pieces) != expected:
         raise ValueError(
             f"the vocabulary of {place.name!r} does not fit its network: expected {expected} pieces (`vocab_size` in config.json), got "
