@@ -60,17 +60,16 @@ def _classify(
     states = body.layer_norm_emb(states)
     padded = not bool(attention_mask.all())
     mask = attention_mask.bool()[:, None, None, :] if padded else None  # (B, 1, 1, T)
-    pooled_first = config.summary_type == "first"
     for layer in range(config.n_layers):
-        last = layer == config.n_layers - 1 and pooled_first
-        queries = states[:, :1] if last else states  # (B, 1 or T, H)
+        last = layer == config.n_layers - 1
+        queries = (
+            states[:, :1] if last else states
+        )  # (B, 1 or T, H): `load` serves pooling of the first position only
         attended = _attend(body.attentions[layer], queries, states, mask)
         states = body.layer_norm1[layer](queries + attended)
         states = body.layer_norm2[layer](
             states + _feed_forward(body.ffns[layer], states, config.gelu_activation)
         )
-    if padded and not pooled_first:
-        states = states * attention_mask[..., None].to(states.dtype)
     return network.sequence_summary(states)
 
 
