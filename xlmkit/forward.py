@@ -62,9 +62,7 @@ def _classify(
     mask = attention_mask.bool()[:, None, None, :] if padded else None  # (B, 1, 1, T)
     for layer in range(config.n_layers):
         last = layer == config.n_layers - 1
-        queries = (
-            states[:, :1] if last else states
-        )  # (B, 1 or T, H): `load` serves pooling of the first position only
+        queries = states[:, :1] if last else states  # (B, 1 or T, H); the first position alone is pooled
         attended = _attend(body.attentions[layer], queries, states, mask)
         states = body.layer_norm1[layer](queries + attended)
         states = body.layer_norm2[layer](
