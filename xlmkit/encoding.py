@@ -147,7 +147,7 @@ def _columns(premises: str | Sequence[str], hypotheses: str | Sequence[str]) -> 
 def _language_columns(
     count: int, languages: str | Sequence[str], hypothesis_languages: str | Sequence[str] | None
 ) -> list[list[str]]:
-    columns = []
+    columns: list[list[str]] = []
     for name, given in (("languages", languages), ("hypothesis_languages", hypothesis_languages)):
         if given is None and name == "hypothesis_languages":
             columns.append(columns[0])

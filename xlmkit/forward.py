@@ -5,6 +5,8 @@ with fused attention, no caches, and the last layer computed only at the first p
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import functional as F
 
@@ -49,7 +51,7 @@ def logits_from_embeddings(
 
 
 def _classify(
-    network: torch.nn.Module, embeddings: torch.Tensor, langs: torch.Tensor, attention_mask: torch.Tensor
+    network: Any, embeddings: torch.Tensor, langs: torch.Tensor, attention_mask: torch.Tensor
 ) -> torch.Tensor:
     """(B, T, H) word embeddings -> (B, labels) logits."""
     body, config = network.transformer, network.config
@@ -72,7 +74,7 @@ def _classify(
 
 
 def _attend(
-    attention: torch.nn.Module, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor | None
+    attention: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor | None
 ) -> torch.Tensor:
     """Multi-head attention of (B, Q, H) queries over (B, T, H) states; padded keys are masked out, so their values never matter."""
     heads, width = attention.n_heads, attention.head_dim
@@ -84,6 +86,6 @@ def _attend(
     return attention.out_lin(context.transpose(1, 2).flatten(2))
 
 
-def _feed_forward(block: torch.nn.Module, states: torch.Tensor, gelu: bool) -> torch.Tensor:
+def _feed_forward(block: Any, states: torch.Tensor, gelu: bool) -> torch.Tensor:
     hidden = block.lin1(states)
     return block.lin2(F.gelu(hidden) if gelu else F.relu(hidden))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from xlmkit.notices import say
@@ -69,8 +71,8 @@ def _native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
-        asked = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.11 may not have it: then float32
-        able = asked()
+        ask: Any = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.11 may not have it: then float32
+        able = ask()
         return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
     return False
 
