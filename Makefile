@@ -13,10 +13,10 @@ ifneq ($(shell cat .venv/.home 2>/dev/null),$(shell pwd -P))
 MOVED = moved
 endif
 
-.PHONY: help lab test report lint bench clean moved
+.PHONY: help lab test report notebooks lint bench clean moved
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets up .venv)
 	@echo "make lab: JupyterLab at http://localhost:$(PORT) (or the next free port); Ctrl-C twice stops it."
@@ -32,6 +32,15 @@ report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
 	@mkdir -p report
 	@$(BIN)/python -m nbconvert --to html --execute --output-dir=report notebooks/*.ipynb
 	@ls report/*.html
+
+# What is committed: outputs, tags and the kernel's name, and nothing of the machine or the clock.
+KEEP = --ExecutePreprocessor.record_timing=False --ClearMetadataPreprocessor.enabled=True \
+	--ClearMetadataPreprocessor.preserve_cell_metadata_mask='{("tags",)}' \
+	--ClearMetadataPreprocessor.preserve_nb_metadata_mask='{("kernelspec",), ("language_info", "name")}'
+
+notebooks: .venv/.ready-lab  ## run every notebook and keep the results in it (look at them before you commit)
+	@echo "make notebooks: runs every notebook on the embedded model and saves it in place; a minute or two."
+	@$(BIN)/python -m nbconvert --to notebook --execute --inplace $(KEEP) notebooks/*.ipynb
 
 lint: .venv/.ready-test  ## ruff (rules and format) and mypy
 	@echo "make lint: ruff and mypy; half a minute the first time, seconds after."
