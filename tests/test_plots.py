@@ -19,7 +19,8 @@ from xlmkit.pairs import LABELS
 
 
 @pytest.fixture(autouse=True)
-def no_figures_left():
+def a_clean_desk():
+    matplotlib.rcdefaults()
     yield
     plt.close("all")
 
@@ -126,6 +127,9 @@ def test_the_shares_of_a_bar_fill_it_in_the_order_of_the_labels(predictions):
     one = predictions[predictions["item"] == "s1"]
     ax = plots.probabilities(one)
     widths = np.array([[bar.get_width() for bar in container] for container in ax.containers])
+    starts = np.array([[bar.get_x() for bar in container] for container in ax.containers])
+    assert np.allclose(starts[0], 0)
+    assert np.allclose(starts[1:], (starts + widths)[:-1])  # each begins where the one before it ends
     assert np.allclose(widths.sum(0), 100)
     assert np.allclose(widths, 100 * one[[f"p_{label}" for label in LABELS]].to_numpy().T)
     assert ax.get_yticklabels()[4].get_text() == "English (en)"
