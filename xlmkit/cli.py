@@ -149,7 +149,7 @@ def _add_pairs(command: argparse.ArgumentParser) -> None:
         help="of standard input (default: jsonl)",
     )
     group.add_argument("--languages", type=_codes, metavar="CODES", help="keep only these, as in `en,fr`")
-    group.add_argument("--limit", type=_positive, metavar="N", help="read only the first N")
+    group.add_argument("--limit", type=_positive, metavar="N", help="read at most N pairs of each language")
     group.add_argument("--premise", help="one pair, given here: its premise")
     group.add_argument("--hypothesis", help="its hypothesis")
     group.add_argument("--language", metavar="CODE", help="its language (default: en)")
