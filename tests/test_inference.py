@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from xlmkit import forward, inference
+from xlmkit import forward, inference, notices
 from xlmkit.encoding import encode
 from xlmkit.inference import TEMPLATES, classify, predict
 from xlmkit.languages import LANGUAGES
@@ -90,14 +90,23 @@ def test_chunks_are_put_together_in_order(nli, pairs, monkeypatch):
     pd.testing.assert_frame_equal(predict(nli, pairs, progress=False), whole, rtol=1e-5)
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(nli, pairs, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("MPS backend out of memory"),
+    ],
+)
+def test_out_of_memory_halves_the_batch_and_goes_on(nli, pairs, monkeypatch, error):
+    notices.forget()
     sizes = []
     real = forward.logits
 
     def small_machine(nli, encoding):
         sizes.append(len(encoding))
         if len(encoding) > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return real(nli, encoding)
 
     whole = predict(nli, pairs, progress=False)

@@ -319,8 +319,7 @@ def _in_batches(
 
 def _shrink(task: _Task, used: int, width: int, error: RuntimeError) -> None:
     """Halve the budget after an out-of-memory error; raise any other error, and this one where nothing is left to halve."""
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    if not isinstance(error, torch.OutOfMemoryError) and not any(word in str(error) for word in words):
+    if not forward.out_of_memory(error):
         raise error
     if used <= width:
         raise MemoryError(
@@ -328,8 +327,6 @@ def _shrink(task: _Task, used: int, width: int, error: RuntimeError) -> None:
         ) from error
     task.budget = used // 2
     say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 # --- methods ---------------------------------------------------------------------------------------------------------------------------

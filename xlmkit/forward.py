@@ -50,6 +50,16 @@ def logits_from_embeddings(
     return _classify(nli.network, embeddings, langs.to(nli.device), attention_mask.to(nli.device))
 
 
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether `error` says that memory ran out, in the words of CUDA, MPS or the CPU's allocator; then the device's cache is emptied."""
+    said = ("out of memory", "not enough memory", "can't allocate memory")
+    if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in said):
+        return False
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return True
+
+
 def _classify(
     network: Any, embeddings: torch.Tensor, langs: torch.Tensor, attention_mask: torch.Tensor
 ) -> torch.Tensor:

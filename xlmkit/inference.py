@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
 from xlmkit import __version__, forward
@@ -228,15 +227,13 @@ def _batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
 
 def _halves(rows: np.ndarray, error: RuntimeError) -> list[np.ndarray]:
     """The two halves of a batch that did not fit into memory; any other error is raised again."""
-    if not (isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)):
+    if not forward.out_of_memory(error):
         raise error
     if len(rows) == 1:
         raise MemoryError(
             "one pair alone does not fit into memory; remedy: a lower `max_tokens`, dtype='bfloat16', or device='cpu'"
         ) from error
     say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
     middle = len(rows) // 2
     return [rows[middle:], rows[:middle]]
 
