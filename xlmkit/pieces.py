@@ -109,10 +109,10 @@ class Pieces:
 
 def _encodable(words: list[str]) -> list[str]:
     """The words for Rust, which takes no lone surrogates; U+FFFE is no character either, and as unknown as they are."""
-    wrong = next((word for word in words if not isinstance(word, str)), None)
-    if wrong is not None:
+    wrong = [word for word in words if not isinstance(word, str)]
+    if wrong:
         raise TypeError(
-            f"`words` must be a sequence of str; got {wrong!r} in it. Remedy: pass what `split_batch` returns"
+            f"`words` must be a sequence of str; got {wrong[0]!r} in it. Remedy: pass what `split_batch` returns"
         )
     return [word if word.isascii() else _SURROGATE.sub("\ufffe", word) for word in words]
 
