@@ -170,7 +170,7 @@ def test_a_missing_column_is_named(predictions, table):
 
 def test_a_table_takes_nothing_as_html_and_gives_each_text_its_own_direction():
     frame = pd.DataFrame({"<i>": ["</s>", "<script>alert(1)</script>", "سلام"], "p": [0.125, 1.0, 0.0]})
-    page = plots.table(frame).to_html()
+    page = plots.table(frame)._repr_html_()
     assert "<script" not in page
     assert "&lt;/s&gt;" in page
     assert "<i>" not in page
@@ -179,12 +179,30 @@ def test_a_table_takes_nothing_as_html_and_gives_each_text_its_own_direction():
 
 
 def test_the_same_frame_gives_the_same_table(predictions):
-    first, second = (plots.table(predictions.copy()).to_html() for _ in range(2))
+    first, second = (plots.table(predictions.copy()).html for _ in range(2))
     assert first == second
-    assert plots.table(predictions.iloc[1:]).to_html() != first
+    assert plots.table(predictions.iloc[1:]).html != first
 
 
 def test_a_table_shows_the_index_only_where_asked():
     frame = pd.DataFrame({"a": [1]}, index=["row name"])
-    assert "row name" not in plots.table(frame).to_html()
-    assert "row name" in plots.table(frame, index=True).to_html()
+    assert "row name" not in plots.table(frame)._repr_html_()
+    assert "row name" in plots.table(frame, index=True)._repr_html_()
+
+
+def test_in_a_terminal_a_table_is_text(scores):
+    shown = repr(plots.table(scores, index=True, precision=1))
+    assert shown.split() == [
+        "integrated_gradients",
+        "occlusion",
+        "no",
+        "1.0",
+        "0.0",
+        "dog",
+        "-4.0",
+        "0.0",
+        "no",
+        "2.0",
+        "0.0",
+    ]
+    assert "dog" not in repr(plots.table(scores))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,7 +16,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.patches import Patch
-from pandas.io.formats.style import Styler
 from pandas.io.formats.style_render import CSSDict
 
 from xlmkit.languages import LANGUAGES
@@ -199,8 +199,22 @@ def word_scores(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def table(frame: pd.DataFrame, *, index: bool = False, precision: int = 2) -> Styler:
-    """A frame for reading in a notebook: each text in its own direction, as it was written, and nothing in it is taken as HTML.
+@dataclass(frozen=True)
+class Table:
+    """A frame drawn for reading: `html` is what a notebook shows, `text` what a terminal does."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(frame: pd.DataFrame, *, index: bool = False, precision: int = 2) -> Table:
+    """Draw a frame for reading: each text in its own direction, as it was written, and nothing in it taken as HTML.
 
     Parameters
     ----------
@@ -209,19 +223,19 @@ def table(frame: pd.DataFrame, *, index: bool = False, precision: int = 2) -> St
 
     Returns
     -------
-    A Styler, so that more can be said of it; its HTML is the same for the same frame, and needs no script or network."""
+    The same for the same frame; without script or network."""
     content = frame.to_csv(errors="backslashreplace").encode()
-    styler = frame.style.set_uuid(hashlib.sha256(content).hexdigest()[:8]).format(
-        precision=precision, escape="html", na_rep=""
-    )
+    styler = frame.style.set_uuid(hashlib.sha256(content).hexdigest()[:8])
+    styler = styler.format(precision=precision, escape="html", na_rep="")
     styler = styler.format_index(escape="html").format_index(escape="html", axis=1)
     texts = frame.columns.get_indexer(frame.select_dtypes(exclude=["number", "bool", "boolean"]).columns)
     styles = [CSSDict(selector=f"td.col{place}", props=TEXT) for place in texts]
-    headings = [
+    styles += [
         CSSDict(selector=f"th.col{place}, th.row_heading", props="text-align: start") for place in texts
     ]
-    styler = styler.set_table_styles(styles + headings)
-    return styler if index else styler.hide()
+    styler = styler.set_table_styles(styles)
+    text = frame.to_string(index=index, float_format=f"{{:.{precision}f}}".format, na_rep="")
+    return Table((styler if index else styler.hide()).to_html(), text)
 
 
 # --- pieces of a figure ----------------------------------------------------------------------------------------------------------------
