@@ -98,8 +98,8 @@ def _grouped(preds: pd.DataFrame, by: str) -> pd.DataFrame:
         raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
     frame = pd.DataFrame({by: groups.to_numpy()})
     for column in ("label", "gold"):
-        names = {value: label_name(value) for value in preds[column].unique()}
-        frame[column] = [names.get(value) for value in preds[column]]
+        names = {value: label_name(value) for value in set(preds[column].to_list())}
+        frame[column] = [names.get(value) for value in preds[column].to_list()]
     unpredicted = int(frame["label"].isna().sum())
     if unpredicted:
         raise ValueError(

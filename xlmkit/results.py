@@ -176,7 +176,7 @@ def _encoded(frame: pd.DataFrame, suffix: str) -> tuple[bytes, dict[str, str]]:
 
 def _from_csv(data: bytes, delimiter: str, note: dict[str, Any]) -> pd.DataFrame:
     parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    read = pa_csv.ReadOptions(block_size=len(data) + 1)  # one block, since a row must not cross its end
+    read = pa_csv.ReadOptions(block_size=min(len(data) + 1, 2**31 - 1))  # a row must not cross blocks
     names = pa_csv.open_csv(io.BytesIO(data), parse_options=parse, read_options=read).schema.names
     stored = note.get("stored") or {name: _usual_type(name) for name in names}
     convert = pa_csv.ConvertOptions(
@@ -207,8 +207,8 @@ def _from_json_lines(data: bytes, note: dict[str, Any]) -> Any:
 def _typed(frame: pd.DataFrame, note: dict[str, Any]) -> pd.DataFrame:
     """The frame with the types and attributes that it had when it was saved."""
     if note:
-        own = ("str", "string", "object")  # pandas' choice for text, which differs by its version
-        frame = frame.astype({name: dtype for name, dtype in note["dtypes"].items() if dtype not in own})
+        before_3 = {"str"} - {str(pd.Series([""]).dtype)}  # there "str" makes texts of missing values
+        frame = frame.astype({name: dtype for name, dtype in note["dtypes"].items() if dtype not in before_3})
         frame.attrs = note["attrs"]
     return frame
 

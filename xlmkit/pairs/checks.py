@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 import reprlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from unicodedata import category
 
 import pandas as pd
@@ -65,8 +67,8 @@ def label_name(value: object) -> str | None:
     name = value.strip().lower() if isinstance(value, str) else ""
     if isinstance(value, str) and name in _LABEL_NAMES:
         return _LABEL_NAMES[name]
-    if not isinstance(value, str) or re.fullmatch(r"[-+]?\d+(\.0*)?", name):
-        raise ValueError(f"label {reprlib.repr(value)} is no name; {_NUMBERED}")
+    if isinstance(value, numbers.Number) or re.fullmatch(r"[-+]?\d+(\.0*)?", name):
+        raise ValueError(f"label {reprlib.repr(value)} is a number; {_NUMBERED}")
     raise ValueError(f"unknown label {reprlib.repr(value)}; {_UNKNOWN_LABEL}")
 
 
@@ -157,7 +159,7 @@ def checked(
     result = frame.copy()
     sides = language_columns(result)
     for side in sides:
-        result[side] = _mapped(result[side], _language, None if any_language else faults, rows)
+        result[side] = _mapped(result[side], partial(_language, any_language=any_language), faults, rows)
     for column in ("premise", "hypothesis"):
         for row, text in zip(rows, result[column].to_list(), strict=True):
             _check_text(text, column, row, faults)
@@ -208,9 +210,9 @@ def _need(frame: pd.DataFrame, roles: Sequence[str], got: Sequence[object], sour
 
 
 def _mapped(
-    column: pd.Series, name: Callable[[object], str | None], faults: Faults | None, rows: Sequence[int]
+    column: pd.Series, name: Callable[[object], str | None], faults: Faults, rows: Sequence[int]
 ) -> pd.Series:
-    """Each value by its name; a ValueError of `name` ("what; remedy") is a fault, or passed over where `faults` is None."""
+    """Each value by its name; a ValueError of `name` ("what; remedy") is a fault of the row."""
     known: dict[str, str | None] = {}
     result: list[str | None] = []
     for row, value in zip(rows, column.to_list(), strict=True):
@@ -221,8 +223,7 @@ def _mapped(
         try:
             found = name(value)
         except ValueError as error:
-            if faults is not None:
-                faults.add(row, *str(error).split("; ", 1))
+            faults.add(row, *str(error).split("; ", 1))
         else:
             if isinstance(value, str):
                 known[value] = found
@@ -230,12 +231,14 @@ def _mapped(
     return pd.Series(result, index=column.index, dtype=object)
 
 
-def _language(value: object) -> str:
+def _language(value: object, *, any_language: bool) -> str | None:
     if is_missing(value) or (isinstance(value, str) and not value.strip()):
         raise ValueError(f"no language; {_UNKNOWN_LANGUAGE}")
     try:
         return resolve(value)  # type: ignore[arg-type]
     except ValueError:
+        if any_language and isinstance(value, str):
+            return None
         raise ValueError(f"unknown language {reprlib.repr(value)}; {_UNKNOWN_LANGUAGE}") from None
 
 

@@ -140,8 +140,8 @@ def _of_file(path: Path, codes: Codes) -> pd.DataFrame:
         return _of_frame(frame, codes, source=path.name)
     table = read_table(path)
     faults = Faults(path.name, lambda line: f"line {line}")
-    for line, what in table.broken.items():
-        faults.add(line, what)
+    for line, (what, remedy) in table.broken.items():
+        faults.add(line, what, remedy)
     total = len(table.rows) + len(table.broken)
     if not table.columns:
         faults.raise_any(total)

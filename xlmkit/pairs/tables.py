@@ -20,12 +20,13 @@ from xlmkit.notices import say
 class Table:
     """A file before anyone asks what its columns mean.
 
-    `rows` are dicts by column, `lines` their line numbers (from 1); `broken` maps a line that is no row to what is wrong with it."""
+    `rows` are dicts by column, `lines` their line numbers (from 1); `broken` maps a line that is no row to what is wrong
+    with it and what would mend that."""
 
     columns: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    broken: dict[int, str] = field(default_factory=dict)
+    broken: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,29 @@ def _json_lines(text: str) -> Table:
         try:
             row = json.loads(line, object_pairs_hook=_no_key_twice)
         except (ValueError, RecursionError) as error:
-            table.broken[number] = f"no JSON ({error})" if line.strip() else "an empty line"
+            table.broken[number] = (_json_fault(error), _ONE_OBJECT) if line.strip() else _EMPTY
             continue
         if not isinstance(row, dict):
-            table.broken[number] = f"expected a JSON object, got {type(row).__name__}"
+            table.broken[number] = (f"expected a JSON object, got {type(row).__name__}", _ONE_OBJECT)
             continue
         table.rows.append(row)
         table.lines.append(number)
     table.columns = list(dict.fromkeys(key for row in table.rows for key in row))
     return table
+
+
+_ONE_OBJECT = "write one JSON object a line, each key once"
+_EMPTY = ("an empty line", "delete empty lines, or fill them")
+_UNCLOSED = (
+    'a quote (") opens a field here and does not close it, or hides whole rows',
+    'put a field in quotes if it holds quotes, and double those (""); or save it as .jsonl',
+)
+
+
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON ({error.msg}, column {error.colno})"
+    return f"not valid JSON ({error})"
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,30 +134,33 @@ def _tab_separated(text: str, name: str) -> Table:
 def _tabs_are_quoted(text: str, lines: list[str]) -> bool:
     """Whether the quotes of a TSV are quoting: each is well-formed, and either the header is quoted too, or every quoted field holds
     what a writer quotes for (a doubled quote, a tab, a line end; at least one of these; or a comma, as Excel does) without hiding a whole row."""
-    width = lines[0].count("\t")
-    needed, comma_only = 0, 0
     parse = _parser("\t", strict=True)
-    position, line = 0, 1
     text = text.rstrip("\r\n")
+    needed, position, line = False, 0, 1
     while position < len(text):
         record = parse(text, position, line)
         if record is None:
             return False
         if line == 1 and any(record.quoted):
             return True
-        for value in (value for value, quoted in zip(record.fields, record.quoted, strict=True) if quoted):
-            if re.search(r"[\t\n]", value) and any(
-                row.count("\t") == width for row in lines[line - 1 : line - 1 + record.lines]
-            ):
-                return False
-            if re.search(r'["\t\n]', value):
-                needed += 1
-            elif "," in value:
-                comma_only += 1
-            else:
-                return False
-        position, line = record.end, line + record.lines
-    return needed > 0
+        inside = [value for value, quoted in zip(record.fields, record.quoted, strict=True) if quoted]
+        if not all(re.search(r'["\t\r\n,]', value) for value in inside):
+            return False
+        following = line + record.lines
+        if _hides_a_row(record, lines[line - 1 : following - 1], lines[0].count("\t")):
+            return False
+        needed = needed or any(re.search(r'["\t\r\n]', value) for value in inside)
+        position, line = record.end, following
+    return needed
+
+
+def _hides_a_row(record: _Record, lines: list[str], tabs: int) -> bool:
+    """Whether one of the lines that a record runs over has all the tabs of a row, though it should hold only some of the record's."""
+    if len(lines) == 1:
+        return False
+    whole = [line.count("\t") == tabs for line in lines]
+    broken = [column for column, value in enumerate(record.fields) if "\n" in value]
+    return any(whole[1:-1]) or (whole[0] and broken[0] != tabs) or (whole[-1] and broken[-1] != 0)
 
 
 def _comma_separated(text: str) -> Table:
@@ -154,28 +172,30 @@ def _delimited(text: str, delimiter: str) -> Table:
     return _fill(_records(text.rstrip("\r\n"), delimiter))
 
 
-def _fill(records: Iterator[tuple[int, list[str] | str]]) -> Table:
-    """Rows whose number of fields is that of the header; a record that is a message is a line that is no row."""
+def _fill(records: Iterator[tuple[int, list[str]]]) -> Table:
+    """Rows whose number of fields is that of the header; a record without fields could not be read."""
     _, header = next(records)
-    if isinstance(header, str):
-        raise ValueError(f"line 1: expected the names of the columns; got {header}")
     table = Table([name.strip() for name in header])
     names = ", ".join(table.columns[:8]) + (", ..." if len(table.columns) > 8 else "")
     for line, fields in records:
-        if isinstance(fields, str):
-            table.broken[line] = fields
+        if not fields:
+            table.broken[line] = _UNCLOSED
         elif fields == [""]:
-            table.broken[line] = "an empty line"
+            table.broken[line] = _EMPTY
         elif len(fields) != len(table.columns):
-            table.broken[line] = f"expected {len(table.columns)} fields ({names}), got {len(fields)}"
+            what = f"expected {len(table.columns)} fields ({names}), got {len(fields)}"
+            table.broken[line] = (
+                what,
+                "a text that holds the delimiter must be in quotes; .jsonl needs no care",
+            )
         else:
             table.rows.append(dict(zip(table.columns, fields, strict=True)))
             table.lines.append(line)
     return table
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Line number and fields of each record, or what is wrong with that line; after a fault the next line is tried."""
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of each record; no fields where a quote is not closed, and then the next line is tried."""
     lenient, strict = _parser(delimiter, strict=False), _parser(delimiter, strict=True)
     position, line, width = 0, 1, 0
     while position < len(text):
@@ -188,7 +208,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]
             if len(record.fields) != width or any(row and len(row.fields) == width for row in alone):
                 record = None
         if record is None:
-            yield line, 'a quote (") that opens a field and does not close it before the next delimiter'
+            yield line, []
             following = text.find("\n", position) + 1
             position, line = following or len(text), line + 1
             continue

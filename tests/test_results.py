@@ -1,0 +1,327 @@
+"""Results: what is saved loads again as it was, and a file is written whole or not at all."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xlmkit import results
+from xlmkit.notices import Notice, forget
+from xlmkit.pairs import read_pairs
+from xlmkit.results import atomic_write, read_results, save
+
+FORMATS = ["csv", "tsv", "jsonl", "parquet"]
+PROVENANCE = {"model": {"name": "tiny", "sizes": [1, 2]}, "xlmkit": "0.1.0"}
+TEXTS = [
+    'he said "no"',
+    "a\tb",
+    "line\nbreak",
+    "line\r\nbreak\r",
+    "NA",
+    "None",
+    "null",
+    "nan",
+    "",
+    " ",
+    "007",
+    "1e5",
+    "true",
+    "=1+1",
+    "a,b;c",
+    "\ufeff\u200b\u2028\x85\x1d",
+    "😀 你好 مرحبا",
+    "'",
+    '"',
+    "long\n" * 600_000,
+    "\\n",
+]
+
+
+@pytest.fixture
+def predictions():
+    """Predictions with everything that a text file could lose: types, missing values, precision, odd texts."""
+    n = len(TEXTS)
+    frame = pd.DataFrame(
+        {
+            "pair_id": [f"{i:03d}" for i in range(n)],
+            "premise": TEXTS,
+            "gold": ["neutral", None] * (n // 2) + ["neutral"],
+            "label": ["neutral"] * n,
+            "p_entailment": np.random.default_rng(0).random(n),
+            "p_neutral": np.random.default_rng(1).random(n).astype("float32"),
+            "p_contradiction": [1e-300, float("nan")] + [1 / 3] * (n - 2),
+            "correct": pd.array([True, None] + [False] * (n - 2), dtype="boolean"),
+            "truncated": [True] + [False] * (n - 1),
+            "count": range(n),
+            "note": [None] * n,
+        }
+    )
+    frame.attrs = {"provenance": PROVENANCE, "source": "sample"}
+    return frame
+
+
+def left_over(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_predictions_load_again_as_they_were(tmp_path, predictions, suffix):
+    save(predictions, tmp_path / f"x.{suffix}")
+    found = read_results(tmp_path / f"x.{suffix}")
+    pd.testing.assert_frame_equal(found, predictions, check_exact=True)
+    assert found["premise"].tolist() == TEXTS
+    assert found.attrs == predictions.attrs
+    beside = [] if suffix == "parquet" else [f"x.{suffix}.provenance.json"]
+    assert left_over(tmp_path) == [f"x.{suffix}", *beside]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_frame_without_rows_keeps_its_columns_and_types(tmp_path, predictions, suffix):
+    save(predictions.iloc[:0], tmp_path / f"x.{suffix}")
+    found = read_results(tmp_path / f"x.{suffix}")
+    assert found.dtypes.drop(["note"]).equals(predictions.dtypes.drop(["note"]))
+    assert found.attrs == predictions.attrs
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_rows_are_saved_in_their_order_without_their_index(tmp_path, predictions, suffix):
+    shuffled = predictions.sample(frac=1, random_state=0)
+    before = shuffled.copy()
+    save(shuffled, tmp_path / f"x.{suffix}")
+    pd.testing.assert_frame_equal(read_results(tmp_path / f"x.{suffix}"), shuffled.reset_index(drop=True))
+    pd.testing.assert_frame_equal(shuffled, before)
+
+
+@pytest.mark.filterwarnings("ignore::xlmkit.notices.Notice")
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_saved_predictions_are_pairs_again(tmp_path, suffix):
+    sample = read_pairs("sample").assign(label="neutral", p_neutral=0.5)
+    save(sample, tmp_path / f"x.{suffix}")
+    found = read_pairs(tmp_path / f"x.{suffix}")
+    columns = ["pair_id", "language", "premise", "hypothesis", "gold", "label"]
+    pd.testing.assert_frame_equal(found[columns], sample[columns])
+
+
+def test_without_provenance_predictions_still_have_numbers_and_truth_values(tmp_path):
+    (tmp_path / "x.csv").write_text(
+        "pair_id,label,p_neutral,correct,truncated\n007,NA,0.25,,false\n1,neutral,1,true,true\n"
+    )
+    found = read_results(tmp_path / "x.csv")
+    assert found["pair_id"].tolist() == ["007", "1"]
+    assert found["label"].tolist() == ["NA", "neutral"]
+    assert found["p_neutral"].tolist() == [0.25, 1.0]
+    assert found["correct"].tolist() == [None, True]
+    assert found["truncated"].tolist() == [False, True]
+    assert found.attrs == {}
+
+
+def test_a_file_that_was_changed_loads_without_provenance_and_that_is_said(tmp_path, predictions):
+    forget()
+    save(predictions[["pair_id", "label", "p_neutral"]], tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_text("pair_id,label,p_neutral\n1,neutral,0.5\n")
+    with pytest.warns(Notice, match=r"x\.csv was changed after it was saved"):
+        found = read_results(tmp_path / "x.csv")
+    assert found.attrs == {}
+    assert found["p_neutral"].tolist() == [0.5]
+
+
+def test_provenance_may_hold_tuples_and_numpy_values(tmp_path, predictions):
+    predictions.attrs["provenance"] = {"steps": np.int64(3), "pair": (1, 2), "shape": np.ones(2)}
+    for suffix in FORMATS:
+        save(predictions, tmp_path / f"x.{suffix}")
+        found = read_results(tmp_path / f"x.{suffix}").attrs["provenance"]
+        assert found == {"steps": 3, "pair": [1, 2], "shape": [1.0, 1.0]}
+    assert predictions.attrs["provenance"]["pair"] == (1, 2)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_what_cannot_be_saved_is_refused_and_leaves_no_file(tmp_path, suffix):
+    frame = pd.DataFrame({"premise": ["half \ud800"]}, dtype=object)
+    with pytest.raises(ValueError, match=rf"x\.{suffix}: a column holds what cannot be saved as \.{suffix}"):
+        save(frame, tmp_path / f"x.{suffix}")
+    assert left_over(tmp_path) == []
+
+
+def test_other_kinds_of_file_and_value_are_refused(tmp_path, predictions):
+    with pytest.raises(ValueError, match=r"saved as \.csv, \.tsv, \.jsonl, \.parquet; got 'x\.xlsx'"):
+        save(predictions, tmp_path / "x.xlsx")
+    with pytest.raises(TypeError, match="got int"):
+        save(5, tmp_path / "x.jsonl")
+    with pytest.raises(ValueError, match="at least one Explanation"):
+        save([], tmp_path / "x.jsonl")
+    with pytest.raises(ValueError, match=r"expected a \.csv"):
+        read_results(tmp_path / "x.xlsx")
+    with pytest.raises(FileNotFoundError):
+        read_results(tmp_path / "x.csv")
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"p_neutral\nmuch"])
+def test_a_file_that_is_no_result_is_refused(tmp_path, suffix, content):
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"x\.{suffix}: expected a file that `save` wrote"):
+        read_results(path)
+
+
+# --- explanations
+
+
+class Fake:
+    """Anything with `to_dict` is saved as an explanation."""
+
+    def to_dict(self):
+        return {"format": 1, "premise": "a\n</script>\u2028", "scores": np.float32(0.5)}
+
+
+def test_explanations_are_saved_a_line_each(tmp_path):
+    save([Fake(), Fake()], tmp_path / "x.jsonl")
+    save(Fake(), tmp_path / "one.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text("utf-8").split("\n")[:-1]]
+    assert rows == 2 * [{"explanation": {"format": 1, "premise": "a\n</script>\u2028", "scores": 0.5}}]
+    assert left_over(tmp_path) == ["one.jsonl", "x.jsonl"]
+    with pytest.raises(ValueError, match=r"saved as \.jsonl.*to_html"):
+        save([Fake()], tmp_path / "x.csv")
+
+
+def test_explanations_replace_a_frame_and_its_note(tmp_path, predictions):
+    save(predictions, tmp_path / "x.jsonl")
+    save([Fake()], tmp_path / "x.jsonl")
+    assert left_over(tmp_path) == ["x.jsonl"]
+
+
+def test_explanations_load_again_equal(tmp_path, nli):
+    from xlmkit import explain
+
+    found = explain(
+        nli, read_pairs("sample", languages=["en", "ur"], limit=1), method="saliency", progress=False
+    )
+    save(found, tmp_path / "x.jsonl")
+    assert read_results(tmp_path / "x.jsonl") == found
+
+
+# --- whole or not at all
+
+
+def test_a_file_takes_its_place_only_when_all_is_written(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    with atomic_write(path) as file:
+        file.write("né\n")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_bytes() == "né\n".encode()
+    with atomic_write(path, binary=True) as file:
+        file.write(b"\x00")
+    assert path.read_bytes() == b"\x00"
+    assert left_over(tmp_path) == ["x.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("stop"), KeyboardInterrupt(), OSError(errno.EIO, "broken")])
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+
+    def write_half():
+        with atomic_write(path) as file:
+            file.write("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert left_over(tmp_path) == ["x.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "target.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("target.txt")
+    with atomic_write(tmp_path / "link.txt") as file:
+        file.write("new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "target.txt").read_text() == "new"
+
+
+def test_a_missing_folder_and_a_folder_in_its_place_are_refused(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match=r"there is no folder .*remedy: make it"),
+        atomic_write(tmp_path / "no" / "x"),
+    ):
+        pass
+    with pytest.raises(IsADirectoryError, match="is a folder"), atomic_write(tmp_path):
+        pass
+
+
+class FullDisk:
+    """A file that takes a few bytes, then has no room."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, data):
+        self.file.write(data[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *caught):
+        self.file.close()
+
+
+@pytest.mark.parametrize("full", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_full_disk_leaves_the_old_result_and_nothing_else(tmp_path, predictions, monkeypatch, suffix, full):
+    path = tmp_path / f"x.{suffix}"
+    save(predictions, path)
+    before = {name: (tmp_path / name).read_bytes() for name in left_over(tmp_path)}
+
+    fsync = os.fsync
+
+    def no_room(*args):
+        if full == "fsync" and os.fstat(args[0]).st_size < 4_000:
+            return fsync(*args)  # the note beside the file finds room, the file does not
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if full == "write":
+        monkeypatch.setattr(results, "open", lambda *a, **k: FullDisk(builtins.open(*a, **k)), raising=False)  # noqa: SIM115
+    else:
+        monkeypatch.setattr(os, full, no_room)
+    with pytest.raises(
+        OSError, match=r"could not be written \(No space left on device\), nothing was changed"
+    ) as caught:
+        save(predictions.assign(label="other"), path)
+    monkeypatch.undo()
+    assert caught.value.errno == errno.ENOSPC
+    assert str(caught.value).count("could not be written") == 1
+    assert {name: (tmp_path / name).read_bytes() for name in left_over(tmp_path)} == before
+    pd.testing.assert_frame_equal(read_results(path), predictions)
+
+
+def test_a_real_limit_on_file_size_leaves_nothing(tmp_path):
+    code = """
+import resource, sys, pandas as pd
+from xlmkit.results import save
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    save(pd.DataFrame({"premise": ["x" * 1_000] * 1_000}), sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+    for suffix in ("csv", "jsonl"):
+        path = tmp_path / f"x.{suffix}"
+        done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+        assert "could not be written (File too large), nothing was changed" in done.stdout
+        assert left_over(tmp_path) == []
