@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 OLDEST_PYTHON = (3, 11)
-EMBEDDED_GB = 1.0  # memory that PyTorch, transformers and the embedded model take, rounded up
-FULL_GB = 3.0  # the same with the 249 M parameters of xlm-mlm-xnli15-1024 in fp32
+# Memory in GB that predicting and explaining take, measured and rounded up: 0.6 with a small model, 3.0 with 249 M parameters (fp32 or bf16).
+EMBEDDED_GB = 1.0
+FULL_GB = 3.5
 DISK_GB = 2.0  # the full checkpoint's files, and room for results
 FONTS = {"ar": "Arabic", "hi": "Devanagari", "th": "Thai", "zh": "Chinese"}
 REINSTALL = "run `make lab` in the clone, or `pip install --upgrade xlmkit`"
