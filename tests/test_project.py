@@ -105,7 +105,7 @@ def test_everything_that_a_pinned_package_needs_is_pinned_on_linux_and_on_macos(
 
 def test_every_pin_installs_on_every_supported_python():
     for distribution in installed():
-        wanted = SpecifierSet(distribution.metadata["Requires-Python"] or "")
+        wanted = SpecifierSet(distribution.metadata.get("Requires-Python", ""))
         if distribution.version.split("+")[0] == pins()[canonicalize_name(distribution.metadata["Name"])]:
             assert all(version in wanted for version in PYTHONS), (distribution.metadata["Name"], str(wanted))
 
