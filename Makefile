@@ -20,7 +20,7 @@ help:  ## this list
 
 lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets up .venv)
 	@echo "make lab: JupyterLab at http://localhost:$(PORT) (or the next free port); Ctrl-C twice stops it."
-	@cd notebooks && root=; [ "$$(id -u)" -ne 0 ] || root=--allow-root; \
+	@set -e; cd notebooks; root=; [ "$$(id -u)" -ne 0 ] || root=--allow-root; \
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
 test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
