@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from xlmkit import preprocessing
 from xlmkit.languages import LANGUAGES
 from xlmkit.notices import Notice, forget
 from xlmkit.preprocessing import Word, dropped, split_batch, split_words
@@ -289,6 +290,18 @@ def test_a_region_is_taken_as_its_language_and_that_is_said():
 
 
 # --- what it rests on ---
+
+
+def test_the_excerpt_shows_what_each_rule_is_for(monkeypatch):
+    unseen = {rule for language in COMPARED for rule in table(language) if rule.unless is None}
+    for language in COMPARED:
+        rows = [row for row in EXCERPT if row["language"] == language]
+        for rule in unseen & set(table(language)):
+            rest = tuple(other for other in table(language) if other != rule)
+            monkeypatch.setattr(preprocessing, "table", lambda _, rest=rest: rest)
+            if split_batch([row["text"] for row in rows], language) != [row["words"] for row in rows]:
+                unseen.remove(rule)
+    assert unseen == set()
 
 
 def test_no_rule_matches_across_lines():

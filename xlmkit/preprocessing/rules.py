@@ -71,7 +71,7 @@ def table(language: str) -> tuple[Rule, ...]:
     """All rules for one language, in order."""
     rules = [*_UNICODE_PUNCTUATION, *_normalize_punctuation(language), _NON_PRINTING]
     if language not in UNSPACED:
-        rules += [*_tokenizer(language), *_apostrophes(language), *_full_stops(language)]
+        rules += [*_TOKENIZER, *_apostrophes(language), *_full_stops(language)]
     return tuple(rules)
 
 
@@ -94,15 +94,18 @@ def _normalize_punctuation(language: str) -> list[Rule]:
     one_space = Rule("  +", " ")
     return [
         _text("\r", ""),
+        # Brackets: a space outside, none inside, none between a closing one and a mark.
         _text("(", " ("),
         _text(")", ") "),
         one_space,
         Rule(r"(\)) ([.!:?;,])", r"\1\2"),
         _text("( ", "("),
         _text(" )", ")"),
+        # No space before these marks.
         Rule("([0-9]) (%)", r"\1\2"),
         _text(" :", ":"),
         _text(" ;", ";"),
+        # Quotation marks, apostrophes and dashes become ASCII; two apostrophes are a quotation mark, now and again below.
         _text("`", "'"),
         _text("''", ' " '),
         _text("„", '"'),
@@ -110,19 +113,21 @@ def _normalize_punctuation(language: str) -> list[Rule]:
         _text("—", " - "),
         one_space,
         *_each("´‘‚", "'"),
-        _text("''", '"'),  # those that the line before made
-        _text(f"{NBSP}«{NBSP}", ' "'),
+        _text("''", '"'),
+        # French quotation marks, with their no-break spaces. (The script also has NBSP « NBSP, which gives the same words.)
         _text(f"«{NBSP}", '"'),
         _text("«", '"'),
         _text(f"{NBSP}»{NBSP}", '" '),
         _text(f"{NBSP}»", '"'),
         _text("»", '"'),
+        # Other no-break spaces.
         *(_text(NBSP + mark, mark) for mark in "%:?!;"),
         Rule(f"(nº){NBSP}", r"\1 "),
         Rule(f"{NBSP}(ºC|cm)", r" \1"),
         Rule(f"(,){NBSP}", r"\1 "),
         one_space,
         *_quotes_beside_stops(language),
+        # Groups of digits.
         Rule(f"([0-9]){NBSP}([0-9])", r"\1,\2" if language in ("de", "es", "fr") else r"\1.\2"),
     ]
 
@@ -144,18 +149,18 @@ _NON_PRINTING = Rule(r"[^\P{C}\n]", " ")
 
 
 # --- tokenizer -no-escape ---
-def _tokenizer(language: str) -> list[Rule]:
-    """Separate what is no part of a word. Alphanumeric is Alphabetic or a decimal digit: so a virama splits a word."""
-    return [
-        Rule(r"[^\S\n]+", " "),
-        Rule("^ | $", ""),
-        Rule(r"([^\p{Alphabetic}\p{Nd}\s.',\-])", r" \1 "),
-        Rule(r"(\.\.+)", r" \1 "),  # runs of dots stay together
-        # A comma stays between numbers. At a line's start nothing precedes it, so ",5" stays whole.
-        Rule(r"([^\p{N}\n]),", r"\1 , "),
-        Rule(r",([^\p{N}\n])", r" , \1"),
-        Rule(r"(\p{N}),$", r"\1 ,"),
-    ]
+_TOKENIZER = [
+    Rule(r"[^\S\n]+", " "),
+    Rule("^ | $", ""),
+    # What is no part of a word stands alone. Alphanumeric is Alphabetic or a decimal digit, so a virama or nukta splits a word.
+    Rule(r"([^\p{Alphabetic}\p{Nd}\s.',\-])", r" \1 "),
+    # Runs of dots stay together.
+    Rule(r"(\.\.+)", r" \1 "),
+    # A comma stays between numbers. At a line's start nothing precedes it, so ",5" stays whole.
+    Rule(r"([^\p{N}\n]),", r"\1 , "),
+    Rule(r",([^\p{N}\n])", r" , \1"),
+    Rule(r"(\p{N}),$", r"\1 ,"),
+]
 
 
 def _apostrophes(language: str) -> list[Rule]:
@@ -196,8 +201,7 @@ def _abbreviates(language: str) -> Callable[[regex.Match[str]], bool]:
 
     def abbreviates(match: regex.Match[str]) -> bool:
         lines, stop = match.string, match.end() - 1
-        start = 1 + max(lines.rfind(" ", 0, stop), lines.rfind("\n", 0, stop))
-        word = lines[start:stop]
+        word = lines[lines.rfind(" ", 0, stop) + 1 : stop].rpartition("\n")[2]
         if word in always or ("." in word and alphabetic.search(word)):
             return True
         return word in before_digit and match[2] in "0123456789"
@@ -205,15 +209,8 @@ def _abbreviates(language: str) -> Callable[[regex.Match[str]], bool]:
     return abbreviates
 
 
-_WITH_A_LIST = (
-    "de",
-    "el",
-    "en",
-    "es",
-    "fr",
-    "hi",
-    "ru",
-)  # Moses reads the English list for every other language
+# Moses reads the English list for every other language. (Golden sentences show that it had the Hindi one.)
+_WITH_A_LIST = ("de", "el", "en", "es", "fr", "hi", "ru")
 
 # Entries that end in a space in Moses' list, so that they never match there; sacremoses strips them.
 _NEVER_MATCHING = {"es": {"Fil", "gr", "pÃ¡g"}}
