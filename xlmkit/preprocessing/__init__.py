@@ -36,7 +36,7 @@ class Word:
 
     `text` is what the model reads. `start` and `end` bound what it stands for in the surface text. `offsets[i]` is the index
     of the surface character that `text[i]` comes from. `moved`: the authors' rules put a quotation mark on the other side of a
-    stop or comma (or, in Thai and Chinese, cut between the dots of one "…"), so that this span and another word's cross."""
+    stop or comma (or, in Thai, cut between the dots of one "…"), so that this span and another word's cross."""
 
     text: str
     start: int
@@ -138,9 +138,7 @@ def _words(tracked: Tracked, lowercase: bool) -> list[Word]:
             token = _lowercase_and_remove_accent(token)
         if token:
             words.append(Word(token, start, end, offsets=tuple(offsets)))
-        elif (
-            words and words[-1].end == start
-        ):  # a virama, cut off and gone: it stays with the letter that bears it
+        elif words and words[-1].end == start:  # a virama, cut off and gone, stays with its letter
             words[-1] = replace(words[-1], end=end)
     return words
 

@@ -35,10 +35,11 @@ class Tracked:
         return edit.result()
 
     def spaced(self, pieces: Sequence[str]) -> Tracked:
-        """The line with a space before each of the `pieces`, of which it is the concatenation."""
+        """The line with a space between the `pieces`, whose lengths are those of its parts."""
         edit = _Edit(self)
-        for piece in pieces:
-            edit.insert(" ", 0, 0)
+        for i, piece in enumerate(pieces):
+            if i:
+                edit.insert(" ", 0, 0)
             edit.copy(edit.done + len(piece))
         return edit.result()
 
