@@ -131,7 +131,7 @@ def test_a_wheel_carries_the_model_and_the_sample(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     shutil.unpack_archive(next(tmp_path.glob("*.whl")), tmp_path / "site", "zip")
-    code = "import xlmkit.bundled as b; print(b.path('mini-xnli15', 'config.json'), b.path('sample'))"
+    code = "import xlmkit.bundled as b; print(b.path('mini-xnli15', 'model.safetensors'), b.path('sample'))"
     clean = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True
