@@ -4,6 +4,7 @@ A notice is a warning of its own category, so that it can be silenced or turned 
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 _said: set[str] = set()
@@ -14,11 +15,14 @@ class Notice(UserWarning):
 
 
 def say(message: str) -> None:
-    """Warn with `message`, once in this process."""
+    """Warn with `message`, once in this process, at the line of the user's that led here."""
     if message in _said:
         return
     _said.add(message)
-    warnings.warn(message, Notice, stacklevel=3)
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, Notice, stacklevel=level)
 
 
 def forget() -> None:
