@@ -138,7 +138,7 @@ def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
         ("explain sample --limit 1 --target maybe", "maybe"),
         ("evaluate --premise a --hypothesis b", "gold"),
         ("evaluate sample --predictions found.csv", "got both"),
-        ("evaluate --predictions no-such.csv", "no-such.csv"),
+        ("evaluate --predictions no-such.csv", "there is no file 'no-such.csv'; remedy"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(run, line, sentence, tmp_path, monkeypatch):
@@ -163,6 +163,33 @@ def test_a_faulty_row_of_standard_input_is_named_as_such(run):
     assert code == 2
     assert "standard input" in err
     assert "/tmp" not in err
+
+
+@pytest.mark.parametrize("out", ["found.docx", "found.html", "no/such/found.csv", "."])
+def test_a_result_that_could_not_be_written_is_refused_before_it_is_computed(run, file, out, monkeypatch):
+    def computed(*_, **__):
+        raise AssertionError("computed")
+
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setattr(xlmkit, "predict", computed, raising=False)
+    for command in ("predict", "evaluate"):
+        code, _, err = run(f"{command} {file} --out {out}")
+        assert code == 2
+        assert "remedy" in err
+        assert "Errno" not in err
+
+
+def test_an_extension_may_be_in_capitals(run, file, tmp_path):
+    run(f"explain {file} --method saliency --out {tmp_path / 'PAGE.HTML'}")
+    assert "<section" in (tmp_path / "PAGE.HTML").read_text(encoding="utf-8")
+    run(f"explain {file} --method saliency --out {tmp_path / 'ALL.JSONL'}")
+    assert len(xlmkit.read_results(tmp_path / "ALL.JSONL")) == 2
+
+
+def test_bytes_that_are_no_text_are_named_as_a_fault_of_the_row(run):
+    code, _, err = run("predict --premise 'a\udcff' --hypothesis b")
+    assert code == 2
+    assert "`premise` has a lone surrogate U+DCFF" in err
 
 
 def test_debug_shows_the_traceback(run):

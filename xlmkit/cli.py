@@ -78,8 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FAULTS as error:
         if chosen.debug:
             raise
-        print(f"xlmkit: {error or type(error).__name__}", file=sys.stderr)
+        print(f"xlmkit: {_sentence(error)}", file=sys.stderr)
         return 2
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says; of the kit's own OSErrors without "[Errno 2]"."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
 def parser() -> argparse.ArgumentParser:
@@ -172,8 +179,9 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 
 def _add_output(command: argparse.ArgumentParser, default: str, *further: str) -> None:
     group = command.add_argument_group("what is written")
-    extensions = ", ".join(f".{name}" for name in ("csv", "tsv", "jsonl", "parquet", *further))
-    group.add_argument("--out", metavar="FILE", help=f"{extensions}: the extension decides")
+    extensions = tuple(f".{name}" for name in ("csv", "tsv", "jsonl", "parquet", *further))
+    command.set_defaults(extensions=extensions)
+    group.add_argument("--out", metavar="FILE", help=f"{', '.join(extensions)}: the extension decides")
     forms = ("csv", "tsv", "jsonl", "text") if default == "text" else ("csv", "tsv", "jsonl")
     group.add_argument(
         "--to", choices=forms, default=default, help=f"on standard output (default: {default})"
@@ -181,6 +189,7 @@ def _add_output(command: argparse.ArgumentParser, default: str, *further: str) -
 
 
 def _predict(chosen: argparse.Namespace) -> int:
+    _check_out(chosen)
     pairs = _read(chosen)
     result = xlmkit.predict(_load(chosen), pairs, progress=_progress(chosen))
     _write(result, chosen)
@@ -188,6 +197,7 @@ def _predict(chosen: argparse.Namespace) -> int:
 
 
 def _explain(chosen: argparse.Namespace) -> int:
+    _check_out(chosen)
     pairs = _read(chosen)
     options = {
         "method": chosen.method,
@@ -196,10 +206,7 @@ def _explain(chosen: argparse.Namespace) -> int:
         "aggregation": chosen.aggregation,
     }
     found = xlmkit.explain(_load(chosen), pairs, progress=_progress(chosen), **options)
-    tables = (
-        (chosen.to in ("csv", "tsv")) if chosen.out is None else not chosen.out.endswith((".jsonl", ".html"))
-    )
-    if not tables:
+    if _kind(chosen) in (".jsonl", ".html"):
         _write(found, chosen)
         return 0
     import pandas as pd
@@ -209,6 +216,7 @@ def _explain(chosen: argparse.Namespace) -> int:
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
+    _check_out(chosen)
     if chosen.predictions is None:
         pairs = _read(chosen)
         predictions = xlmkit.predict(_load(chosen), pairs, progress=_progress(chosen))
@@ -226,6 +234,24 @@ def _doctor(chosen: argparse.Namespace) -> int:
     checks = doctor.diagnose(chosen.model, device=chosen.device)
     print(doctor.report(checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _check_out(chosen: argparse.Namespace) -> None:
+    """Refuse a file that could not be written before anything is computed for it, which may take hours."""
+    if chosen.out is None:
+        return
+    from xlmkit.results import check_place
+
+    if _kind(chosen) not in chosen.extensions:
+        raise ValueError(
+            f"expected `--out` to end in {', '.join(chosen.extensions)}; got {chosen.out!r}; remedy: one of these extensions"
+        )
+    check_place(chosen.out)
+
+
+def _kind(chosen: argparse.Namespace) -> str:
+    """The extension of what is written, in small letters."""
+    return f".{chosen.to}" if chosen.out is None else Path(chosen.out).suffix.lower()
 
 
 def _read(chosen: argparse.Namespace) -> pd.DataFrame:
@@ -266,10 +292,10 @@ def _single(chosen: argparse.Namespace) -> pd.DataFrame:
     language = chosen.language or "en"
     row = {"pair_id": "1", "premise": chosen.premise, "hypothesis": chosen.hypothesis}
     if chosen.hypothesis_language is None:
-        return pd.DataFrame([row | {"language": language}])
-    return pd.DataFrame(
-        [row | {"premise_language": language, "hypothesis_language": chosen.hypothesis_language}]
-    )
+        row["language"] = language
+    else:
+        row |= {"premise_language": language, "hypothesis_language": chosen.hypothesis_language}
+    return pd.DataFrame([row], dtype=object)  # pandas' type for text refuses what `predict` then names
 
 
 def _load(chosen: argparse.Namespace) -> NLIModel:
@@ -294,7 +320,7 @@ def _write(result: Any, chosen: argparse.Namespace) -> None:
             xlmkit.save(result, file)
             sys.stdout.write(file.read_text(encoding="utf-8"))
     else:
-        if not frame and chosen.out.endswith(".html"):
+        if _kind(chosen) == ".html":
             from xlmkit.render import page
             from xlmkit.results import atomic_write
 

@@ -76,6 +76,8 @@ def read_results(path: str | os.PathLike[str]) -> Any:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"expected a {', '.join(SUFFIXES)} file; got {path.name!r}")
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, f"there is no file {str(path)!r}; remedy: check the path")
     data = path.read_bytes()
     try:
         if suffix == ".parquet":
@@ -90,6 +92,23 @@ def read_results(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
+def check_place(path: str | os.PathLike[str]) -> Path:
+    """Where a file of this name would be written, links followed.
+
+    Raises
+    ------
+    OSError : if it is a folder, or its folder is missing."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, f"{os.fspath(path)!r} is a folder; remedy: name a file in it")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            errno.ENOENT,
+            f"there is no folder {os.fspath(target.parent)!r}; remedy: make it, or write elsewhere",
+        )
+    return target
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Iterator[IO[Any]]:
     """A file to write (UTF-8 text, or bytes) that takes the place of `path` when the block ends without an error.
@@ -99,14 +118,7 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     Raises
     ------
     OSError : if it cannot be written, in one sentence that names `path`."""
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, f"{os.fspath(path)!r} is a folder; remedy: name a file in it")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            errno.ENOENT,
-            f"there is no folder {os.fspath(target.parent)!r}; remedy: make it, or write elsewhere",
-        )
+    target = check_place(path)
     hidden = target.parent / f".xlmkit-{secrets.token_hex(6)}.tmp"
     text = {} if binary else {"encoding": "utf-8", "newline": ""}
     try:
