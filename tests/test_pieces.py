@@ -186,6 +186,13 @@ def test_a_merge_that_is_none_is_refused_by_its_line(tmp_path, line):
         Pieces.read(folder(tmp_path, VOCABULARY, f"a b\n{line}\n"))
 
 
+def test_merges_that_are_no_text_are_refused_by_the_file(tmp_path):
+    folder(tmp_path, VOCABULARY, "")
+    (tmp_path / "merges.txt").write_bytes(b"a b\n\xff\xfe")
+    with pytest.raises(ValueError, match=r"UTF-8 in .*merges\.txt.*Remedy"):
+        Pieces.read(tmp_path)
+
+
 def test_a_folder_without_pieces_is_refused_by_the_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"vocab\.json.*Remedy"):
         Pieces.read(tmp_path)

@@ -273,8 +273,9 @@ def test_what_is_no_text_is_refused_with_what_was_expected_got_and_the_remedy(va
 
 
 def test_one_text_in_place_of_many_is_refused():
-    with pytest.raises(TypeError, match=r"one str.*\[text\]"):
-        split_batch("a text", "en")
+    for wrong in ("a text", None, 5):
+        with pytest.raises(TypeError, match=rf"sequence of str; got {wrong!r}.*\[text\]"):
+            split_batch(wrong, "en")
 
 
 def test_an_unknown_language_is_refused_by_name():

@@ -161,8 +161,14 @@ def _read_vocabulary(file: Path) -> dict[str, int]:
 
 
 def _read_merges(file: Path) -> list[tuple[str, str]]:
+    try:
+        text = _bytes(file).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"expected text in UTF-8 in {str(file)!r}; got {error}. Remedy: download it again"
+        ) from error
     merges = []
-    for number, line in enumerate(_bytes(file).decode("utf-8").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         pieces = line.split(" ")  # and perhaps a third column, the merge's frequency
         if line and (len(pieces) < 2 or not (pieces[0] and pieces[1])):
             raise ValueError(

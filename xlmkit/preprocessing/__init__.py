@@ -86,8 +86,8 @@ def split_batch(texts: Sequence[str], language: str, *, lowercase: bool = True) 
     """The words of many texts in one language, without places: for each text, the `text` of its `split_words`.
 
     Parameters and errors are those of `split_words`; one call with many texts is the fast way."""
-    if isinstance(texts, str):
-        raise TypeError(f"`texts` must be a sequence of str; got one str, {texts!r}. Remedy: pass [text]")
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise TypeError(f"`texts` must be a sequence of str; got {texts!r}. Remedy: pass [text]")
     code = resolve(language)
     lines = [_line(f"texts[{i}]", text) for i, text in enumerate(texts)]
     batches = (lines[i : i + _LINES] for i in range(0, len(lines), _LINES))
