@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 import types
 import unicodedata
@@ -318,7 +319,7 @@ def test_an_unquoted_tsv_has_as_many_rows_as_lines(tmp_path, texts):
     [
         ("x.tsv", "", "got an empty file"),
         ("x.csv", "\r\n\n ", "got an empty file"),
-        ("x.jsonl", "\n", "got an empty file"),
+        ("x.jsonl", "\n", "expected at least one pair, got an empty file"),
         ("x.tsv", HEADER, "at least one pair, got none"),
         ("x.csv", b"PK\x03\x04\x00", "binary file (a null at byte 4)"),
         ("x.tsv", HEADER.encode("utf-16"), "got UTF-16"),
@@ -511,6 +512,10 @@ def test_limit_takes_the_items_that_all_languages_have():
         assert len(read_pairs(holes, limit=7)) == 12
 
 
+def test_a_limit_may_be_a_number_of_numpy():
+    assert len(read_pairs("sample", languages="en", limit=np.int64(3))) == 3
+
+
 def test_limit_counts_rows_where_there_are_no_shared_items():
     frame = pd.DataFrame(
         [{**GOOD, "language": code, "premise": f"{n}"} for code in ("en", "de") for n in "123"]
@@ -589,6 +594,13 @@ def test_faulty_rows_of_a_frame_are_named_by_their_index():
         ValueError, match=r"1 of 2 rows cannot be used\n  index 'second': unknown.*is missing"
     ):
         check_pairs(given)
+
+
+@pytest.mark.parametrize(("index", "said"), [([7, 30], "30"), ([(1, "a"), (2, "b")], "(2, 'b')")])
+def test_numbers_of_an_index_are_written_as_numbers(index, said):
+    index = pd.Index(index)
+    with pytest.raises(ValueError, match=re.escape(f"index {said}: `premise` is missing")):
+        check_pairs(pd.DataFrame([GOOD, {**GOOD, "premise": None}], index=index))
 
 
 def test_predictions_are_not_mistaken_for_gold():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
@@ -55,7 +56,7 @@ def read_pairs(
     FileNotFoundError : if there is no such file.
     ImportError, ConnectionError : if XNLI cannot be had from the Hub."""
     codes = _codes(languages)
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+    if limit is not None and (not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1):
         raise ValueError(f"`limit` must be a positive number of pairs a language, or None; got {limit!r}")
     frame, name = _frame(source, codes)
     if frame.empty:
@@ -118,7 +119,8 @@ def _frame(source: str | os.PathLike[str] | pd.DataFrame, codes: Codes) -> tuple
 
 def _of_frame(frame: pd.DataFrame, codes: Codes, *, source: str = "the frame") -> pd.DataFrame:
     rows = range(len(frame))
-    faults = Faults(source, lambda row: f"index {frame.index[row]!r}")
+    names = frame.index.to_list()  # Python's values, not numpy's
+    faults = Faults(source, lambda row: f"index {names[row]!r}")
     result = checked(renamed(frame, source, _one(codes)), faults, rows, any_language=codes is not None)
     faults.raise_any(len(frame))
     return plain(result)

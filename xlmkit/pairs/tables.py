@@ -77,7 +77,7 @@ def _decode(path: Path) -> str:
             "remedy: save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
         ) from None
     if not text.strip():
-        raise ValueError(f"{path.name}: expected a header and at least one pair, got an empty file")
+        raise ValueError(f"{path.name}: expected at least one pair, got an empty file")
     return text
 
 
