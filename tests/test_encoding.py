@@ -203,6 +203,26 @@ def test_wrong_counts_lengths_and_languages_are_refused(nli):
             encode(nli, "a", "b", "en", max_tokens=wrong)
 
 
+@pytest.mark.parametrize("wrong", ["9", None, 9.5, True])
+def test_a_length_that_is_no_whole_number_is_refused(nli, wrong):
+    with pytest.raises(ValueError, match="`max_tokens` must be a whole number"):
+        encode(nli, "a", "b", "en", max_tokens=wrong)
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ((None, ["a"], "en"), "premise"),
+        (("a", 7, "en"), "hypothesis"),
+        (("a", "b", None), "languages"),
+        (("a", "b", 4), "languages"),
+    ],
+)
+def test_a_column_that_is_none_is_refused_by_name(nli, columns, name):
+    with pytest.raises(TypeError, match=f"expected .*{name}.*got"):
+        encode(nli, *columns)
+
+
 def test_a_language_that_the_checkpoint_lacks_is_refused(nli):
     few = dataclasses.replace(nli, languages={"en": 0, "de": 1})
     with pytest.raises(ValueError, match="'sw' has no language embedding in 'tiny', which knows en, de"):

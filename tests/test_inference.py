@@ -180,6 +180,17 @@ def test_predictions_carry_their_provenance(nli, pairs):
     assert carried["settings"]["max_tokens"] == 99
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "9", True])
+def test_a_budget_that_is_no_positive_whole_number_is_refused(nli, pairs, wrong):
+    with pytest.raises(ValueError, match="`batch_tokens` must be a positive whole number"):
+        predict(nli, pairs, batch_tokens=wrong, progress=False)
+
+
+def test_what_is_no_model_is_refused_with_the_way_to_one(pairs):
+    with pytest.raises(TypeError, match=r"got str; remedy: nli = load"):
+        predict("mini-xnli15", pairs, progress=False)
+
+
 def test_a_language_model_is_refused(nli, pairs):
     with pytest.raises(ValueError, match="NLI head"):
         predict(dataclasses.replace(nli, task="mlm", labels=()), pairs, progress=False)
@@ -217,9 +228,19 @@ def test_zero_shot_classification_is_the_entailment_of_its_hypotheses(nli, multi
         ([], {}, "one or more different names"),
         ("sport", {}, "one or more different names"),
         (["a", "a"], {}, "one or more different names"),
+        ([1, 2], {}, "one or more different names"),
+        (["a", " "], {}, "one or more different names"),
         (["a"], {"template": "about"}, "where the label goes"),
     ],
 )
 def test_unusable_candidates_are_refused(nli, labels, options, message):
     with pytest.raises(ValueError, match=message):
         classify(nli, ["The dog."], labels, "en", progress=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("bad", "fault"), [("a\ud800", "lone surrogate"), (" ", "no visible"), (None, "missing")]
+)
+def test_a_faulty_text_is_named_by_its_own_number(nli, bad, fault):
+    with pytest.raises(ValueError, match=rf"1 of 2 rows .*\n  index 1: `premise` .*{fault}"):
+        classify(nli, ["The dog.", bad], ["a", "b"], "en", progress=False)

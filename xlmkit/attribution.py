@@ -23,9 +23,9 @@ from tqdm.auto import tqdm
 
 from xlmkit import forward
 from xlmkit.checkpoint import NLIModel
-from xlmkit.encoding import Encoding, encode
+from xlmkit.encoding import Encoding, encode, is_whole
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation, passes_gate
-from xlmkit.inference import provenance
+from xlmkit.inference import need_head, provenance, token_budget
 from xlmkit.notices import say
 from xlmkit.pairs import check_pairs
 from xlmkit.pieces import PAD
@@ -74,7 +74,8 @@ def explain(
     MemoryError : if not even one row of one pair fits."""
     _check_model_and_target(nli, target)
     aggregation = _aggregation(method, aggregation)
-    _check_counts(method, steps, batch_tokens)
+    _check_steps(method, steps)
+    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
     frame = check_pairs(pairs)
     targets = _targets(nli, frame, target)
     settings = {
@@ -87,7 +88,7 @@ def explain(
         "dtype": "float32",
         "device": nli.device.type,
     }
-    task = _Task(nli, method, aggregation, steps, batch_tokens or BATCH_TOKENS[nli.device.type])
+    task = _Task(nli, method, aggregation, steps, budget)
     source = provenance(nli, "explain", settings)
     found: list[Explanation] = []
     with tqdm(total=len(frame), desc="explain", unit="pair", disable=not progress or frame.empty) as bar:
@@ -148,10 +149,7 @@ class _Result:
 
 
 def _check_model_and_target(nli: NLIModel, target: str) -> None:
-    if nli.task != "nli":
-        raise ValueError(
-            f"expected a model with an NLI head, got task {nli.task!r}; remedy: load(source, task='nli')"
-        )
+    need_head(nli)
     if target not in ("predicted", "gold", *nli.labels):
         raise ValueError(
             f"`target` must be 'predicted', 'gold' or one of {', '.join(nli.labels)}; got {target!r}"
@@ -177,19 +175,13 @@ def _aggregation(method: str, aggregation: str | None) -> str:
     return aggregation
 
 
-def _check_counts(method: str, steps: int | None, batch_tokens: int | None) -> None:
+def _check_steps(method: str, steps: int | None) -> None:
     if steps is not None and method != "integrated_gradients":
         raise ValueError(
             f"`steps` belongs to integrated_gradients; {method} takes none; remedy: leave it out"
         )
-    if steps is not None and not (_whole(steps) and 1 <= steps <= STEPS[-1]):
+    if steps is not None and not (is_whole(steps) and 1 <= steps <= STEPS[-1]):
         raise ValueError(f"`steps` must be a whole number from 1 to {STEPS[-1]}; got {steps!r}")
-    if batch_tokens is not None and not (_whole(batch_tokens) and batch_tokens >= 1):
-        raise ValueError(f"`batch_tokens` must be a positive whole number of tokens; got {batch_tokens!r}")
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _golds(frame: pd.DataFrame) -> list[str | None]:

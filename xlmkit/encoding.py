@@ -6,7 +6,7 @@ run on, no token types."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -107,7 +107,7 @@ def encode(
     Raises
     ------
     ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a sentence has no words.
-    TypeError : if a sentence is no text."""
+    TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
     texts = _columns(premises, hypotheses)
     codes = _language_columns(len(texts[0]), languages, hypothesis_languages)
     _check_length(nli, max_tokens)
@@ -131,8 +131,14 @@ def encode(
     return _assemble(nli, pieces, word_ids, codes, max_tokens, cut)
 
 
+def is_whole(value: object) -> bool:
+    """Whether an option is a whole number: an int of Python or numpy, and no truth value."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _columns(premises: str | Sequence[str], hypotheses: str | Sequence[str]) -> list[list[str]]:
-    texts = [[column] if isinstance(column, str) else list(column) for column in (premises, hypotheses)]
+    given = zip(SENTENCES, (premises, hypotheses), strict=True)
+    texts = [[column] if isinstance(column, str) else _listed(name, column) for name, column in given]
     if len(texts[0]) != len(texts[1]):
         raise ValueError(
             f"expected as many hypotheses as premises; got {len(texts[0])} premises and {len(texts[1])} hypotheses"
@@ -144,6 +150,12 @@ def _columns(premises: str | Sequence[str], hypotheses: str | Sequence[str]) -> 
     return texts
 
 
+def _listed(name: str, column: Iterable[str] | None) -> list[str]:
+    if not isinstance(column, Iterable):
+        raise TypeError(f"expected {name} as text or a sequence of texts, got {column!r}")
+    return list(column)
+
+
 def _language_columns(
     count: int, languages: str | Sequence[str], hypothesis_languages: str | Sequence[str] | None
 ) -> list[list[str]]:
@@ -152,7 +164,7 @@ def _language_columns(
         if given is None and name == "hypothesis_languages":
             columns.append(columns[0])
             continue
-        listed = [given] * count if isinstance(given, str) else list(given)  # type: ignore[arg-type]
+        listed = [given] * count if isinstance(given, str) else _listed(f"`{name}`", given)
         if len(listed) != count:
             raise ValueError(
                 f"`{name}` needs one code for all pairs or one a pair; got {len(listed)} for {count} pairs"
@@ -162,9 +174,9 @@ def _language_columns(
 
 
 def _check_length(nli: NLIModel, max_tokens: int) -> None:
-    if not SPECIALS + 2 <= max_tokens <= nli.max_positions:
+    if not is_whole(max_tokens) or not SPECIALS + 2 <= max_tokens <= nli.max_positions:
         raise ValueError(
-            f"`max_tokens` must lie between {SPECIALS + 2} (three special tokens and a piece of each sentence) and "
+            f"`max_tokens` must be a whole number from {SPECIALS + 2} (three special tokens and a piece of each sentence) to "
             f"{nli.max_positions} (the model's positions); got {max_tokens!r}"
         )
 

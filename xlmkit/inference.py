@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, forward
 from xlmkit.checkpoint import NLIModel
-from xlmkit.encoding import Encoding, encode
+from xlmkit.encoding import Encoding, encode, is_whole
 from xlmkit.languages import resolve
 from xlmkit.notices import say
 from xlmkit.pairs import check_pairs
@@ -66,7 +66,7 @@ def predict(
     Raises
     ------
     ValueError : if rows are faulty (all are named at once), or the model has no NLI head."""
-    _need_head(nli)
+    need_head(nli)
     frame = check_pairs(pairs)
     found, truncated = _logits_of_frame(nli, frame, batch_tokens, max_tokens, progress)
     probabilities = _softmax(found)
@@ -104,10 +104,8 @@ def logits(
     ------
     ValueError : if the model has no NLI head.
     MemoryError : if not even one pair fits."""
-    _need_head(nli)
-    budget = batch_tokens or BATCH_TOKENS[nli.device.type]
-    if budget < 1:
-        raise ValueError(f"`batch_tokens` must be a positive number of tokens; got {batch_tokens!r}")
+    need_head(nli)
+    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
     found = np.empty((len(encoding), len(nli.labels)), dtype=np.float32)
     waiting = list(_batches(encoding.lengths, budget))[::-1]
     while waiting:
@@ -158,14 +156,17 @@ def classify(
     hypotheses = [
         (template or TEMPLATES[code]).replace("{}", label) for code in languages for label in labels
     ]
+    firsts = {"premise": texts, "hypothesis": hypotheses[:: len(labels)], "language": languages}
+    check_pairs(pd.DataFrame(firsts, dtype=object))  # one row a text, by whose number a fault is named
     frame = pd.DataFrame(
         {
-            "premise": np.repeat(np.array(texts, dtype=object), len(labels)),
+            "premise": [text for text in texts for _ in labels],
             "hypothesis": hypotheses,
-            "language": np.repeat(np.array(languages, dtype=object), len(labels)),
-        }
+            "language": [code for code in languages for _ in labels],
+        },
+        dtype=object,
     )
-    found, _ = _logits_of_frame(nli, check_pairs(frame), batch_tokens, 256, progress)
+    found, _ = _logits_of_frame(nli, frame, batch_tokens, 256, progress)
     entailment = found[:, nli.labels.index("entailment")]
     if multi_label:
         against = found[:, nli.labels.index("contradiction")]
@@ -238,7 +239,23 @@ def _halves(rows: np.ndarray, error: RuntimeError) -> list[np.ndarray]:
     return [rows[middle:], rows[:middle]]
 
 
-def _need_head(nli: NLIModel) -> None:
+def token_budget(batch_tokens: int | None, usual: int) -> int:
+    """The padded tokens that a batch may have: `batch_tokens`, or `usual` where that is None.
+
+    Raises
+    ------
+    ValueError : if it is no positive whole number."""
+    if batch_tokens is None:
+        return usual
+    if not is_whole(batch_tokens) or batch_tokens < 1:
+        raise ValueError(f"`batch_tokens` must be a positive whole number of tokens; got {batch_tokens!r}")
+    return batch_tokens
+
+
+def need_head(nli: NLIModel) -> None:
+    """Refuse with a ValueError what has no NLI head, and with a TypeError what is no model."""
+    if not isinstance(nli, NLIModel):
+        raise TypeError(f"expected a model first, got {type(nli).__name__}; remedy: nli = load(...)")
     if nli.task != "nli":
         raise ValueError(
             f"expected a model with an NLI head; got task {nli.task!r}; remedy: load(source, task='nli')"
@@ -253,13 +270,14 @@ def _check_candidates(
     template: str | None,
     multi_label: bool,
 ) -> None:
-    _need_head(nli)
+    need_head(nli)
     needed = {"entailment", "contradiction"} if multi_label else {"entailment"}
     if not needed <= set(nli.labels):
         raise ValueError(
             f"zero-shot classification needs the labels {sorted(needed)}; the model has {nli.labels!r}"
         )
-    if isinstance(labels, str) or not labels or len(set(labels)) != len(labels):
+    named = not isinstance(labels, str) and all(isinstance(label, str) and label.strip() for label in labels)
+    if not named or not labels or len(set(labels)) != len(labels):
         raise ValueError(f"`labels` must be one or more different names; got {labels!r}")
     if len(languages) != len(texts):
         raise ValueError(
