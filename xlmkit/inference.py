@@ -153,19 +153,7 @@ def classify(
         resolve(code) for code in ([language] * len(texts) if isinstance(language, str) else language)
     ]
     _check_candidates(nli, texts, labels, languages, template, multi_label)
-    hypotheses = [
-        (template or TEMPLATES[code]).replace("{}", label) for code in languages for label in labels
-    ]
-    firsts = {"premise": texts, "hypothesis": hypotheses[:: len(labels)], "language": languages}
-    check_pairs(pd.DataFrame(firsts, dtype=object))  # one row a text, by whose number a fault is named
-    frame = pd.DataFrame(
-        {
-            "premise": [text for text in texts for _ in labels],
-            "hypothesis": hypotheses,
-            "language": [code for code in languages for _ in labels],
-        },
-        dtype=object,
-    )
+    frame = _hypotheses(texts, labels, languages, template)
     found, _ = _logits_of_frame(nli, frame, batch_tokens, 256, progress)
     entailment = found[:, nli.labels.index("entailment")]
     if multi_label:
@@ -285,6 +273,25 @@ def _check_candidates(
         )
     if template is not None and "{}" not in template:
         raise ValueError(f"`template` must hold {{}} where the label goes; got {template!r}")
+
+
+def _hypotheses(
+    texts: list[str], labels: Sequence[str], languages: list[str], template: str | None
+) -> pd.DataFrame:
+    """Each text with a hypothesis for each label; a faulty text is refused by its number."""
+    hypotheses = [
+        (template or TEMPLATES[code]).replace("{}", label) for code in languages for label in labels
+    ]
+    firsts = {"premise": texts, "hypothesis": hypotheses[:: len(labels)], "language": languages}
+    check_pairs(pd.DataFrame(firsts, dtype=object))
+    return pd.DataFrame(
+        {
+            "premise": [text for text in texts for _ in labels],
+            "hypothesis": hypotheses,
+            "language": [code for code in languages for _ in labels],
+        },
+        dtype=object,
+    )
 
 
 def _softmax(values: np.ndarray) -> np.ndarray:
