@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+import xlmkit
 from xlmkit import cli, doctor
 
 CPU = {
@@ -102,6 +105,25 @@ def test_memory_is_held_against_what_the_models_need(monkeypatch, free, ok, said
     check = doctor.check_memory()
     assert check.ok is ok
     assert said in check.remedy
+
+
+@pytest.mark.parametrize(
+    ("free", "ok", "said"), [(0.05, False, "free some"), (1.0, True, "full size"), (9.0, True, "")]
+)
+def test_a_disk_without_room_for_results_is_a_finding(monkeypatch, free, ok, said):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: SimpleNamespace(free=free * 1e9))
+    check = doctor.check_disk()
+    assert check.ok is ok
+    assert said in check.remedy
+    assert f"{free:.1f} GB" in check.found
+
+
+def test_probabilities_that_do_not_sum_to_1_are_a_finding(monkeypatch, nli):
+    wrong = {"label": "neutral", **{f"p_{label}": 0.5 for label in nli.labels}}
+    monkeypatch.setattr(xlmkit, "predict", lambda *_, **__: pd.DataFrame([wrong]), raising=False)
+    check = doctor._check_prediction(nli)
+    assert not check.ok
+    assert "sum to 1.5" in check.found
 
 
 def test_a_missing_package_and_one_out_of_range_are_both_named(monkeypatch):

@@ -309,7 +309,7 @@ def _runs_on(capability: list[int], architectures: list[str]) -> bool:
 
 
 def _free_memory_gb() -> float | None:
-    """Free memory in GB, no more than a container's limit leaves; the whole memory where the system tells no more (macOS)."""
+    """Free memory in GB, no more than a container's limit; the whole memory where the system tells no more (macOS)."""
     amounts = []
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
