@@ -203,6 +203,21 @@ def test_bf16_predictions_are_computed_by_a_copy_and_leave_the_network_in_fp32(n
     assert np.allclose(found["p_neutral"], predict(nli, pairs, progress=False)["p_neutral"], atol=0.05)
 
 
+def test_what_bf16_cannot_tell_apart_is_settled_in_fp32(nli, pairs, monkeypatch):
+    encoding = encode(nli, *(pairs[name].tolist() for name in ("premise", "hypothesis", "language")))
+    half, exact = dataclasses.replace(nli, dtype=torch.bfloat16), inference.logits(nli, encoding)
+    rounded = inference.logits(half, encoding)
+    best = np.sort(rounded, axis=1)
+    tie = np.median(best[:, -1] - best[:, -2])
+    monkeypatch.setattr(inference, "TIE", tie)
+    found = inference.logits(half, encoding)
+    close = best[:, -1] - best[:, -2] < tie
+    assert 0 < close.sum() < len(close)
+    assert np.allclose(found[close], exact[close], atol=1e-5)
+    assert np.array_equal(found[~close], rounded[~close])
+    assert np.abs(rounded[close] - exact[close]).max() > 1e-4
+
+
 def test_there_is_a_template_for_every_language():
     assert TEMPLATES.keys() == LANGUAGES.keys()
     assert all(template.count("{}") == 1 for template in TEMPLATES.values())
