@@ -1,10 +1,11 @@
 """Forward: the network of a checkpoint, computed without waste.
 
 The same weights and the same numbers as transformers' `XLMForSequenceClassification` (post-norm blocks of XLM, Lample and Conneau 2019),
-with fused attention, no caches, and the last layer computed only at the first position, which alone is pooled."""
+with fused attention, no caches, no arithmetic on padding, and the last layer computed only at the first position, which alone is pooled."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -60,40 +61,73 @@ def out_of_memory(error: RuntimeError) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Where the R real tokens of a batch stand among its B x T positions: padding takes part in attention's shapes and in nothing else."""
+
+    pairs: int  # B
+    real: torch.Tensor | None  # (R,) places in the flattened batch; None where nothing is padding
+    first: torch.Tensor  # (B,) each pair's first token among the real ones
+    mask: torch.Tensor | None  # (B, 1, 1, T) true where a key is real
+
+    @classmethod
+    def of(cls, attention_mask: torch.Tensor) -> _Layout:
+        lengths = attention_mask.sum(1)
+        first = lengths.cumsum(0) - lengths
+        if bool(attention_mask.all()):
+            return cls(len(attention_mask), None, first, None)
+        real = attention_mask.flatten().nonzero().squeeze(1)
+        return cls(len(attention_mask), real, first, attention_mask.bool()[:, None, None, :])
+
+    def pack(self, states: torch.Tensor) -> torch.Tensor:
+        """(B, T, H) -> (R, H)."""
+        rows = states.flatten(0, 1)
+        return rows if self.real is None else rows[self.real]
+
+    def spread(self, rows: torch.Tensor) -> torch.Tensor:
+        """(R, H) -> (B, T, H), zero at padding."""
+        if self.real is None or self.mask is None:
+            return rows.unflatten(0, (self.pairs, -1))
+        empty = rows.new_zeros(self.mask.numel(), rows.size(1))
+        return empty.index_copy(0, self.real, rows).unflatten(0, (self.pairs, -1))
+
+
 def _classify(
     network: Any, embeddings: torch.Tensor, langs: torch.Tensor, attention_mask: torch.Tensor
 ) -> torch.Tensor:
     """(B, T, H) word embeddings -> (B, labels) logits."""
     body, config = network.transformer, network.config
-    size = embeddings.size(1)
-    states = embeddings + body.position_embeddings.weight[:size]  # (B, T, H)
+    states = embeddings + body.position_embeddings.weight[: embeddings.size(1)]  # (B, T, H)
     if config.use_lang_emb and config.n_langs > 1:
         states = states + body.lang_embeddings(langs)
-    states = body.layer_norm_emb(states)
-    padded = not bool(attention_mask.all())
-    mask = attention_mask.bool()[:, None, None, :] if padded else None  # (B, 1, 1, T)
+    layout = _Layout.of(attention_mask)
+    rows = body.layer_norm_emb(layout.pack(states))  # (R, H)
     for layer in range(config.n_layers):
         last = layer == config.n_layers - 1
-        queries = states[:, :1] if last else states  # (B, 1 or T, H); the first position alone is pooled
-        attended = _attend(body.attentions[layer], queries, states, mask)
-        states = body.layer_norm1[layer](queries + attended)
-        states = body.layer_norm2[layer](
-            states + _feed_forward(body.ffns[layer], states, config.gelu_activation)
-        )
-    return network.sequence_summary(states)
+        queries = rows[layout.first] if last else rows  # (B or R, H); the first position alone is pooled
+        attended = _attend(body.attentions[layer], queries, rows, layout, pooled=last)
+        rows = body.layer_norm1[layer](queries + attended)
+        rows = body.layer_norm2[layer](rows + _feed_forward(body.ffns[layer], rows, config.gelu_activation))
+    return network.sequence_summary(rows[:, None])
 
 
 def _attend(
-    attention: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor | None
+    attention: Any, queries: torch.Tensor, rows: torch.Tensor, layout: _Layout, *, pooled: bool
 ) -> torch.Tensor:
-    """Multi-head attention of (B, Q, H) queries over (B, T, H) states; padded keys are masked out, so their values never matter."""
-    heads, width = attention.n_heads, attention.head_dim
+    """Multi-head attention over each pair's own tokens: (R, H) queries, or (B, H) where only the first position asks."""
+    asked = attention.q_lin(queries)
     q, k, v = (
-        linear(x).unflatten(-1, (heads, width)).transpose(1, 2)  # (B, heads, Q or T, width)
-        for linear, x in ((attention.q_lin, queries), (attention.k_lin, states), (attention.v_lin, states))
+        states.unflatten(-1, (attention.n_heads, attention.head_dim)).transpose(
+            1, 2
+        )  # (B, heads, Q or T, width)
+        for states in (
+            asked[:, None] if pooled else layout.spread(asked),
+            layout.spread(attention.k_lin(rows)),
+            layout.spread(attention.v_lin(rows)),
+        )
     )
-    context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return attention.out_lin(context.transpose(1, 2).flatten(2))
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask).transpose(1, 2).flatten(2)
+    return attention.out_lin(context[:, 0] if pooled else layout.pack(context))
 
 
 def _feed_forward(block: Any, states: torch.Tensor, gelu: bool) -> torch.Tensor:
