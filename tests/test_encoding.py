@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlmkit.encoding import SPECIALS, _kept, encode
+from xlmkit.encoding import _kept, encode
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import BOS, EOS, PAD
 from xlmkit.preprocessing import split_words
@@ -76,9 +76,62 @@ def test_a_huggingface_pair_differs_in_its_first_token_only(nli):
     assert torch.equal(ours.langs, theirs.langs)
 
 
+def test_a_single_text_is_eos_text_eos_all_in_its_language(nli):
+    encoding = encode(nli, [EN[1], DE[0]], None, ["en", "de"])
+    for row, (text, code) in enumerate(((EN[1], "en"), (DE[0], "de"))):
+        words = [word.text for word in split_words(text, code)]
+        ids = [EOS, *(id for word in nli.pieces.ids(words) for id in word), EOS]
+        size = len(ids)
+        assert encoding.input_ids[row].tolist() == ids + [PAD] * (encoding.input_ids.shape[1] - size)
+        assert encoding.attention_mask[row].sum() == size
+        assert set(encoding.langs[row].tolist()) == {LANGUAGES[code].id}
+        assert {token.sentence for token in encoding.tokens[row]} == {None, 0}
+        assert [[word.text for word in sentence] for sentence in encoding.words[row]] == [words]
+    fast = encode(nli, [EN[1], DE[0]], None, ["en", "de"], spans=False)
+    assert torch.equal(fast.input_ids, encoding.input_ids)
+    assert torch.equal(fast.langs, encoding.langs)
+
+
+def test_a_huggingface_text_differs_in_its_first_token_only(nli):
+    ours, theirs = (
+        encode(dataclasses.replace(nli, pair_format=form), EN[0], None, "en")
+        for form in ("xlm", "huggingface")
+    )
+    assert (ours.input_ids[0, 0], theirs.input_ids[0, 0]) == (EOS, BOS)
+    assert torch.equal(ours.input_ids[:, 1:], theirs.input_ids[:, 1:])
+
+
+def test_a_single_text_is_cut_at_its_end_and_what_was_cut_is_counted(nli):
+    whole, cut = (encode(nli, EN[1], None, "en", max_tokens=room) for room in (256, 5))
+    assert cut.input_ids.tolist() == [[*whole.input_ids[0, :4].tolist(), EOS]]
+    assert cut.dropped == ((whole.lengths[0] - 5,),)
+    assert cut.truncated == (True,)
+    assert whole.truncated == (False,)
+    assert encode(nli, EN[1], None, "en", max_tokens=3).lengths.tolist() == [3]
+
+
+def test_single_texts_are_called_texts_where_they_are_refused(nli):
+    with pytest.raises(ValueError, match=r"text 1 \('  '\)"):
+        encode(nli, ["a", "  "], None, "en")
+    with pytest.raises(TypeError, match="text 0, got 7"):
+        encode(nli, [7], None, "en")
+    with pytest.raises(ValueError, match=r"from 3 [(]2 special tokens"):
+        encode(nli, "a", None, "en", max_tokens=2)
+    with pytest.raises(ValueError, match="single texts have no hypothesis; got `hypothesis_languages` 'de'"):
+        encode(nli, "a", None, "en", hypothesis_languages="de")
+
+
+def test_the_words_of_a_single_text_may_bear_their_own_ids(nli):
+    mixed = encode(nli, "the Hund", None, "en", word_languages=[(["en", "de"],)])
+    languages = {token.word: id for token, id in zip(mixed.tokens[0], mixed.langs[0].tolist(), strict=True)}
+    assert (languages[0], languages[1]) == (LANGUAGES["en"].id, LANGUAGES["de"].id)
+    with pytest.raises(ValueError, match="an entry for text of row 0"):
+        encode(nli, "the Hund", None, "en", word_languages=[(["en", "de"], None)])
+
+
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(2, 300))
 def test_truncation_fills_the_room_and_never_cuts_the_shorter_sentence_first(premise, hypothesis, room):
-    kept = _kept(premise, hypothesis, room)
+    kept = _kept((premise, hypothesis), room)
     assert sum(kept) == min(premise + hypothesis, room)
     assert 1 <= kept[0] <= premise
     assert 1 <= kept[1] <= hypothesis
@@ -120,7 +173,7 @@ def test_tokens_know_their_words_and_their_surface(nli, code):
     words = split_words(text, code)
     assert encoding.words == ((tuple(words), tuple(words)),)
     row = encoding.tokens[0]
-    assert [token.special for token in row].count(True) == SPECIALS
+    assert [token.special for token in row].count(True) == 3
     assert len(row) == encoding.lengths[0]
     for position, token in enumerate(row):
         assert token.text == nli.pieces.name(int(encoding.input_ids[0, position]))

@@ -2,7 +2,7 @@
 
 The layout is that of `concat_batches` (xlm/utils.py) and xlm/evaluation/xnli.py in facebookresearch/XLM: `</s> premise </s> hypothesis </s>`,
 the first `</s>` with the premise's language id, the middle `</s>` and all that follows it, padding included, with the hypothesis's; positions
-run on, no token types."""
+run on, no token types. A single text is `</s> text </s>`, all in its language (`batch_sentences` in xlm/data/dataset.py)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.pieces import BOS, EOS, PAD, UNK
 from xlmkit.preprocessing import Word, split_batch, split_words
 
-SPECIALS = 3  # tokens of the layout that are no piece of a sentence
 SENTENCES = ("premise", "hypothesis")
 
 WordLanguages = Sequence[str] | None
@@ -29,7 +28,7 @@ WordLanguages = Sequence[str] | None
 class Token:
     """One token of an encoded pair, and where it stands in the text that the user gave.
 
-    `word` counts within its sentence; `sentence` is 0 for the premise, 1 for the hypothesis; `start` and `end` are a span of characters of that
+    `word` counts within its sentence; `sentence` is 0 for the premise or a single text, 1 for the hypothesis; `start` and `end` are a span of characters of that
     sentence's surface text. All four are None for a special token."""
 
     text: str
@@ -42,17 +41,18 @@ class Token:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A batch of pairs as the model takes it: B pairs, T tokens.
+    """A batch of pairs, or of single texts, as the model takes it: B pairs, T tokens.
 
     `input_ids`, `langs` (language ids) and `attention_mask` (1 real, 0 padding) are (B, T) int64 tensors on the CPU. `tokens` and `words` (premise,
-    hypothesis; before truncation) are None where spans were not asked for. `dropped` counts the pieces cut from premise and hypothesis."""
+    hypothesis; before truncation) are None where spans were not asked for. `dropped` counts the pieces cut from premise and hypothesis. Of a
+    single text, `words` and `dropped` have one entry instead of two."""
 
     input_ids: torch.Tensor
     langs: torch.Tensor
     attention_mask: torch.Tensor
-    dropped: tuple[tuple[int, int], ...]
+    dropped: tuple[tuple[int, ...], ...]
     tokens: tuple[tuple[Token, ...], ...] | None = None
-    words: tuple[tuple[tuple[Word, ...], tuple[Word, ...]], ...] | None = None
+    words: tuple[tuple[tuple[Word, ...], ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -65,7 +65,7 @@ class Encoding:
     @property
     def truncated(self) -> tuple[bool, ...]:
         """Per pair, whether pieces were cut."""
-        return tuple(bool(premise or hypothesis) for premise, hypothesis in self.dropped)
+        return tuple(any(cut) for cut in self.dropped)
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Encoding:
         """These rows in this order, without the columns that would be padding in all of them."""
@@ -84,22 +84,22 @@ class Encoding:
 def encode(
     nli: NLIModel,
     premises: str | Sequence[str],
-    hypotheses: str | Sequence[str],
+    hypotheses: str | Sequence[str] | None,
     languages: str | Sequence[str],
     *,
     hypothesis_languages: str | Sequence[str] | None = None,
     max_tokens: int = 256,
-    word_languages: Sequence[tuple[WordLanguages, WordLanguages]] | None = None,
+    word_languages: Sequence[tuple[WordLanguages, ...]] | None = None,
     spans: bool = True,
 ) -> Encoding:
-    """Turn pairs of sentences into the tensors that the authors' code would make of them.
+    """Turn pairs of sentences, or single texts, into the tensors that the authors' code would make of them.
 
     Parameters
     ----------
-    premises, hypotheses : N texts each (or one text each).
+    premises, hypotheses : N texts each (or one text each). With None as hypotheses the premises are single texts.
     languages : the language of every pair, or one code for all; of the premises alone where `hypothesis_languages` is given.
-    max_tokens : the longest pair, special tokens included; 5 to the model's positions. The longer sentence is cut first, at its end,
-        and both keep at least one piece; `Encoding.dropped` counts what was cut.
+    max_tokens : the longest pair, special tokens included; 5 (of single texts 3) to the model's positions. The longer sentence is cut
+        first, at its end, and both keep at least one piece; `Encoding.dropped` counts what was cut.
     word_languages : for code-switched text, per pair the codes of the premise's and of the hypothesis's words, as
         `split_words` cuts them (None: all in the sentence's own language). The words themselves are cut by the sentence's language.
     spans : also compute `tokens` and `words`; without them encoding is several times as fast.
@@ -109,8 +109,8 @@ def encode(
     ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a sentence has no words.
     TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
     texts = _columns(premises, hypotheses)
-    codes = _language_columns(len(texts[0]), languages, hypothesis_languages)
-    _check_length(nli, max_tokens)
+    codes = _language_columns(texts, languages, hypothesis_languages)
+    _check_length(nli, max_tokens, len(texts))
     if spans:
         cut = [
             [
@@ -136,14 +136,24 @@ def is_whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _columns(premises: str | Sequence[str], hypotheses: str | Sequence[str]) -> list[list[str]]:
-    given = zip(SENTENCES, (premises, hypotheses), strict=True)
-    texts = [[column] if isinstance(column, str) else _listed(name, column) for name, column in given]
-    if len(texts[0]) != len(texts[1]):
+def _names(texts: Sequence[object]) -> tuple[str, ...]:
+    """What errors call the sentences of these columns."""
+    return SENTENCES if len(texts) == len(SENTENCES) else ("text",)
+
+
+def _columns(premises: str | Sequence[str], hypotheses: str | Sequence[str] | None) -> list[list[str]]:
+    """The sentences by column: premises and hypotheses, or single texts alone."""
+    given = [premises] if hypotheses is None else [premises, hypotheses]
+    names = _names(given)
+    texts = [
+        [column] if isinstance(column, str) else _listed(name, column)
+        for name, column in zip(names, given, strict=True)
+    ]
+    if len(texts[0]) != len(texts[-1]):
         raise ValueError(
             f"expected as many hypotheses as premises; got {len(texts[0])} premises and {len(texts[1])} hypotheses"
         )
-    for name, column in zip(SENTENCES, texts, strict=True):
+    for name, column in zip(names, texts, strict=True):
         for row, text in enumerate(column):
             if not isinstance(text, str):
                 raise TypeError(f"expected text as {name} {row}, got {text!r} of type {type(text).__name__}")
@@ -157,10 +167,16 @@ def _listed(name: str, column: Iterable[str] | None) -> list[str]:
 
 
 def _language_columns(
-    count: int, languages: str | Sequence[str], hypothesis_languages: str | Sequence[str] | None
+    texts: list[list[str]], languages: str | Sequence[str], hypothesis_languages: str | Sequence[str] | None
 ) -> list[list[str]]:
+    count = len(texts[0])
     columns: list[list[str]] = []
-    for name, given in (("languages", languages), ("hypothesis_languages", hypothesis_languages)):
+    if len(texts) == 1 and hypothesis_languages is not None:
+        raise ValueError(
+            f"single texts have no hypothesis; got `hypothesis_languages` {hypothesis_languages!r}; remedy: leave it out"
+        )
+    named = (("languages", languages), ("hypothesis_languages", hypothesis_languages))
+    for name, given in named[: len(texts)]:
         if given is None and name == "hypothesis_languages":
             columns.append(columns[0])
             continue
@@ -173,10 +189,16 @@ def _language_columns(
     return columns
 
 
-def _check_length(nli: NLIModel, max_tokens: int) -> None:
-    if not is_whole(max_tokens) or not SPECIALS + 2 <= max_tokens <= nli.max_positions:
+def _specials(sentences: int) -> int:
+    """How many tokens of the layout are no piece of a sentence."""
+    return sentences + 1
+
+
+def _check_length(nli: NLIModel, max_tokens: int, sentences: int) -> None:
+    least = _specials(sentences) + sentences
+    if not is_whole(max_tokens) or not least <= max_tokens <= nli.max_positions:
         raise ValueError(
-            f"`max_tokens` must be a whole number from {SPECIALS + 2} (three special tokens and a piece of each sentence) to "
+            f"`max_tokens` must be a whole number from {least} ({_specials(sentences)} special tokens and a piece of each sentence) to "
             f"{nli.max_positions} (the model's positions); got {max_tokens!r}"
         )
 
@@ -193,7 +215,7 @@ def _split(texts: list[str], codes: list[str], *, lowercase: bool) -> list[list[
 def _refuse_wordless(texts: list[list[str]], words: list[list[list[str]]]) -> None:
     bare = [
         f"{name} {row} ({texts[side][row]!r})"
-        for side, name in enumerate(SENTENCES)
+        for side, name in enumerate(_names(texts))
         for row, sentence in enumerate(words[side])
         if not sentence
     ]
@@ -202,7 +224,7 @@ def _refuse_wordless(texts: list[list[str]], words: list[list[list[str]]]) -> No
             "expected at least one word in every sentence; none is left by the authors' preprocessing in "
             + ", ".join(bare[:10])
             + (f" and {len(bare) - 10} more" if len(bare) > 10 else "")
-            + "; remedy: remove or mend these pairs"
+            + "; remedy: remove or mend these rows"
         )
 
 
@@ -226,17 +248,21 @@ def _word_language_ids(
     nli: NLIModel,
     words: list[list[list[str]]],
     codes: list[list[str]],
-    given: Sequence[tuple[WordLanguages, WordLanguages]] | None,
+    given: Sequence[tuple[WordLanguages, ...]] | None,
 ) -> list[list[list[int] | None]]:
     """Per sentence the language id of each word, or None where the sentence's own serves for all."""
     count = len(words[0])
     if given is None:
-        return [[None] * count, [None] * count]
+        return [[None] * count for _ in words]
     if len(given) != count:
         raise ValueError(f"`word_languages` needs one entry a pair; got {len(given)} for {count} pairs")
-    found: list[list[list[int] | None]] = [[], []]
+    found: list[list[list[int] | None]] = [[] for _ in words]
     for row, pair in enumerate(given):
-        for side, name in enumerate(SENTENCES):
+        if len(pair) != len(words):
+            raise ValueError(
+                f"`word_languages` needs an entry for {' and '.join(_names(words))} of row {row}; got {pair!r}"
+            )
+        for side, name in enumerate(_names(words)):
             own = pair[side]
             if own is not None and (isinstance(own, str) or len(own) != len(words[side][row])):
                 raise ValueError(
@@ -247,8 +273,11 @@ def _word_language_ids(
     return found
 
 
-def _kept(premise: int, hypothesis: int, room: int) -> tuple[int, int]:
+def _kept(sizes: tuple[int, ...], room: int) -> tuple[int, ...]:
     """How many pieces of each sentence stay when only `room` fit: the longer one gives first, then both in turn."""
+    if len(sizes) == 1:
+        return (min(sizes[0], room),)
+    premise, hypothesis = sizes
     if premise + hypothesis <= room:
         return premise, hypothesis
     half = room // 2
@@ -267,38 +296,41 @@ def _assemble(
     max_tokens: int,
     cut: list[list[tuple[Word, ...]]] | None,
 ) -> Encoding:
-    """Lay the pieces of both sentences out in one padded batch."""
+    """Lay the pieces of all sentences out in one padded batch."""
     count = len(pieces[0])
     flat = [[list(chain.from_iterable(sentence)) for sentence in column] for column in pieces]
-    kept = [_kept(len(p), len(h), max_tokens - SPECIALS) for p, h in zip(*flat, strict=True)]
-    width = max((sum(pair) for pair in kept), default=-SPECIALS) + SPECIALS
+    specials = _specials(len(pieces))
+    kept = [_kept(tuple(map(len, row)), max_tokens - specials) for row in zip(*flat, strict=True)]
+    width = max((sum(sizes) for sizes in kept), default=-specials) + specials
     input_ids = np.full((count, width), PAD, dtype=np.int64)
     langs = np.empty((count, width), dtype=np.int64)
     mask = np.zeros((count, width), dtype=np.int64)
     ids_of = {code: _language_id(nli, code) for column in codes for code in dict.fromkeys(column)}
     first = BOS if nli.pair_format == "huggingface" else EOS
-    for row, (p, h) in enumerate(kept):
-        end = p + h + SPECIALS
+    for row, sizes in enumerate(kept):
         input_ids[row, 0] = first
-        input_ids[row, 1 : p + 1] = flat[0][row][:p]
-        input_ids[row, p + 1] = EOS
-        input_ids[row, p + 2 : end - 1] = flat[1][row][:h]
-        input_ids[row, end - 1] = EOS
-        mask[row, :end] = 1
-        langs[row, : p + 1] = ids_of[codes[0][row]]
-        langs[row, p + 1 :] = ids_of[codes[1][row]]
-        for side, start, size in ((0, 1, p), (1, p + 2, h)):
+        mask[row, : sum(sizes) + specials] = 1
+        langs[row] = ids_of[codes[-1][row]]
+        langs[row, : sizes[0] + 1] = ids_of[codes[0][row]]
+        start = 1
+        for side, size in enumerate(sizes):
+            end = start + size
+            input_ids[row, start:end] = flat[side][row][:size]
+            input_ids[row, end] = EOS
             own = word_ids[side][row]
             if own is not None:
-                sizes = [len(word) for word in pieces[side][row]]
-                langs[row, start : start + size] = np.repeat(own, sizes)[:size]
-    dropped = tuple((len(flat[0][row]) - p, len(flat[1][row]) - h) for row, (p, h) in enumerate(kept))
+                langs[row, start:end] = np.repeat(own, [len(word) for word in pieces[side][row]])[:size]
+            start = end + 1
+    dropped = tuple(
+        tuple(len(column[row]) - size for column, size in zip(flat, sizes, strict=True))
+        for row, sizes in enumerate(kept)
+    )
     tensors = (torch.from_numpy(input_ids), torch.from_numpy(langs), torch.from_numpy(mask))
     if cut is None:
         return Encoding(*tensors, dropped)
     tokens = tuple(
-        _tokens(nli, first, [(cut[side][row], pieces[side][row], kept[row][side]) for side in (0, 1)])
-        for row in range(count)
+        _tokens(nli, first, [(cut[side][row], pieces[side][row], size) for side, size in enumerate(sizes)])
+        for row, sizes in enumerate(kept)
     )
     return Encoding(*tensors, dropped, tokens, tuple(zip(*cut, strict=True)))
 
@@ -306,7 +338,7 @@ def _assemble(
 def _tokens(
     nli: NLIModel, first: int, sides: list[tuple[tuple[Word, ...], list[tuple[int, ...]], int]]
 ) -> tuple[Token, ...]:
-    """The tokens of one pair, each with its place in the surface text."""
+    """The tokens of one row, each with its place in the surface text."""
 
     def special(id: int) -> Token:
         return Token(nli.pieces.name(id), None, None, None, None, True)
