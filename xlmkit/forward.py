@@ -6,10 +6,12 @@ with fused attention, no caches, no arithmetic on padding, and the last layer co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
@@ -49,6 +51,32 @@ def logits_from_embeddings(
     -------
     (B, labels) float32 on the model's device."""
     return _classify(nli.network, embeddings, langs.to(nli.device), attention_mask.to(nli.device))
+
+
+def training_logits(
+    network: Any,
+    input_ids: torch.Tensor,
+    langs: torch.Tensor,
+    attention_mask: torch.Tensor,
+    *,
+    dropout: float,
+    recompute: bool = False,
+) -> torch.Tensor:
+    """Logits to learn from: a differentiable function of the weights, with dropout wherever XLM has it.
+
+    Parameters
+    ----------
+    network : an `XLMForSequenceClassification` whose weights take gradients.
+    input_ids, langs, attention_mask : (B, T) int64, on the network's device.
+    dropout : probability in [0, 1), after the embeddings, in attention, after attention and feed-forward, and before the head.
+    recompute : keep only each layer's input and compute the rest again on the way back: less memory, about a third more time.
+
+    Returns
+    -------
+    (B, labels) float32."""
+    embeddings = network.transformer.embeddings(input_ids)  # (B, T, H)
+    found = _classify(network, embeddings, langs, attention_mask, dropout=dropout, recompute=recompute)
+    return found.float()
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -93,7 +121,13 @@ class _Layout:
 
 
 def _classify(
-    network: Any, embeddings: torch.Tensor, langs: torch.Tensor, attention_mask: torch.Tensor
+    network: Any,
+    embeddings: torch.Tensor,
+    langs: torch.Tensor,
+    attention_mask: torch.Tensor,
+    *,
+    dropout: float = 0.0,
+    recompute: bool = False,
 ) -> torch.Tensor:
     """(B, T, H) word embeddings -> (B, labels) logits."""
     body, config = network.transformer, network.config
@@ -101,18 +135,32 @@ def _classify(
     if config.use_lang_emb and config.n_langs > 1:
         states = states + body.lang_embeddings(langs)
     layout = _Layout.of(attention_mask)
-    rows = body.layer_norm_emb(layout.pack(states))  # (R, H)
-    for layer in range(config.n_layers):
-        last = layer == config.n_layers - 1
-        queries = rows[layout.first] if last else rows  # (B or R, H); the first position alone is pooled
-        attended = _attend(body.attentions[layer], queries, rows, layout, pooled=last)
-        rows = body.layer_norm1[layer](queries + attended)
-        rows = body.layer_norm2[layer](rows + _feed_forward(body.ffns[layer], rows, config.gelu_activation))
-    return network.sequence_summary(rows[:, None])
+    rows = F.dropout(body.layer_norm_emb(layout.pack(states)), dropout)  # (R, H)
+    for number in range(config.n_layers):
+        layer = partial(_layer, network, number, layout, dropout)
+        rows = checkpoint(layer, rows, use_reentrant=False) if recompute else layer(rows)
+    return network.sequence_summary(F.dropout(rows, dropout)[:, None])
+
+
+def _layer(network: Any, number: int, layout: _Layout, dropout: float, rows: torch.Tensor) -> torch.Tensor:
+    """(R, H) -> (R, H); the last layer gives (B, H), since the first position alone is pooled."""
+    body = network.transformer
+    last = number == network.config.n_layers - 1
+    queries = rows[layout.first] if last else rows
+    attended = _attend(body.attentions[number], queries, rows, layout, pooled=last, dropout=dropout)
+    rows = body.layer_norm1[number](queries + F.dropout(attended, dropout))
+    fed = _feed_forward(body.ffns[number], rows, network.config.gelu_activation)
+    return body.layer_norm2[number](rows + F.dropout(fed, dropout))
 
 
 def _attend(
-    attention: Any, queries: torch.Tensor, rows: torch.Tensor, layout: _Layout, *, pooled: bool
+    attention: Any,
+    queries: torch.Tensor,
+    rows: torch.Tensor,
+    layout: _Layout,
+    *,
+    pooled: bool,
+    dropout: float,
 ) -> torch.Tensor:
     """Multi-head attention over each pair's own tokens: (R, H) queries, or (B, H) where only the first position asks."""
     asked = attention.q_lin(queries)
@@ -126,7 +174,8 @@ def _attend(
             layout.spread(attention.v_lin(rows)),
         )
     )
-    context = F.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask).transpose(1, 2).flatten(2)
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask, dropout_p=dropout)
+    context = context.transpose(1, 2).flatten(2)  # (B, Q or T, H)
     return attention.out_lin(context[:, 0] if pooled else layout.pack(context))
 
 
