@@ -3,7 +3,16 @@
 Labels travel by name, because their numbers differ by source (XLM's authors: contradiction 0; the Hub's XNLI: entailment 0). `tables` reads
 text files row by row, `checks` names what is wrong with a row, `sources` joins them."""
 
-from xlmkit.pairs.checks import LABELS, SPELLINGS, label_name
+from xlmkit.pairs.checks import LABELS, SPELLINGS, is_missing, label_name, label_reader, sentence_columns
 from xlmkit.pairs.sources import check_pairs, read_pairs
 
-__all__ = ["LABELS", "SPELLINGS", "check_pairs", "label_name", "read_pairs"]
+__all__ = [
+    "LABELS",
+    "SPELLINGS",
+    "check_pairs",
+    "is_missing",
+    "label_name",
+    "label_reader",
+    "read_pairs",
+    "sentence_columns",
+]

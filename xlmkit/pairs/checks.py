@@ -29,6 +29,15 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 }
 """The columns of a frame of pairs, and how sources spell them, in any case (XNLI's `pairID` is one item in all languages: an `item`)."""
 
+TEXT_SPELLINGS: dict[str, tuple[str, ...]] = {
+    "pair_id": SPELLINGS["pair_id"],
+    "item": SPELLINGS["item"],
+    "language": SPELLINGS["language"],
+    "text": ("text", "sentence"),
+    "gold": SPELLINGS["gold"],
+}
+"""The same of a frame of single texts, which some other tasks than NLI take."""
+
 _LABEL_NAMES: dict[str, str | None] = {
     "entailment": "entailment",
     "entails": "entailment",
@@ -72,6 +81,26 @@ def label_name(value: object) -> str | None:
     raise ValueError(f"unknown label {reprlib.repr(value)}; {_UNKNOWN_LABEL}")
 
 
+def label_reader(labels: Sequence[str] | None) -> Callable[[object], str | None]:
+    """What reads a cell with a label: `label_name` where `labels` are NLI's, else it must be one of them; any text where they are None.
+
+    The reader gives None for an empty cell, and raises a ValueError for what it does not know."""
+    if isinstance(labels, str):
+        raise TypeError(f"`labels` must be None or several names; got the one text {labels!r}")
+    if labels is not None and set(labels) == set(LABELS):
+        return label_name
+
+    def read(value: object) -> str | None:
+        if is_missing(value) or value == "":
+            return None
+        if not isinstance(value, str) or (labels is not None and value not in labels):
+            known = "labels are names, as text" if labels is None else f"labels are {', '.join(labels)}"
+            raise ValueError(f"unknown label {reprlib.repr(value)}; {known}, or nothing where there is none")
+        return value
+
+    return read
+
+
 def is_missing(value: object) -> bool:
     """Whether a cell holds nothing: None, NaN or pandas' NA."""
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
@@ -105,8 +134,10 @@ class Faults:
         raise ValueError("\n".join(message + [f"remedy: {remedy}" for remedy in self.remedies]))
 
 
-def renamed(frame: pd.DataFrame, source: str, language: str | None) -> pd.DataFrame:
+def renamed(frame: pd.DataFrame, source: str, language: str | None, *, single: bool = False) -> pd.DataFrame:
     """A copy with the kit's column names; `language` is that of all rows where no column says it.
+
+    Where `single` texts may be, a frame with a `text` and no hypothesis is taken as such.
 
     Raises
     ------
@@ -115,16 +146,20 @@ def renamed(frame: pd.DataFrame, source: str, language: str | None) -> pd.DataFr
     if len(set(columns)) < len(columns):
         twice = sorted({str(column) for column in columns if columns.count(column) > 1})
         raise ValueError(f"{source}: expected different column names; got {', '.join(twice)} more than once")
+    lower = {str(column).lower() for column in columns}
+    rename = "rename them; a file names them in its first line" + (
+        "; single texts stand in a column `text`" if single else ""
+    )
+    single = single and bool(lower & {*TEXT_SPELLINGS["text"]}) and not lower & {*SPELLINGS["hypothesis"]}
     found = {}
-    for role in SPELLINGS:
-        column = _column(role, frame, source)
+    for role, spellings in (TEXT_SPELLINGS if single else SPELLINGS).items():
+        column = _column(role, spellings, frame, source)
         if column is not None:
             found[column] = role
     result = frame.rename(columns=found)
-    _need(
-        result, ("premise", "hypothesis"), columns, source, "rename them; a file names them in its first line"
-    )
-    mixed = {"premise_language", "hypothesis_language"} & set(result.columns)
+    if not single:
+        _need(result, ("premise", "hypothesis"), columns, source, rename)
+    mixed = set() if single else {"premise_language", "hypothesis_language"} & set(result.columns)
     if mixed and "language" in result:
         raise ValueError(
             f"{source}: expected `language`, or `premise_language` and `hypothesis_language`; got both; remedy: drop one"
@@ -151,22 +186,28 @@ def renamed(frame: pd.DataFrame, source: str, language: str | None) -> pd.DataFr
 
 
 def checked(
-    frame: pd.DataFrame, faults: Faults, rows: Sequence[int], *, any_language: bool = False
+    frame: pd.DataFrame,
+    faults: Faults,
+    rows: Sequence[int],
+    *,
+    labels: Sequence[str] | None = LABELS,
+    any_language: bool = False,
 ) -> pd.DataFrame:
     """A frame from `renamed` with codes, labels and ids in the kit's form, what is wrong being added to `faults`.
 
-    `rows` are the numbers of the rows; `any_language` leaves an unknown language missing instead of taking it for a fault."""
+    `rows` are the numbers of the rows; `labels` those that gold may be, as `label_reader` takes them; `any_language` leaves an unknown
+    language missing instead of taking it for a fault."""
     result = frame.copy()
     sides = language_columns(result)
     for side in sides:
         result[side] = _mapped(result[side], partial(_language, any_language=any_language), faults, rows)
-    for column in ("premise", "hypothesis"):
+    for column in sentence_columns(result):
         for row, text in zip(rows, result[column].to_list(), strict=True):
             _check_text(text, column, row, faults)
     if "gold" in result:
-        result["gold"] = _mapped(result["gold"], label_name, faults, rows)
+        result["gold"] = _mapped(result["gold"], label_reader(labels), faults, rows)
     for column in result.columns:
-        if column not in SPELLINGS and not pd.api.types.is_numeric_dtype(result[column].dtype):
+        if column not in spellings(result) and not pd.api.types.is_numeric_dtype(result[column].dtype):
             for row, value in zip(rows, result[column].to_list(), strict=True):
                 _check_surrogates(value, column, row, faults)
     return _identified(result, sides, faults, rows)
@@ -177,9 +218,19 @@ def language_columns(frame: pd.DataFrame) -> list[str]:
     return ["language"] if "language" in frame else ["premise_language", "hypothesis_language"]
 
 
-def _column(role: str, frame: pd.DataFrame, source: str) -> object:
+def sentence_columns(frame: pd.DataFrame) -> list[str]:
+    """`premise` and `hypothesis`, or `text` in a frame of single texts."""
+    return ["premise", "hypothesis"] if "hypothesis" in frame else ["text"]
+
+
+def spellings(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The columns that are the kit's own in this frame from `renamed`, in their order."""
+    return SPELLINGS if "hypothesis" in frame else TEXT_SPELLINGS
+
+
+def _column(role: str, spelled: tuple[str, ...], frame: pd.DataFrame, source: str) -> object:
     """The column that plays `role`: the one that has its very name, else the one that is spelled like it."""
-    fitting = [column for column in frame.columns if str(column).lower() in SPELLINGS[role]]
+    fitting = [column for column in frame.columns if str(column).lower() in spelled]
     if role == "gold" and _holds_predictions(frame):
         fitting = [column for column in fitting if column != "label"]
     if role in fitting:

@@ -12,7 +12,7 @@ import pandas as pd
 from xlmkit import bundled
 from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.notices import say
-from xlmkit.pairs.checks import SPELLINGS, Faults, checked, language_columns, plain, renamed
+from xlmkit.pairs.checks import LABELS, Faults, checked, language_columns, plain, renamed, spellings
 from xlmkit.pairs.tables import read_table
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -21,6 +21,7 @@ HUB_SPLITS = {"dev": "validation", "test": "test"}
 XNLI_ZIP = "https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip"
 
 Codes = tuple[str, ...] | None
+Labels = Sequence[str] | None
 
 
 def read_pairs(
@@ -28,6 +29,7 @@ def read_pairs(
     *,
     languages: str | Sequence[str] | None = None,
     limit: int | None = None,
+    labels: Labels = LABELS,
 ) -> pd.DataFrame:
     """Read sentence pairs from a bundled sample, XNLI, a file of your own, or a frame.
 
@@ -41,11 +43,13 @@ def read_pairs(
         without a `language` column, the one that all its rows are in.
     limit : at most this many pairs of each language. Where there is an `item` column these are the first items that all languages have, so
         the languages stay parallel.
+    labels : what gold may be: NLI's three names, or those of another classification as they are written, or None for any. Other tasks
+        than NLI may have a single `text` in place of premise and hypothesis.
 
     Returns
     -------
     One row a pair, in the source's order: `pair_id` (text, unique), `language` (or `premise_language` and `hypothesis_language`), `premise` and
-    `hypothesis` as written, `gold` (of `LABELS`, missing where unknown), then all other columns. Without ids, `pair_id` is the number of
+    `hypothesis` as written (or `text`), `gold` (of `labels`, missing where unknown), then all other columns. Without ids, `pair_id` is the number of
     the row from 1; with an `item`, it is item and language ("s1-en"). `attrs["source"]` names the source.
 
     Raises
@@ -58,7 +62,7 @@ def read_pairs(
     codes = _codes(languages)
     if limit is not None and (not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1):
         raise ValueError(f"`limit` must be a positive number of pairs a language, or None; got {limit!r}")
-    frame, name = _frame(source, codes)
+    frame, name = _frame(source, codes, labels)
     if frame.empty:
         raise ValueError(f"{name}: expected at least one pair, got none")
     if "gold" not in frame:
@@ -69,14 +73,14 @@ def read_pairs(
         frame = _first(frame, limit)
     if not isinstance(source, pd.DataFrame):
         frame = frame.reset_index(drop=True)
-    leading = [column for column in SPELLINGS if column in frame and column != "item"]
+    leading = [column for column in spellings(frame) if column in frame and column != "item"]
     frame = frame[leading + [column for column in frame if column not in leading]]
     frame.attrs = {"source": name}
     return frame
 
 
-def check_pairs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Check a frame of pairs and bring it to the kit's names, as `read_pairs` does.
+def check_pairs(frame: pd.DataFrame, *, labels: Labels = LABELS) -> pd.DataFrame:
+    """Check a frame of pairs and bring it to the kit's names, as `read_pairs` does; `labels` as there.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def check_pairs(frame: pd.DataFrame) -> pd.DataFrame:
     ValueError : as `read_pairs`; rows are named by their index."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"expected a DataFrame of pairs, got {type(frame).__name__}; remedy: read_pairs(...)")
-    return _of_frame(frame, None)
+    return _of_frame(frame, None, labels)
 
 
 def _codes(languages: str | Sequence[str] | None) -> Codes:
@@ -102,31 +106,43 @@ def _codes(languages: str | Sequence[str] | None) -> Codes:
     return tuple(dict.fromkeys(resolve(code) for code in codes))
 
 
-def _frame(source: str | os.PathLike[str] | pd.DataFrame, codes: Codes) -> tuple[pd.DataFrame, str]:
+def _frame(
+    source: str | os.PathLike[str] | pd.DataFrame, codes: Codes, labels: Labels
+) -> tuple[pd.DataFrame, str]:
     """The checked pairs of any source in all its languages, and the source's name."""
     if isinstance(source, pd.DataFrame):
-        return _of_frame(source, codes), "the frame"
+        return _of_frame(source, codes, labels), "the frame"
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"`source` must be a name, a path or a DataFrame; got {type(source).__name__}")
     if source == "sample":
-        return _of_file(bundled.path("sample", "pairs.jsonl"), codes), "sample"
+        return _of_file(bundled.path("sample", "pairs.jsonl"), codes, labels), "sample"
     path = _local(Path(source))
     if path is None:
         name = Path(source).as_posix()
-        return _of_frame(_hub(Path(source).name), codes, source=name), name
-    return _of_file(path, codes), path.name
+        return _of_frame(_hub(Path(source).name), codes, labels, source=name), name
+    return _of_file(path, codes, labels), path.name
 
 
-def _of_frame(frame: pd.DataFrame, codes: Codes, *, source: str = "the frame") -> pd.DataFrame:
+def _of_frame(
+    frame: pd.DataFrame, codes: Codes, labels: Labels, *, source: str = "the frame"
+) -> pd.DataFrame:
     rows = range(len(frame))
     names = frame.index.to_list()  # Python's values, not numpy's
     faults = Faults(source, lambda row: f"index {names[row]!r}")
-    result = checked(renamed(frame, source, _one(codes)), faults, rows, any_language=codes is not None)
+    result = _checked(frame, codes, labels, faults, rows)
     faults.raise_any(len(frame))
     return plain(result)
 
 
-def _of_file(path: Path, codes: Codes) -> pd.DataFrame:
+def _checked(
+    frame: pd.DataFrame, codes: Codes, labels: Labels, faults: Faults, rows: Sequence[int]
+) -> pd.DataFrame:
+    single = labels is None or set(labels) != set(LABELS)
+    named = renamed(frame, faults.source, _one(codes), single=single)
+    return checked(named, faults, rows, labels=labels, any_language=codes is not None)
+
+
+def _of_file(path: Path, codes: Codes, labels: Labels) -> pd.DataFrame:
     if path.suffix.lower() not in SUFFIXES:
         got = path.suffix or "no suffix"
         raise ValueError(
@@ -139,7 +155,7 @@ def _of_file(path: Path, codes: Codes) -> pd.DataFrame:
             raise ValueError(
                 f"{path.name}: expected a Parquet file; it cannot be read as one: {error}"
             ) from error
-        return _of_frame(frame, codes, source=path.name)
+        return _of_frame(frame, codes, labels, source=path.name)
     table = read_table(path)
     faults = Faults(path.name, lambda line: f"line {line}")
     for line, (what, remedy) in table.broken.items():
@@ -148,9 +164,7 @@ def _of_file(path: Path, codes: Codes) -> pd.DataFrame:
     if not table.columns:
         faults.raise_any(total)
     frame = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
-    result = checked(
-        renamed(frame, path.name, _one(codes)), faults, table.lines, any_language=codes is not None
-    )
+    result = _checked(frame, codes, labels, faults, table.lines)
     faults.raise_any(total)
     return plain(result)
 
