@@ -23,11 +23,11 @@ from tqdm.auto import tqdm
 
 from xlmkit import forward
 from xlmkit.checkpoint import NLIModel
-from xlmkit.encoding import Encoding, encode, is_whole
+from xlmkit.encoding import Encoding, is_whole
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation, passes_gate
-from xlmkit.inference import need_head, provenance, token_budget
+from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
 from xlmkit.notices import say
-from xlmkit.pairs import check_pairs
+from xlmkit.pairs import language_columns, sentence_columns
 from xlmkit.pieces import PAD
 
 METHODS = ("integrated_gradients", "saliency", "input_x_gradient", "occlusion")
@@ -53,7 +53,7 @@ def explain(
 
     Parameters
     ----------
-    pairs : a frame as `read_pairs` or `predict` gives it, of any size.
+    pairs : a frame as `read_pairs` or `predict` gives it, of any size; of single texts where the model classifies these.
     method : "integrated_gradients", "saliency", "input_x_gradient" or "occlusion".
     target : the label whose logit is explained: "predicted" (by this model, in fp32), "gold", or a label's name.
     steps : of integrated gradients, 1 to 300: where to start. Whatever it is, pairs that fail the gate
@@ -70,13 +70,13 @@ def explain(
 
     Raises
     ------
-    ValueError : if an option or a row is not as said above, a gold label is missing where asked for, or the model has no NLI head.
+    ValueError : if an option or a row is not as said above, a gold label is missing where asked for, or the model has no head.
     MemoryError : if not even one row of one pair fits."""
     _check_model_and_target(nli, target)
     aggregation = _aggregation(method, aggregation)
     _check_steps(method, steps)
     budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
-    frame = check_pairs(pairs)
+    frame = check_input(nli, pairs)
     targets = _targets(nli, frame, target)
     settings = {
         "method": method,
@@ -211,17 +211,30 @@ def _targets(nli: NLIModel, frame: pd.DataFrame, target: str) -> list[str | None
 def _explain_chunk(
     task: _Task, frame: pd.DataFrame, targets: list[str | None], source: dict, max_tokens: int, bar: tqdm
 ) -> list[Explanation]:
-    sides = ("language", "language") if "language" in frame else ("premise_language", "hypothesis_language")
-    columns = [frame[name].tolist() for name in ("premise", "hypothesis", *sides)]
-    encoding = encode(task.nli, *columns[:3], hypothesis_languages=columns[3], max_tokens=max_tokens)
+    encoding = encode_frame(task.nli, frame, max_tokens=max_tokens, spans=True)
     results = _results(task, encoding, targets, bar)
-    names = ("pair_id", "premise", "hypothesis", "premise_language", "hypothesis_language", "gold")
-    rows = zip(frame["pair_id"].tolist(), *columns, _golds(frame), strict=True)
-    pairs = [dict(zip(names, row, strict=True)) for row in rows]
     return [
-        _explanation(task, encoding, row, result, **pairs[row], provenance=source)
-        for row, result in enumerate(results)
+        _explanation(task, encoding, row, result, **given, provenance=source)
+        for row, (result, given) in enumerate(zip(results, _given(frame), strict=True))
     ]
+
+
+def _given(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """What of each row goes into its Explanation unchanged; a single text is a premise without a hypothesis."""
+    sentences, languages = sentence_columns(frame), language_columns(frame)
+    single = len(sentences) == 1
+    sources = {
+        "pair_id": "pair_id",
+        "premise": sentences[0],
+        "hypothesis": None if single else sentences[1],
+        "premise_language": languages[0],
+        "hypothesis_language": None if single else languages[-1],
+    }
+    columns = {
+        name: [None] * len(frame) if own is None else frame[own].tolist() for name, own in sources.items()
+    }
+    for *values, gold in zip(*columns.values(), _golds(frame), strict=True):
+        yield {**dict(zip(columns, values, strict=True)), "gold": gold}
 
 
 def _explanation(task: _Task, encoding: Encoding, row: int, result: _Result, **given: Any) -> Explanation:

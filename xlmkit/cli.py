@@ -159,6 +159,7 @@ def _add_pairs(command: argparse.ArgumentParser) -> None:
     group.add_argument("--limit", type=_positive, metavar="N", help="read at most N pairs of each language")
     group.add_argument("--premise", help="one pair, given here: its premise")
     group.add_argument("--hypothesis", help="its hypothesis")
+    group.add_argument("--text", help="or one text, for a model that classifies single texts")
     group.add_argument("--language", metavar="CODE", help="its language (default: en)")
     group.add_argument("--hypothesis-language", metavar="CODE", help="where the hypothesis has another one")
 
@@ -190,22 +191,23 @@ def _add_output(command: argparse.ArgumentParser, default: str, *further: str) -
 
 def _predict(chosen: argparse.Namespace) -> int:
     _check_out(chosen)
-    pairs = _read(chosen)
-    result = xlmkit.predict(_load(chosen), pairs, progress=_progress(chosen))
+    nli = _load(chosen)
+    result = xlmkit.predict(nli, _read(chosen, nli.labels), progress=_progress(chosen))
     _write(result, chosen)
     return 0
 
 
 def _explain(chosen: argparse.Namespace) -> int:
     _check_out(chosen)
-    pairs = _read(chosen)
+    nli = _load(chosen)
+    pairs = _read(chosen, nli.labels)
     options = {
         "method": chosen.method,
         "target": chosen.target,
         "steps": chosen.steps,
         "aggregation": chosen.aggregation,
     }
-    found = xlmkit.explain(_load(chosen), pairs, progress=_progress(chosen), **options)
+    found = xlmkit.explain(nli, pairs, progress=_progress(chosen), **options)
     if _kind(chosen) in (".jsonl", ".html"):
         _write(found, chosen)
         return 0
@@ -218,9 +220,9 @@ def _explain(chosen: argparse.Namespace) -> int:
 def _evaluate(chosen: argparse.Namespace) -> int:
     _check_out(chosen)
     if chosen.predictions is None:
-        pairs = _read(chosen)
-        predictions = xlmkit.predict(_load(chosen), pairs, progress=_progress(chosen))
-    elif chosen.pairs or chosen.premise or chosen.hypothesis:
+        nli = _load(chosen)
+        predictions = xlmkit.predict(nli, _read(chosen, nli.labels), progress=_progress(chosen))
+    elif chosen.pairs or chosen.premise or chosen.hypothesis or chosen.text:
         raise ValueError("expected pairs or `--predictions`, got both; remedy: leave one out")
     else:
         predictions = xlmkit.read_results(chosen.predictions)
@@ -254,25 +256,25 @@ def _kind(chosen: argparse.Namespace) -> str:
     return f".{chosen.to}" if chosen.out is None else Path(chosen.out).suffix.lower()
 
 
-def _read(chosen: argparse.Namespace) -> pd.DataFrame:
-    """The pairs that the command names: a source, standard input, or one pair in the command itself."""
-    if chosen.premise is not None or chosen.hypothesis is not None:
+def _read(chosen: argparse.Namespace, labels: Sequence[str]) -> pd.DataFrame:
+    """The pairs, or texts, that the command names: a source, standard input, or one in the command itself; `labels` are the model's."""
+    if any(given is not None for given in (chosen.premise, chosen.hypothesis, chosen.text)):
         return _single(chosen)
     if chosen.language or chosen.hypothesis_language:
         raise ValueError(
-            "`--language` goes with `--premise` and `--hypothesis`; remedy: `--languages` chooses among pairs read"
+            "`--language` goes with `--premise` and `--hypothesis`, or `--text`; remedy: `--languages` chooses among pairs read"
         )
     if chosen.pairs is None:
         raise ValueError(
             f"expected pairs, got none; remedy: name {PAIRS}, or give `--premise` and `--hypothesis`"
         )
     if chosen.pairs != "-":
-        return xlmkit.read_pairs(chosen.pairs, languages=chosen.languages, limit=chosen.limit)
+        return xlmkit.read_pairs(chosen.pairs, languages=chosen.languages, limit=chosen.limit, labels=labels)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"standard-input.{chosen.format}")
         file.write_bytes(sys.stdin.buffer.read())
         try:
-            return xlmkit.read_pairs(file, languages=chosen.languages, limit=chosen.limit)
+            return xlmkit.read_pairs(file, languages=chosen.languages, limit=chosen.limit, labels=labels)
         except ValueError as error:
             raise ValueError(
                 str(error).replace(str(file), "standard input").replace(file.name, "standard input")
@@ -282,10 +284,13 @@ def _read(chosen: argparse.Namespace) -> pd.DataFrame:
 def _single(chosen: argparse.Namespace) -> pd.DataFrame:
     import pandas as pd
 
+    given = "--premise" if chosen.text is None else "--text"
     if chosen.pairs is not None:
         raise ValueError(
-            f"expected one pair or a source of pairs, got both (`--premise` and {chosen.pairs!r}); remedy: leave one out"
+            f"expected one pair or a source of pairs, got both (`{given}` and {chosen.pairs!r}); remedy: leave one out"
         )
+    if chosen.text is not None:
+        return _single_text(chosen)
     if chosen.premise is None or chosen.hypothesis is None:
         missing = "--premise" if chosen.premise is None else "--hypothesis"
         raise ValueError(f"`--premise` and `--hypothesis` go together; `{missing}` is missing")
@@ -296,6 +301,17 @@ def _single(chosen: argparse.Namespace) -> pd.DataFrame:
     else:
         row |= {"premise_language": language, "hypothesis_language": chosen.hypothesis_language}
     return pd.DataFrame([row], dtype=object)  # pandas' type for text refuses what `predict` then names
+
+
+def _single_text(chosen: argparse.Namespace) -> pd.DataFrame:
+    import pandas as pd
+
+    if chosen.premise is not None or chosen.hypothesis is not None or chosen.hypothesis_language is not None:
+        raise ValueError(
+            "`--text` is a text alone, without `--premise`, `--hypothesis` or `--hypothesis-language`; remedy: leave one out"
+        )
+    row = {"pair_id": "1", "text": chosen.text, "language": chosen.language or "en"}
+    return pd.DataFrame([row], dtype=object)
 
 
 def _load(chosen: argparse.Namespace) -> NLIModel:

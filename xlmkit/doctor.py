@@ -244,17 +244,11 @@ def _check_prediction(nli: Any) -> Check:
 
     import xlmkit
 
-    pair = {
-        "premise": "A dog sleeps.",
-        "hypothesis": "An animal sleeps.",
-        "language": "en",
-        "pair_id": "doctor",
-    }
-    row = xlmkit.predict(nli, pd.DataFrame([pair]), progress=False).iloc[0]
+    pair = {"premise": "A dog sleeps.", "hypothesis": "An animal sleeps."}
+    given = {"text": pair["premise"]} if nli.sentences == 1 else pair
+    row = xlmkit.predict(nli, pd.DataFrame([{**given, "language": "en"}]), progress=False).iloc[0]
     total = sum(row[f"p_{label}"] for label in nli.labels)
-    found = (
-        f"{row['label']} ({row['p_' + row['label']]:.2f}) for {pair['premise']!r} and {pair['hypothesis']!r}"
-    )
+    found = f"{row['label']} ({row['p_' + row['label']]:.2f}) for {' and '.join(map(repr, given.values()))}"
     ok = abs(total - 1) < 1e-3
     return Check(
         "prediction",

@@ -1,4 +1,4 @@
-"""Explanation: what each token of one sentence pair adds to a label's logit. A light value; it computes no attribution.
+"""Explanation: what each token of one sentence pair, or of one text, adds to a label's logit. A light value; it computes no attribution.
 
 Completeness, and the gate on its error delta, follow Sundararajan et al. 2017, arXiv:1703.01365: a path method's scores must add up to
 F(x) - F(baseline), so how far they miss it says whether enough steps were taken. The floor of 0.02 logit is for changes in logit near 0."""
@@ -68,8 +68,8 @@ class Explanation:
 
     Attributes
     ----------
-    pair_id, premise, hypothesis : as the user gave them.
-    premise_language, hypothesis_language : codes.
+    pair_id, premise, hypothesis : as the user gave them; a single text is a premise whose `hypothesis` is None.
+    premise_language, hypothesis_language : codes; the second is None for a single text.
     label, probability : the label that the model predicts (in fp32) and its probability in [0, 1].
     gold : the right label, None where unknown.
     target : the label whose logit F is explained; `contrast` the label whose logit is subtracted from it, or None.
@@ -89,9 +89,9 @@ class Explanation:
 
     pair_id: str
     premise: str
-    hypothesis: str
+    hypothesis: str | None
     premise_language: str
-    hypothesis_language: str
+    hypothesis_language: str | None
     label: str
     probability: float
     target: str
@@ -142,6 +142,11 @@ class Explanation:
         return sums
 
     @property
+    def sides(self) -> tuple[str, ...]:
+        """What the sentences are called: ("premise", "hypothesis"), or ("text",)."""
+        return SENTENCES if self.hypothesis is not None else ("text",)
+
+    @property
     def remainder(self) -> float:
         """What the special tokens hold: the sum of all token scores minus the sum of all word scores, in `unit`."""
         return float(
@@ -165,21 +170,22 @@ class Explanation:
         target, contrast              labels by name
         position                      of the token in the model's input, from 0
         token, special                its text; whether it is a special token
-        sentence                      "premise" or "hypothesis", missing for special tokens
+        sentence                      "premise", "hypothesis" or "text", missing for special tokens
         word, word_text               place in `words`, and the word as prepared for the model
         start, end                    span in the sentence as the user wrote it
         score                         in `unit`
         passed                        the gate's verdict, missing where there is none
+        untrained                     True; the column is there only where the model's head is random
         ============================  ====================================================================="""
         import pandas as pd
 
         words = [None if token.word is None else self.words[token.word].text for token in self.tokens]
-        sentences = [None if token.sentence is None else SENTENCES[token.sentence] for token in self.tokens]
+        sentences = [None if token.sentence is None else self.sides[token.sentence] for token in self.tokens]
         numbers = {
             name: pd.array([getattr(token, name) for token in self.tokens], dtype="Int64")
             for name in ("word", "start", "end")
         }
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "pair_id": self.pair_id,
                 "method": self.method,
@@ -198,6 +204,7 @@ class Explanation:
                 "passed": pd.array([self.passed] * len(self.tokens), dtype="boolean"),
             }
         )
+        return frame if self.trained else frame.assign(untrained=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it; `from_dict` gives an equal Explanation back."""
@@ -250,8 +257,9 @@ class Explanation:
 
     def __repr__(self) -> str:
         verdict = {True: "passed", False: "FAILED", None: "no gate"}[self.passed]
+        languages = "/".join(filter(None, (self.premise_language, self.hypothesis_language)))
         return (
-            f"Explanation(pair_id={self.pair_id!r}, {self.premise_language}/{self.hypothesis_language}, label={self.label!r}, "
+            f"Explanation(pair_id={self.pair_id!r}, {languages}, label={self.label!r}, "
             f"target={self.target!r}, method={self.method!r}, {len(self.words)} words, {verdict})"
         )
 

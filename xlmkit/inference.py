@@ -14,11 +14,11 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import __version__, forward
-from xlmkit.checkpoint import NLIModel
+from xlmkit.checkpoint import CLASSIFIERS, NLIModel
 from xlmkit.encoding import Encoding, encode, is_whole
 from xlmkit.languages import resolve
 from xlmkit.notices import say
-from xlmkit.pairs import check_pairs
+from xlmkit.pairs import check_pairs, language_columns, sentence_columns
 
 CHUNK = 4096  # pairs that are encoded and sorted by length together
 # Padded tokens in one batch; a processor gains nothing by more.
@@ -53,11 +53,12 @@ def predict(
     max_tokens: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Predict the label of every pair.
+    """Predict the label of every pair, or of every text where the model classifies single texts.
 
     Parameters
     ----------
-    pairs : a frame as `read_pairs` gives it: `premise`, `hypothesis`, `language` (or `premise_language` and `hypothesis_language`).
+    pairs : a frame as `read_pairs` gives it: `premise`, `hypothesis`, `language` (or `premise_language` and `hypothesis_language`);
+        for single texts `text` and `language`.
     batch_tokens : padded tokens in one batch; None chooses by device. Out of memory halves it and goes on.
     max_tokens : the longest pair, special tokens included; longer ones are cut as `encode` says and marked `truncated`.
 
@@ -69,9 +70,10 @@ def predict(
 
     Raises
     ------
-    ValueError : if rows are faulty (all are named at once), or the model has no NLI head."""
+    ValueError : if rows are faulty (all are named at once), pairs are given to a model of single texts or the other way round, or
+        the model has no head."""
     need_head(nli)
-    frame = check_pairs(pairs)
+    frame = check_input(nli, pairs)
     found, truncated = _logits_of_frame(nli, frame, batch_tokens, max_tokens, progress)
     probabilities = _softmax(found)
     result = frame.copy()
@@ -107,7 +109,7 @@ def logits(
 
     Raises
     ------
-    ValueError : if the model has no NLI head.
+    ValueError : if the model has no head.
     MemoryError : if not even one pair fits."""
     need_head(nli)
     budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
@@ -183,21 +185,10 @@ def _logits_of_frame(
     """(N, labels) float32 logits and (N,) truncated of a checked frame."""
     found = np.empty((len(frame), len(nli.labels)), dtype=np.float32)
     truncated = np.zeros(len(frame), dtype=bool)
-    sides = ("language", "language") if "language" in frame else ("premise_language", "hypothesis_language")
-    columns = [frame[name].to_list() for name in ("premise", "hypothesis", *sides)]
     with tqdm(total=len(frame), desc="predict", unit="pair", disable=not progress) as bar:
         for start in range(0, len(frame), CHUNK):
             rows = slice(start, start + CHUNK)
-            premises, hypotheses, languages, others = (column[rows] for column in columns)
-            encoding = encode(
-                nli,
-                premises,
-                hypotheses,
-                languages,
-                hypothesis_languages=others,
-                max_tokens=max_tokens,
-                spans=False,
-            )
+            encoding = encode_frame(nli, frame.iloc[rows], max_tokens=max_tokens, spans=False)
             found[rows] = logits(nli, encoding, batch_tokens=batch_tokens, bar=bar)
             truncated[rows] = encoding.truncated
     return found, truncated
@@ -255,13 +246,44 @@ def token_budget(batch_tokens: int | None, usual: int) -> int:
     return batch_tokens
 
 
+def check_input(nli: NLIModel, frame: pd.DataFrame) -> pd.DataFrame:
+    """`check_pairs` with the model's labels; pairs or single texts, whichever the model was trained on.
+
+    Raises
+    ------
+    ValueError : if rows are faulty, or it is the other of the two."""
+    checked = check_pairs(frame, labels=nli.labels)
+    columns = sentence_columns(checked)
+    if nli.sentences not in (None, len(columns)):
+        forms = {1: "single texts (`text`)", 2: "pairs (`premise` and `hypothesis`)"}
+        raise ValueError(
+            f"the model {nli.source!r} was trained on {forms[nli.sentences]}; got {forms[len(columns)]}; remedy: give it what it knows"
+        )
+    return checked
+
+
+def encode_frame(nli: NLIModel, frame: pd.DataFrame, *, max_tokens: int, spans: bool) -> Encoding:
+    """`encode` of the pairs, or of the single texts, of a checked frame."""
+    first, *second = (frame[name].to_list() for name in sentence_columns(frame))
+    languages, *others = (frame[name].to_list() for name in language_columns(frame))
+    return encode(
+        nli,
+        first,
+        second[0] if second else None,
+        languages,
+        hypothesis_languages=others[0] if others else None,
+        max_tokens=max_tokens,
+        spans=spans,
+    )
+
+
 def need_head(nli: NLIModel) -> None:
-    """Refuse with a ValueError what has no NLI head, and with a TypeError what is no model."""
+    """Refuse with a ValueError what has no head that gives labels, and with a TypeError what is no model."""
     if not isinstance(nli, NLIModel):
         raise TypeError(f"expected a model first, got {type(nli).__name__}; remedy: nli = load(...)")
-    if nli.task != "nli":
+    if nli.task not in CLASSIFIERS:
         raise ValueError(
-            f"expected a model with an NLI head; got task {nli.task!r}; remedy: load(source, task='nli')"
+            f"expected a model with an NLI head or another that classifies; got task {nli.task!r}; remedy: load(source, task='nli')"
         )
 
 
@@ -277,7 +299,8 @@ def _check_candidates(
     needed = {"entailment", "contradiction"} if multi_label else {"entailment"}
     if not needed <= set(nli.labels):
         raise ValueError(
-            f"zero-shot classification needs the labels {sorted(needed)}; the model has {nli.labels!r}"
+            f"zero-shot classification needs an NLI model with the labels {sorted(needed)}; got one with {nli.labels!r}; "
+            "remedy: load one, or `predict` with this model's own labels"
         )
     named = not isinstance(labels, str) and all(isinstance(label, str) and label.strip() for label in labels)
     if not named or not labels or len(set(labels)) != len(labels):

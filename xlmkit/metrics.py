@@ -7,25 +7,33 @@ its variance is taken over items (as in cluster samples), and Wilson's interval 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 from scipy.stats import norm
 from sklearn.metrics import f1_score
 
 from xlmkit.notices import say
-from xlmkit.pairs import label_name
+from xlmkit.pairs import LABELS, label_reader
 
 ITEMS = ("item", "pairID", "promptID")  # columns that say which rows are one item, the first that is there
 ALL = "all"
 
 
-def evaluate(preds: pd.DataFrame, *, by: str = "language", confidence: float = 0.95) -> pd.DataFrame:
+def evaluate(
+    preds: pd.DataFrame,
+    *,
+    by: str = "language",
+    labels: Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
     """Accuracy and macro-F1 of predictions by language, and over all rows.
 
     Parameters
     ----------
     preds : predictions of any model: `label` and `gold` by name, one row a pair; `item` where rows are translations of one another.
     by : the column to group by. Pairs of mixed languages have no `language` and are grouped as "premise>hypothesis".
+    labels : the names that may occur. None: those that have a column `p_<label>`, as `predict` gives them, and NLI's where there are none.
     confidence : of the intervals, in (0, 1).
 
     Returns
@@ -38,7 +46,7 @@ def evaluate(preds: pd.DataFrame, *, by: str = "language", confidence: float = 0
     Raises
     ------
     ValueError : if a column is missing, a prediction is missing, a label is unknown or a number, or no row has gold."""
-    frame = _grouped(preds, by)
+    frame = _grouped(preds, by, labels)
     if not 0 < confidence < 1:
         raise ValueError(f"`confidence` must be between 0 and 1; got {confidence!r}")
     unlabelled = int(frame["gold"].isna().sum())
@@ -78,7 +86,7 @@ def effective_rows(correct: pd.Series, item: pd.Series) -> float:
     return float(min(n, share * (1 - share) / variance)) if variance > 0 else float(item.nunique())
 
 
-def _grouped(preds: pd.DataFrame, by: str) -> pd.DataFrame:
+def _grouped(preds: pd.DataFrame, by: str, labels: Sequence[str] | None) -> pd.DataFrame:
     """`by`, `label` and `gold` of each row, labels by their usual names."""
     if not isinstance(preds, pd.DataFrame):
         raise TypeError(
@@ -97,8 +105,9 @@ def _grouped(preds: pd.DataFrame, by: str) -> pd.DataFrame:
     else:
         raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
     frame = pd.DataFrame({by: groups.to_numpy()})
+    read = label_reader(labels or _own_labels(preds))
     for column in ("label", "gold"):
-        names = {value: label_name(value) for value in set(preds[column].to_list())}
+        names = {value: read(value) for value in set(preds[column].to_list())}
         frame[column] = [names.get(value) for value in preds[column].to_list()]
     unpredicted = int(frame["label"].isna().sum())
     if unpredicted:
@@ -106,6 +115,13 @@ def _grouped(preds: pd.DataFrame, by: str) -> pd.DataFrame:
             f"expected a prediction in every row; got none in {unpredicted} of {len(frame)}; remedy: predict them"
         )
     return frame
+
+
+def _own_labels(preds: pd.DataFrame) -> Sequence[str]:
+    """The labels that have a column of probabilities, if all predictions are among them; else NLI's, which know other spellings."""
+    own = [column[2:] for column in preds if isinstance(column, str) and column.startswith("p_")]
+    said = {label for label in preds["label"].to_list() if isinstance(label, str)}
+    return own if own and said <= set(own) and not set(LABELS) <= set(own) else LABELS
 
 
 def _row(name: object, rows: pd.DataFrame, confidence: float, by: str) -> dict[str, object]:

@@ -15,7 +15,7 @@ from html import escape
 from itertools import count
 from typing import Any
 
-from xlmkit.explanation import SENTENCES, ExplainedWord, Explanation, tolerance
+from xlmkit.explanation import ExplainedWord, Explanation, tolerance
 from xlmkit.languages import LANGUAGES
 
 LEVELS = 8  # shades on either side of zero
@@ -67,7 +67,7 @@ def _card(explanation: Explanation) -> str:
     scale = _scale(explanation)
     return (
         f'<section class="{classes}" lang="en" dir="ltr">{_head(explanation)}{_banners(explanation)}'
-        f"{_sentence(explanation, 0, scale)}{_sentence(explanation, 1, scale)}"
+        f"{''.join(_sentence(explanation, side, scale) for side in range(len(explanation.sides)))}"
         f"{_legend(explanation, scale)}{_account(explanation)}{_table(explanation)}</section>"
     )
 
@@ -113,12 +113,12 @@ def _banners(explanation: Explanation) -> str:
 
 
 def _sentence(explanation: Explanation, sentence: int, scale: float) -> str:
-    code = (explanation.premise_language, explanation.hypothesis_language)[sentence]
+    code = (explanation.premise_language, explanation.hypothesis_language or "")[sentence]
     known = LANGUAGES.get(code)
     name, direction = (known.name, known.direction) if known else (code, "auto")
-    text = (explanation.premise, explanation.hypothesis)[sentence]
+    text = (explanation.premise, explanation.hypothesis or "")[sentence]
     return (
-        f'<div class="xk-row"><div class="xk-side">{SENTENCES[sentence]}<br>{_text(name)}</div>'
+        f'<div class="xk-row"><div class="xk-side">{explanation.sides[sentence]}<br>{_text(name)}</div>'
         f'<p class="xk-text" lang="{_attribute(code)}" dir="{direction}">{_words(explanation, sentence, text, scale)}</p></div>'
     )
 
@@ -281,7 +281,7 @@ def _table(explanation: Explanation) -> str:
         if token.word is not None:
             pieces.setdefault(token.word, []).append(token.text.removesuffix("</w>"))
     rows = "".join(
-        f"<tr><td>{SENTENCES[word.sentence]}</td><td><bdi>{_text(word.text)}</bdi></td>"
+        f"<tr><td>{explanation.sides[word.sentence]}</td><td><bdi>{_text(word.text)}</bdi></td>"
         f"<td><bdi>{_text(' · '.join(pieces.get(place, [])))}</bdi></td><td>{_number(explanation, explanation.word_scores[place], '.4f')}</td></tr>"
         for place, word in enumerate(explanation.words)
     )

@@ -16,15 +16,15 @@ import transformers
 
 from xlmkit import __version__
 from xlmkit.checkpoint import hardware, settings, weights
-from xlmkit.checkpoint.model import PAIR_FORMATS, NLIModel
+from xlmkit.checkpoint.model import CLASSIFIERS, PAIR_FORMATS, NLIModel
 from xlmkit.checkpoint.source import Place, locate
 from xlmkit.notices import say
 from xlmkit.pieces import Pieces
 from xlmkit.preprocessing import VERSION
 
-__all__ = ["PAIR_FORMATS", "NLIModel", "load"]
+__all__ = ["CLASSIFIERS", "PAIR_FORMATS", "NLIModel", "load"]
 
-TASKS = ("nli", "mlm")
+TASKS = (*CLASSIFIERS, "mlm")
 
 
 def load(
@@ -32,7 +32,7 @@ def load(
     *,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
-    task: str = "nli",
+    task: str | None = None,
     allow_untrained: bool = False,
 ) -> NLIModel:
     """Load a checkpoint of XLM, ready for `predict` and `explain`.
@@ -44,8 +44,9 @@ def load(
     device : "auto" takes CUDA, then MPS, then the CPU; or "cpu", "mps", "cuda", "cuda:1".
     dtype : precision of predictions; "auto" takes bfloat16 where the hardware computes it natively, float32 elsewhere.
         Attributions are always computed in float32.
-    task : "nli" for a classifier of pairs, "mlm" for the language model (fill-mask).
-    allow_untrained : load a checkpoint without an NLI head all the same, with a random one (always the same); every
+    task : "nli" for a classifier of pairs by NLI's three labels, "classification" for one by any other labels, "mlm" for the language
+        model (fill-mask). None: what xlmkit.json records, and NLI where it records none.
+    allow_untrained : load a checkpoint without a trained head all the same, with a random one (always the same); every
         prediction is then marked as untrained.
 
     Raises
@@ -53,20 +54,22 @@ def load(
     ValueError : if the checkpoint has no trained head, or is damaged, foreign, or contradicts itself; or an option is unknown.
     FileNotFoundError, NotADirectoryError : if there is no such folder or Hub name, or files are missing.
     ConnectionError : if the Hub cannot be reached and its cache does not have the checkpoint."""
-    if task not in TASKS:
-        raise ValueError(f"`task` must be one of {', '.join(map(repr, TASKS))}; got {task!r}")
+    if task not in (None, *TASKS):
+        raise ValueError(f"`task` must be None or one of {', '.join(map(repr, TASKS))}; got {task!r}")
     chosen_device, chosen_dtype = hardware.choose(device, dtype)
     place = locate(source)
     settings.check_files(place.folder, place.name)
-    config = settings.read_config(place.folder, classifier=task == "nli")
     kit_file = settings.read_kit_file(place.folder)
+    task = settings.choose_task(task, kit_file, place.name)
+    classifier = task in CLASSIFIERS
+    config = settings.read_config(place.folder, classifier=classifier)
     pieces = _read_pieces(place, config.vocab_size)
     files = weights.weight_files(place.folder, place.name)
     tensors = weights.read_tensors(files)
     trained = _check_head(tensors, place.name, task, allow_untrained)
     labels: tuple[str, ...] = ()
-    if task == "nli":
-        labels = settings.read_labels(config, kit_file, weights.head_rows(tensors), place.name)
+    if classifier:
+        labels = settings.read_labels(config, kit_file, weights.head_rows(tensors), place.name, task)
         settings.name_labels(config, labels)
     if not trained:
         tensors |= weights.random_head(config)
@@ -77,7 +80,7 @@ def load(
         pieces=pieces,
         labels=labels,
         languages=languages,
-        pair_format=settings.pair_format(kit_file, place.name) if task == "nli" else "xlm",
+        pair_format=settings.pair_format(kit_file, place.name) if classifier else "xlm",
         lowercase=settings.read_lowercase(place.folder, place.name),
         task=task,
         device=chosen_device,
@@ -85,6 +88,7 @@ def load(
         trained=trained,
         source=place.name,
         provenance=_provenance(place, files, kit_file, task, labels, trained),
+        sentences=2 if task == "nli" else (kit_file or {}).get("sentences"),
     )
 
 
@@ -99,7 +103,7 @@ def _read_pieces(place: Place, expected: int) -> Pieces:
 
 
 def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_untrained: bool) -> bool:
-    """Whether the head of `task` was trained; a missing one is refused, or for NLI said where it is allowed."""
+    """Whether the head of `task` was trained; a missing one is refused, or for a classifier said where it is allowed."""
     if weights.has_head(tensors, task):
         return True
     missing = " and ".join(map(repr, weights.HEADS[task]))
@@ -108,14 +112,17 @@ def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_un
             f"{name!r} is no language model: expected the tensors {missing}, got none of them (fine-tuning drops them); remedy: load "
             "the checkpoint from before fine-tuning, or `task='nli'`"
         )
+    kind = "NLI" if task == "nli" else "classification"
     if not allow_untrained:
         raise ValueError(
-            f"{name!r} has no trained NLI head: expected the tensors {missing}, got none of them, so every label would be chance; remedy: "
+            f"{name!r} has no trained {kind} head: expected the tensors {missing}, got none of them, so every label would be chance; remedy: "
             f"train one with `xlmkit finetune --model {shlex.quote(name)} --train FILE --dev FILE --out FOLDER` (in versions of the kit whose "
             "`xlmkit --help` lists it) and load FOLDER, or pass `allow_untrained=True` to see what a random head does, or `task='mlm'` for "
             "the language model"
         )
-    say(f"{name!r} has no trained NLI head; it was given a random one as asked, so its labels mean nothing")
+    say(
+        f"{name!r} has no trained {kind} head; it was given a random one as asked, so its labels mean nothing"
+    )
     return False
 
 

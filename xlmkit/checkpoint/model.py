@@ -14,6 +14,7 @@ from xlmkit.checkpoint import weights
 from xlmkit.pieces import Pieces
 
 PAIR_FORMATS = ("xlm", "huggingface")
+CLASSIFIERS = ("nli", "classification")  # tasks whose network gives a logit a label
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +29,12 @@ class NLIModel:
     languages : code -> language id of this checkpoint; empty where it knows none.
     pair_format : "xlm" for `</s> P </s> H </s>` (the authors'), "huggingface" for `<s> P </s> H </s>`.
     lowercase : whether texts are lower-cased and stripped of marks (`do_lowercase_and_remove_accent`).
-    task : "nli" or "mlm".
+    task : "nli", "classification" for other labels, or "mlm".
     device, dtype : where predictions are computed, and in which precision; attributions are always float32.
     trained : False where the head is random, so that every prediction can say so.
     source : what was asked for: a folder or a Hub name.
-    provenance : source, sha256 of the weights, versions, the content of `xlmkit.json`."""
+    provenance : source, sha256 of the weights, versions, the content of `xlmkit.json`.
+    sentences : 2 where the model was trained on pairs, 1 on single texts; None where its folder does not say."""
 
     network: XLMForSequenceClassification | XLMWithLMHeadModel
     pieces: Pieces
@@ -46,6 +48,7 @@ class NLIModel:
     trained: bool
     source: str
     provenance: Mapping[str, Any]
+    sentences: int | None = 2
 
     @property
     def uses_language_ids(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import XLMConfig
 
-from xlmkit.checkpoint.model import PAIR_FORMATS
+from xlmkit.checkpoint.model import CLASSIFIERS, PAIR_FORMATS
 from xlmkit.notices import say
 from xlmkit.pairs import LABELS, label_name
 from xlmkit.preprocessing import VERSION
@@ -25,6 +25,7 @@ _SERVED: dict[str, object] = {"is_encoder": True, "causal": False, "asm": False}
 _SERVED |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "unk_index": 3}
 _CLASSIFIER = {"summary_type": "first", "summary_use_proj": True, "summary_proj_to_labels": True}
 _SIZES = ("vocab_size", "emb_dim", "n_layers", "n_heads", "n_langs", "max_position_embeddings")
+EXPECTED = {"nli": ", ".join(map(repr, LABELS)), "classification": "two or more different names"}
 NEEDED = ("config.json", "vocab.json", "merges.txt")
 
 
@@ -83,8 +84,9 @@ def _unserved(config: XLMConfig, served: dict[str, object]) -> list[str]:
 def read_kit_file(folder: Path) -> dict[str, Any] | None:
     """The content of `xlmkit.json`, checked; None where there is none.
 
-    Its form: {"format": 1, "pair_format": "xlm" | "huggingface", "preprocessing": "1", "labels": [three names], ...}, of
-    which the first two must be there; further keys (licence, recipe, ...) are kept as provenance."""
+    Its form: {"format": 1, "pair_format": "xlm" | "huggingface", "preprocessing": "1", "labels": [names], "task": "nli" |
+    "classification", "sentences": 1 | 2, ...}, of which the first two must be there. `sentences` says whether the model was trained
+    on single texts or on pairs. Further keys (licence, recipe, ...) are kept as provenance."""
     path = folder / "xlmkit.json"
     if not path.exists():
         return None
@@ -96,10 +98,18 @@ def read_kit_file(folder: Path) -> dict[str, Any] | None:
         faults.append(
             f"`pair_format` must be one of {', '.join(map(repr, PAIR_FORMATS))}, got {content.get('pair_format')!r}"
         )
+    task = content.get("task", "nli")
+    if task not in CLASSIFIERS:
+        faults.append(f"`task` must be one of {', '.join(map(repr, CLASSIFIERS))}, got {task!r}")
     labels = content.get("labels")
-    if labels is not None and (not isinstance(labels, list) or _names(labels) is None):
+    if labels is not None and (not isinstance(labels, list) or _names(labels, task) is None):
         faults.append(
-            f"`labels` must be a list of {', '.join(map(repr, LABELS))} in the order of the logits, got {labels!r}"
+            f"`labels` must be a list of {EXPECTED[task]} in the order of the logits, got {labels!r}"
+        )
+    sentences = content.get("sentences")
+    if sentences not in ((None, 2) if task == "nli" else (None, 1, 2)) or isinstance(sentences, bool):
+        faults.append(
+            f"`sentences` must be 2, or 1 for the single texts of another task than NLI, got {sentences!r}"
         )
     version = content.get("preprocessing", VERSION)
     if not isinstance(version, str):
@@ -127,32 +137,50 @@ def pair_format(kit_file: dict[str, Any] | None, name: str) -> str:
     return "xlm"
 
 
+def choose_task(asked: str | None, kit_file: dict[str, Any] | None, name: str) -> str:
+    """The task that was asked for, or the one that `xlmkit.json` records; NLI where neither says any.
+
+    Raises
+    ------
+    ValueError : if one says NLI and the other another classification."""
+    recorded = (kit_file or {}).get("task")
+    if asked in CLASSIFIERS and recorded not in (None, asked):
+        raise ValueError(
+            f"{name!r} is of another task: expected {asked!r}, got {recorded!r} in its xlmkit.json; remedy: task={recorded!r}, or leave it out"
+        )
+    return asked or recorded or "nli"
+
+
 def read_labels(
-    config: XLMConfig, kit_file: dict[str, Any] | None, rows: int | None, name: str
+    config: XLMConfig, kit_file: dict[str, Any] | None, rows: int | None, name: str, task: str
 ) -> tuple[str, ...]:
     """Label names in the order of the logits, from `xlmkit.json` and `id2label`, never from a number.
 
     Parameters
     ----------
     rows : logits that the head gives; None where there is no head, for which any order will do.
+    task : "nli" for its three names, "classification" for any.
 
     Raises
     ------
     ValueError : if the names are missing, generic, contradict each other or are not one for each logit."""
-    recorded = _names((kit_file or {}).get("labels"))
-    configured = _names([config.id2label[index] for index in sorted(config.id2label)])
+    recorded = _names((kit_file or {}).get("labels"), task)
+    configured = _names([config.id2label[index] for index in sorted(config.id2label)], task)
     if recorded and configured and recorded != configured:
         raise ValueError(
             f"the labels of {name!r} contradict each other: xlmkit.json has {list(recorded)}, config.json's `id2label` {list(configured)}; "
             "remedy: find out which order the head was trained in, and correct the other file"
         )
-    labels = recorded or configured or (LABELS if rows is None else None)
+    labels = recorded or configured or (LABELS if rows is None and task == "nli" else None)
     if labels is None:
+        other = (
+            "" if task == "classification" else '; for labels of another task add "task": "classification"'
+        )
         raise ValueError(
-            f"the labels of {name!r} are not known by name: expected {', '.join(map(repr, LABELS))} in some order, got `id2label` "
+            f"the labels of {name!r} are not known by name: expected {EXPECTED[task]} in some order, got `id2label` "
             f"{dict(config.id2label)!r}; which logit means what differs by source and is not guessed; remedy: name them in the order of "
             f'training in xlmkit.json, for example {{"format": 1, "pair_format": "xlm", "labels": ["contradiction", "neutral", "entailment"]}}, '
-            "or in config.json's `id2label`"
+            f"or in config.json's `id2label`{other}"
         )
     if rows not in (None, len(labels)):
         raise ValueError(
@@ -212,8 +240,13 @@ def read_tokenizer_config(folder: Path) -> dict[str, Any]:
     return _read_json(path) if path.exists() else {}
 
 
-def _names(values: Any) -> tuple[str, ...] | None:
-    """The three labels' names by any spelling that `pairs` knows; None if `values` are anything else."""
+def _names(values: Any, task: str) -> tuple[str, ...] | None:
+    """The labels' names: NLI's three by any spelling that `pairs` knows, another task's as they are; None if `values` are anything else."""
+    if task == "classification":
+        named = [value for value in values or () if isinstance(value, str) and value.strip()]
+        generic = any(re.fullmatch(r"LABEL_\d+", value) for value in named)  # transformers' stand-ins
+        whole = len(named) == len(values or ()) == len(set(named)) >= 2
+        return tuple(named) if whole and not generic else None
     try:
         names = tuple(label_name(value) or "" for value in values or ())
     except (TypeError, ValueError):

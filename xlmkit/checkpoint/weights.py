@@ -15,11 +15,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import XLMConfig, XLMForSequenceClassification, XLMWithLMHeadModel
 
+_CLASSIFIER = ("sequence_summary.summary.weight", "sequence_summary.summary.bias")
 HEADS = {
-    "nli": ("sequence_summary.summary.weight", "sequence_summary.summary.bias"),
+    "nli": _CLASSIFIER,
+    "classification": _CLASSIFIER,
     "mlm": ("pred_layer.proj.weight", "pred_layer.proj.bias"),
 }
-_NETWORKS = {"nli": XLMForSequenceClassification, "mlm": XLMWithLMHeadModel}
 _WORDS, _TIED = "transformer.embeddings.weight", "pred_layer.proj.weight"
 _OLD_BUFFER = "transformer.position_ids"  # 0, 1, 2, ...: saved by older transformers, computed since
 _AGAIN = "remedy: download or copy the checkpoint again"
@@ -74,16 +75,16 @@ def has_head(tensors: Mapping[str, torch.Tensor], task: str) -> bool:
 
 
 def head_rows(tensors: Mapping[str, torch.Tensor]) -> int | None:
-    """How many logits the NLI head in the file gives; None where there is none."""
-    weight = tensors.get(HEADS["nli"][0])
+    """How many logits the classifying head in the file gives; None where there is none."""
+    weight = tensors.get(_CLASSIFIER[0])
     return None if weight is None else len(weight)
 
 
-def random_head(config: XLMConfig) -> dict[str, torch.Tensor]:
-    """The tensors of an NLI head that nobody trained, drawn as transformers draws them, but always the same."""
-    weight, bias = HEADS["nli"]
+def random_head(config: XLMConfig, *, seed: int = 0) -> dict[str, torch.Tensor]:
+    """The tensors of a classifying head that nobody trained, drawn as transformers draws them, but always the same for one seed."""
+    weight, bias = _CLASSIFIER
     drawn = torch.empty(config.num_labels, config.emb_dim)
-    drawn.normal_(0.0, config.init_std, generator=torch.Generator().manual_seed(0))
+    drawn.normal_(0.0, config.init_std, generator=torch.Generator().manual_seed(seed))
     return {weight: drawn, bias: torch.zeros(config.num_labels)}
 
 
@@ -95,11 +96,11 @@ def build(config: XLMConfig, tensors: dict[str, torch.Tensor], task: str, name: 
     Raises
     ------
     ValueError : if tensors are missing, unexpected, of another shape, or hold NaN or infinity; all are named at once."""
-    network = _blank(_NETWORKS[task], config)
+    network = _blank(XLMWithLMHeadModel if task == "mlm" else XLMForSequenceClassification, config)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     if config.tie_word_embeddings and _TIED in shapes and _TIED not in tensors and _WORDS in tensors:
         tensors[_TIED] = tensors[_WORDS]
-    spare = HEADS["mlm" if task == "nli" else "nli"]  # the head of the other task may be there
+    spare = HEADS["nli" if task == "mlm" else "mlm"]  # the head of the other task may be there
     for key in (_OLD_BUFFER, *spare):
         tensors.pop(key, None)
     _judge(shapes, tensors, name)

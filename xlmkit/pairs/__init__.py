@@ -3,7 +3,15 @@
 Labels travel by name, because their numbers differ by source (XLM's authors: contradiction 0; the Hub's XNLI: entailment 0). `tables` reads
 text files row by row, `checks` names what is wrong with a row, `sources` joins them."""
 
-from xlmkit.pairs.checks import LABELS, SPELLINGS, is_missing, label_name, label_reader, sentence_columns
+from xlmkit.pairs.checks import (
+    LABELS,
+    SPELLINGS,
+    is_missing,
+    label_name,
+    label_reader,
+    language_columns,
+    sentence_columns,
+)
 from xlmkit.pairs.sources import check_pairs, read_pairs
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "is_missing",
     "label_name",
     "label_reader",
+    "language_columns",
     "read_pairs",
     "sentence_columns",
 ]
