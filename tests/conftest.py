@@ -41,6 +41,9 @@ si na ni mbwa paka mtu analala leo mvua inanyesha
 不是 一个 他们 我们 今天 下雨 没有
 """
 
+# The labels of `topics`, not in the order of the alphabet.
+TOPICS = ("sports", "travel", "science/technology", "health")
+
 
 def tables() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """A vocabulary and its merges in XLM's form: "x" inside a word, "x</w>" at its end; every intermediate has an id."""
@@ -68,7 +71,7 @@ def shared() -> Path:
     return folder
 
 
-def tiny_network():
+def tiny_network(labels=("contradiction", "neutral", "entailment")):
     """An untrained XLM of two layers, with weights large enough that labels differ between pairs."""
     import torch
     from transformers import XLMConfig, XLMForSequenceClassification
@@ -76,7 +79,6 @@ def tiny_network():
     from xlmkit.languages import LANGUAGES
 
     vocabulary, _ = tables()
-    labels = ["contradiction", "neutral", "entailment"]
     config = XLMConfig(
         vocab_size=len(vocabulary),
         emb_dim=64,
@@ -130,27 +132,24 @@ def list_labels(network) -> list[str]:
 @pytest.fixture(scope="session")
 def nli():
     """The tiny model, built in memory: float32 on the CPU, taken as trained."""
-    import torch
-
     from xlmkit.checkpoint import NLIModel
-    from xlmkit.languages import LANGUAGES
     from xlmkit.pieces import Pieces
 
     network = tiny_network()
-    return NLIModel(
-        network=network,
-        pieces=Pieces.from_tables(*tables()),
-        labels=tuple(list_labels(network)),
-        languages={code: language.id for code, language in LANGUAGES.items()},
-        pair_format="xlm",
-        lowercase=True,
-        task="nli",
-        device=torch.device("cpu"),
-        dtype=torch.float32,
-        trained=True,
-        source="tiny",
-        provenance={"source": "tiny", "weights_sha256": "0" * 64, "trained": True},
-    )
+    return NLIModel.in_memory(network, Pieces.from_tables(*tables()), list_labels(network), source="tiny")
+
+
+@pytest.fixture(scope="session")
+def topics():
+    """The tiny model with another head, for single texts and labels of its own."""
+    import dataclasses
+
+    from xlmkit.checkpoint import NLIModel
+    from xlmkit.pieces import Pieces
+
+    network = tiny_network(TOPICS)
+    model = NLIModel.in_memory(network, Pieces.from_tables(*tables()), TOPICS, source="topics")
+    return dataclasses.replace(model, sentences=1)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from transformers import XLMForSequenceClassification, XLMWithLMHeadModel
 
 from xlmkit.checkpoint import weights
+from xlmkit.pairs import LABELS
 from xlmkit.pieces import Pieces
 
 PAIR_FORMATS = ("xlm", "huggingface")
@@ -49,6 +50,32 @@ class NLIModel:
     source: str
     provenance: Mapping[str, Any]
     sentences: int | None = 2
+
+    @classmethod
+    def in_memory(cls, network: Any, pieces: Pieces, labels: Sequence[str], *, source: str) -> NLIModel:
+        """A model around a network that no folder holds yet, taken as trained: the authors' pair format, lower-casing, float32.
+
+        Parameters
+        ----------
+        network : its `config.lang2id` gives the language ids, its weights the device.
+        labels : names in the order of the logits; with others than NLI's three it is a "classification".
+        source : what messages and provenance call it. For other settings, `dataclasses.replace` the result."""
+        nli = sorted(labels) == sorted(LABELS)
+        return cls(
+            network=network,
+            pieces=pieces,
+            labels=tuple(labels),
+            languages=dict(network.config.lang2id),
+            pair_format="xlm",
+            lowercase=True,
+            task="nli" if nli else "classification",
+            device=next(network.parameters()).device,
+            dtype=torch.float32,
+            trained=True,
+            source=source,
+            provenance={"source": source, "labels": list(labels), "trained": True},
+            sentences=2 if nli else None,
+        )
 
     @property
     def uses_language_ids(self) -> bool:

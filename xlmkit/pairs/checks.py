@@ -85,8 +85,8 @@ def label_reader(labels: Sequence[str] | None) -> Callable[[object], str | None]
     """What reads a cell with a label: `label_name` where `labels` are NLI's, else it must be one of them; any text where they are None.
 
     The reader gives None for an empty cell, and raises a ValueError for what it does not know."""
-    if isinstance(labels, str):
-        raise TypeError(f"`labels` must be None or several names; got the one text {labels!r}")
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels or ()):
+        raise TypeError(f"expected `labels` as None or several names; got {labels!r}")
     if labels is not None and set(labels) == set(LABELS):
         return label_name
 
