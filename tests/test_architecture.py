@@ -20,8 +20,8 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "notices",
     "languages",
     "bundled",
-    "results",
     "pairs",
+    "results",
     "preprocessing",
     "pieces",
     "checkpoint",
@@ -33,11 +33,12 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "attribution",
     "render",
     "plots",
+    "training",
     "recipe",
     "doctor",
     "cli",
 )
-EXTRA = {"plots": "lab"}  # a room whose packages come with an extra
+EXTRA = {"plots": "lab", "training": "train"}  # a room whose packages come with an extra
 ENTRANCES = {"__init__", "__main__"}  # `__init__` names rooms and imports none of them; `__main__` is `cli`
 # What a room may import from below, inside a function: who shows or reads a value is below the value.
 DOWNWARDS = {("explanation", "render"), ("results", "explanation")}
@@ -48,11 +49,11 @@ HOMES = {
     "rjieba": {"preprocessing"},
     "sacremoses": {"preprocessing"},
     "scipy": {"metrics", "recipe"},
-    "sklearn": {"metrics", "recipe"},
+    "sklearn": {"metrics", "recipe", "pairs"},
     "pyarrow": {"results"},
     "datasets": {"pairs"},
     "huggingface_hub": {"checkpoint"},
-    "safetensors": {"checkpoint", "recipe"},
+    "safetensors": {"checkpoint", "training", "recipe"},
     "tokenizers": {"pieces", "recipe"},
     "transformers": {"checkpoint", "recipe"},
     "seaborn": {"plots"},

@@ -121,6 +121,11 @@ def test_the_frame_has_one_row_a_token_and_names_sentences_and_words():
     assert frame["passed"].all()
 
 
+def test_the_frame_of_a_random_head_says_untrained_in_every_row():
+    assert explanation(trained=False).to_frame()["untrained"].all()
+    assert "untrained" not in explanation().to_frame()
+
+
 def test_the_gate_takes_its_borders():
     assert tolerance(0.0) == 0.02
     assert passes_gate(0.02, 0.0)

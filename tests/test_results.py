@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pytest
 from xlmkit import results
 from xlmkit.notices import Notice, forget
 from xlmkit.pairs import read_pairs
-from xlmkit.results import atomic_write, read_results, save
+from xlmkit.results import atomic_write, check_place, read_results, save
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet"]
 PROVENANCE = {"model": {"name": "tiny", "sizes": [1, 2]}, "xlmkit": "0.1.0"}
@@ -249,6 +250,25 @@ def test_a_link_is_written_through(tmp_path):
         file.write("new")
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "target.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(
+    tmp_path, monkeypatch, code
+):
+    def forbidden(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(results.tempfile, "TemporaryFile", forbidden)
+    said = rf"could not be written \({os.strerror(code)}\), nothing was changed; remedy: write elsewhere"
+    with pytest.raises(OSError, match=said) as caught:
+        check_place(tmp_path / "x.csv")
+    assert caught.value.errno == code
+
+
+def test_asking_for_a_place_leaves_nothing_there(tmp_path):
+    assert check_place(tmp_path / "x.csv") == Path(os.path.realpath(tmp_path)) / "x.csv"
+    assert left_over(tmp_path) == []
 
 
 def test_a_missing_folder_and_a_folder_in_its_place_are_refused(tmp_path):

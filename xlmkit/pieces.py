@@ -89,7 +89,7 @@ class Pieces:
         ------
         TypeError : if `words` is one str, or a word is no str."""
         if isinstance(words, str):
-            raise TypeError(f"`words` must be a sequence of str; got one str, {words!r}. Remedy: pass [word]")
+            raise TypeError(f"`words` must be a sequence of str; got one str, {words!r}; remedy: pass [word]")
         distinct = dict.fromkeys(words)
         new = [word for word in distinct if word not in self._cache]
         if len(self._cache) + len(new) > CACHED_WORDS:
@@ -112,7 +112,7 @@ def _encodable(words: list[str]) -> list[str]:
     wrong = [word for word in words if not isinstance(word, str)]
     if wrong:
         raise TypeError(
-            f"`words` must be a sequence of str; got {wrong[0]!r} in it. Remedy: pass what `split_batch` returns"
+            f"`words` must be a sequence of str; got {wrong[0]!r} in it; remedy: pass what `split_batch` returns"
         )
     return [word if word.isascii() else _SURROGATE.sub("\ufffe", word) for word in words]
 
@@ -123,13 +123,13 @@ def _check(vocabulary: Mapping[str, int]) -> None:
     }
     if wrong:
         raise ValueError(
-            f"expected a vocabulary with the ids {_SPECIAL}; got {wrong}. Remedy: take the vocab.json of an XLM checkpoint"
+            f"expected a vocabulary with the ids {_SPECIAL}; got {wrong}; remedy: take the vocab.json of an XLM checkpoint"
         )
     numbers = set(vocabulary.values())
     if len(numbers) < len(vocabulary) or min(numbers) < 0:
         raise ValueError(
-            "expected a vocabulary that gives each piece an id of its own, 0 or more; got an id twice or a negative one. "
-            "Remedy: take the vocab.json of an XLM checkpoint"
+            "expected a vocabulary that gives each piece an id of its own, 0 or more; got an id twice or a negative one; "
+            "remedy: take the vocab.json of an XLM checkpoint"
         )
 
 
@@ -150,12 +150,12 @@ def _read_vocabulary(file: Path) -> dict[str, int]:
         vocabulary = json.loads(_bytes(file))
     except ValueError as error:
         raise ValueError(
-            f"expected a JSON object in {str(file)!r}; got {error}. Remedy: download it again"
+            f"expected a JSON object in {str(file)!r}; got {error}; remedy: download it again"
         ) from error
     if not isinstance(vocabulary, dict) or any(type(number) is not int for number in vocabulary.values()):
         raise ValueError(
-            f"expected a JSON object of pieces and their ids in {str(file)!r}; got something else. "
-            "Remedy: take the vocab.json of an XLM checkpoint"
+            f"expected a JSON object of pieces and their ids in {str(file)!r}; got something else; "
+            "remedy: take the vocab.json of an XLM checkpoint"
         )
     return vocabulary
 
@@ -165,15 +165,15 @@ def _read_merges(file: Path) -> list[tuple[str, str]]:
         text = _bytes(file).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"expected text in UTF-8 in {str(file)!r}; got {error}. Remedy: download it again"
+            f"expected text in UTF-8 in {str(file)!r}; got {error}; remedy: download it again"
         ) from error
     merges = []
     for number, line in enumerate(text.split("\n"), start=1):
         pieces = line.split(" ")  # and perhaps a third column, the merge's frequency
         if line and (len(pieces) < 2 or not (pieces[0] and pieces[1])):
             raise ValueError(
-                f"expected two pieces, separated by a space, in line {number} of {str(file)!r}; got {line!r}. "
-                "Remedy: take the merges.txt of an XLM checkpoint"
+                f"expected two pieces, separated by a space, in line {number} of {str(file)!r}; got {line!r}; "
+                "remedy: take the merges.txt of an XLM checkpoint"
             )
         if line:
             merges.append((pieces[0], pieces[1]))
@@ -185,6 +185,6 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"expected the file {file.name!r} in {str(file.parent)!r}; got a folder without it. "
-            "Remedy: give a model folder in Hugging Face form"
+            f"expected the file {file.name!r} in {str(file.parent)!r}; got a folder without it; "
+            "remedy: give a model folder in Hugging Face form"
         ) from None

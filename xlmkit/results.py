@@ -11,6 +11,7 @@ import io
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from xlmkit.notices import say
+from xlmkit.pairs import is_missing
 
 FORMAT = 1
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -97,7 +99,7 @@ def check_place(path: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    OSError : if it is a folder, or its folder is missing."""
+    OSError : if it is a folder, or its folder is missing or cannot be written to."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, f"{os.fspath(path)!r} is a folder; remedy: name a file in it")
@@ -106,7 +108,13 @@ def check_place(path: str | os.PathLike[str]) -> Path:
             errno.ENOENT,
             f"there is no folder {os.fspath(target.parent)!r}; remedy: make it, or write elsewhere",
         )
-    return target
+    try:
+        with tempfile.TemporaryFile(
+            dir=target.parent
+        ):  # to ask for the right alone would not see a read-only disk
+            return target
+    except OSError as error:
+        raise OSError(error.errno, _unwritten(path, error)) from error
 
 
 @contextmanager
@@ -130,14 +138,17 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     except OSError as error:
         if isinstance(error.__cause__, OSError):
             raise  # a file that is written within this block has said it
-        remedy = "; remedy: free some space, or write elsewhere" if error.errno in _FULL else ""
-        message = f"{os.fspath(path)!r} could not be written ({error.strerror or error}), nothing was changed{remedy}"
-        raise OSError(error.errno, message) from error
+        raise OSError(error.errno, _unwritten(path, error)) from error
     finally:
         hidden.unlink(missing_ok=True)
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _unwritten(path: str | os.PathLike[str], error: OSError) -> str:
+    remedy = "free some space, or write elsewhere" if error.errno in _FULL else "write elsewhere"
+    return f"{os.fspath(path)!r} could not be written ({error.strerror or error}), nothing was changed; remedy: {remedy}"
 
 
 def _save_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -178,12 +189,20 @@ def _encoded(frame: pd.DataFrame, suffix: str) -> tuple[bytes, dict[str, str]]:
     if suffix == ".jsonl":
         names = [str(column) for column in frame.columns]
         for row in frame.astype(object).itertuples(index=False, name=None):
-            cells = {name: None if _missing(value) else value for name, value in zip(names, row, strict=True)}
+            cells = {
+                name: None if is_missing(value) else value for name, value in zip(names, row, strict=True)
+            }
             buffer.write(json.dumps(cells, ensure_ascii=False, default=_plain).encode("utf-8") + b"\n")
         return buffer.getvalue(), {}
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    lists = [str(name) for name in frame if any(isinstance(cell, list) for cell in frame[name])]
+    flat = frame.assign(**{name: [json.dumps(cell) for cell in frame[name]] for name in lists})
+    table = pa.Table.from_pandas(flat, preserve_index=False)
     pa_csv.write_csv(table, buffer, pa_csv.WriteOptions(delimiter=_DELIMITERS[suffix]))
-    return buffer.getvalue(), {column.name: str(column.type) for column in table.schema}
+    stored = {column.name: str(column.type) for column in table.schema}
+    return buffer.getvalue(), stored | dict.fromkeys(lists, _JSON)
+
+
+_JSON = "json"  # how a list, such as a rationale's spans, stands in a cell of .csv and .tsv
 
 
 def _from_csv(data: bytes, delimiter: str, note: dict[str, Any]) -> pd.DataFrame:
@@ -192,13 +211,17 @@ def _from_csv(data: bytes, delimiter: str, note: dict[str, Any]) -> pd.DataFrame
     names = pa_csv.open_csv(io.BytesIO(data), parse_options=parse, read_options=read).schema.names
     stored = note.get("stored") or {name: _usual_type(name) for name in names}
     convert = pa_csv.ConvertOptions(
-        column_types={name: pa.type_for_alias(stored[name]) for name in names},
+        column_types={
+            name: pa.string() if stored[name] == _JSON else pa.type_for_alias(stored[name]) for name in names
+        },
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
     table = pa_csv.read_csv(io.BytesIO(data), parse_options=parse, read_options=read, convert_options=convert)
-    return _typed(table.to_pandas(), note)
+    frame = table.to_pandas()
+    lists = {name: [json.loads(cell) for cell in frame[name]] for name in names if stored[name] == _JSON}
+    return _typed(frame.assign(**lists), note)
 
 
 def _usual_type(column: str) -> str:
@@ -240,10 +263,6 @@ def _read_note(path: Path, data: bytes) -> dict[str, Any]:
         say(f"{path.name} was changed after it was saved; it is read without provenance")
         return {}
     return note
-
-
-def _missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
 def _plain(value: Any) -> Any:

@@ -87,7 +87,7 @@ def split_batch(texts: Sequence[str], language: str, *, lowercase: bool = True) 
 
     Parameters and errors are those of `split_words`; one call with many texts is the fast way."""
     if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise TypeError(f"`texts` must be a sequence of str; got {texts!r}. Remedy: pass [text]")
+        raise TypeError(f"`texts` must be a sequence of str; got {texts!r}; remedy: pass [text]")
     code = resolve(language)
     lines = [_line(f"texts[{i}]", text) for i, text in enumerate(texts)]
     batches = (lines[i : i + _LINES] for i in range(0, len(lines), _LINES))
@@ -110,7 +110,7 @@ def _split_lines(lines: Iterable[str], code: str, lowercase: bool) -> list[list[
 def _line(name: str, text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(
-            f"`{name}` must be a str; got {text!r} of type {type(text).__name__}. Remedy: fill in or leave out that row"
+            f"`{name}` must be a str; got {text!r} of type {type(text).__name__}; remedy: fill in or leave out that row"
         )
     return text.replace("\n", " ")
 
