@@ -22,6 +22,8 @@ _HOME = {
     "classify": "inference",
     "evaluate": "metrics",
     "explain": "attribution",
+    "finetune": "training",
+    "TrainingConfig": "training",
     "Explanation": "explanation",
 }
 

@@ -1,7 +1,7 @@
-"""The command line: `xlmkit predict`, `explain`, `evaluate`, `doctor`.
+"""The command line: `xlmkit predict`, `explain`, `evaluate`, `check-pairs`, `doctor`.
 
 Results go to standard output or to the file named by `--out`; progress, notices and errors go to standard error, so that pipes stay clean.
-Exit codes: 0 all is well; 1 `doctor` found a fault; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
+Exit codes: 0 all is well; 1 `doctor` or `check-pairs` found a fault; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from xlmkit.checkpoint import NLIModel
 
-EXIT = "exit codes: 0 all is well, 1 doctor found a fault, 2 the input or the command is at fault, 130 interrupted"
+EXIT = "exit codes: 0 all is well, 1 doctor or check-pairs found a fault, 2 the input or the command is at fault, 130 interrupted"
 FAULTS = (
     ValueError,
     OSError,
@@ -32,7 +32,7 @@ FAULTS = (
     ImportError,
     NotImplementedError,
 )  # met with one sentence; a bug keeps its traceback
-PAIRS = "a .tsv, .csv, .jsonl or .parquet file, `sample`, `xnli/dev`, `xnli/test`, or `-` for standard input"
+PAIRS = "a .tsv, .csv, .jsonl or .parquet file, `workshop`, `sample`, `xnli/dev`, `xnli/test`, or `-` for standard input"
 
 EXAMPLES = {
     "predict": """
@@ -48,6 +48,14 @@ EXAMPLES = {
   xlmkit evaluate sample
   xlmkit evaluate xnli/test --model my-model --out accuracy.csv
   xlmkit evaluate --predictions predictions.parquet""",
+    "check-pairs": """
+  xlmkit check-pairs my-pairs-sw.jsonl
+  xlmkit check-pairs data/workshop/en.jsonl data/workshop/fr.jsonl
+  xlmkit check-pairs additions.jsonl --language ur""",
+    "finetune": """
+  xlmkit finetune --model FacebookAI/xlm-mlm-tlm-xnli15-1024 --train multinli.train.en.tsv --languages en --dev xnli/dev --out my-model
+  xlmkit finetune --model my-model --train topics.train.jsonl --dev topics.dev.jsonl --out topics --learning-rate 1e-5 --seeds 3
+  torchrun --nproc-per-node 4 -m xlmkit finetune --model my-model --train pairs.tsv --dev xnli/dev --out more --batch-size 4""",
     "doctor": """
   xlmkit doctor
   xlmkit doctor --model my-model --device cpu""",
@@ -127,6 +135,22 @@ def parser() -> argparse.ArgumentParser:
     _add_model(evaluate)
     _add_output(evaluate, "text")
 
+    check = _command(
+        commands, "check-pairs", "list every fault of pairs in the workshop's format", _check_pairs
+    )
+    check.add_argument(
+        "files", nargs="+", metavar="FILE", help=".jsonl files, one a language, as in `data/workshop/`"
+    )
+    check.add_argument("--language", metavar="CODE", help="of the files, where their names do not end in one")
+
+    finetune = _command(
+        commands,
+        "finetune",
+        "train a head and the network under it; the same command goes on after a stop",
+        _finetune,
+    )
+    _add_training(finetune)
+
     doctor = _command(commands, "doctor", "say what is wrong with this machine, and the fix", _doctor)
     _add_model(doctor)
     return top
@@ -189,6 +213,60 @@ def _add_output(command: argparse.ArgumentParser, default: str, *further: str) -
     )
 
 
+# The options of `finetune`, by the fields of TrainingConfig: type, and what the help says. What is left out keeps the default of the field.
+TRAINING: dict[str, tuple[Any, str]] = {
+    "learning_rate": (float, "of Adam (default: 5e-6, which suits the published checkpoints)"),
+    "batch_size": (int, "rows computed at once (default: 16)"),
+    "accumulation": (int, "batches in a step (default: 1)"),
+    "epochs": (float, "passes over the training rows (default: 3)"),
+    "schedule": (str, "constant (default) or linear, down to zero"),
+    "warmup": (float, "share of the steps in which the rate rises (default: 0)"),
+    "dropout": (float, "probability (default: 0.1)"),
+    "max_tokens": (int, "of the longest input; longer ones are cut (default: 256)"),
+    "weight_decay": (float, "of AdamW (default: 0)"),
+    "label_smoothing": (float, "share of weight spread over all labels (default: 0)"),
+    "soft_targets": (
+        float,
+        "weight of the columns p_<label> of the training rows against the label (default: 0)",
+    ),
+    "max_gradient_norm": (float, "shorten longer gradients to this (default: never)"),
+    "precision": (str, "auto (default: bf16 on CUDA that has it), fp32 or bf16"),
+    "evaluate_every": (int, "training rows between evaluations (default: once an epoch)"),
+    "checkpoint_minutes": (float, "between saved states (default: 10)"),
+    "select_on": (str, "dev rows that choose the weights: a language (default: en) or all"),
+    "seed": (int, "of head, order and dropout (default: 0)"),
+    "stored": (str, "precision of the weights in the result: float32 (default), float16, bfloat16"),
+    "country": (str, "whose electricity is counted, ISO 3166-1 alpha-3 (default: WLD, the world)"),
+}
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model and data")
+    group.add_argument("--model", required=True, metavar="FOLDER|NAME", help="with a head or without one")
+    for name in ("train", "dev"):
+        group.add_argument(
+            f"--{name}",
+            required=True,
+            nargs="+",
+            metavar="FILE",
+            help=f"labelled pairs or texts: {PAIRS[:42]}",
+        )
+    group.add_argument(
+        "--out", required=True, metavar="FOLDER", help="of the result; new, or of a run to go on with"
+    )
+    group.add_argument(
+        "--languages", type=_codes, metavar="CODES", help="keep only these training rows, as in `en,fr`"
+    )
+    group.add_argument(
+        "--seeds", type=_positive, metavar="N", help="N runs, in OUT/seed-0 ...: mean and deviation"
+    )
+    group = command.add_argument_group("training")
+    for name, (kind, about) in TRAINING.items():
+        flag = f"--{name.replace('_', '-')}"
+        group.add_argument(flag, type=kind, metavar="X", default=argparse.SUPPRESS, help=about)
+    group.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
+
+
 def _predict(chosen: argparse.Namespace) -> int:
     _check_out(chosen)
     nli = _load(chosen)
@@ -230,12 +308,45 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _finetune(chosen: argparse.Namespace) -> int:
+    from xlmkit import training
+
+    config = training.TrainingConfig(
+        model=chosen.model,
+        train=chosen.train,
+        dev=chosen.dev,
+        out=chosen.out,
+        languages=chosen.languages,
+        gradient_checkpointing=chosen.gradient_checkpointing,
+        progress=_progress(chosen),
+        **{name: getattr(chosen, name) for name in TRAINING if name in chosen},
+    )
+    if chosen.seeds is None:
+        found = training.finetune(config).by_language
+    else:
+        found = training.finetune_seeds(config, range(chosen.seeds))
+    print(found.to_string(index=False, float_format="{:.3f}".format))
+    return 0
+
+
 def _doctor(chosen: argparse.Namespace) -> int:
     from xlmkit import doctor
 
     checks = doctor.diagnose(chosen.model, device=chosen.device)
     print(doctor.report(checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _check_pairs(chosen: argparse.Namespace) -> int:
+    from xlmkit.pairs.workshop import check_files
+
+    findings = check_files(chosen.files, language=chosen.language)
+    for finding in findings:
+        print(finding)
+    if not chosen.quiet:
+        faults = f"{len(findings)} fault{'' if len(findings) == 1 else 's'}" if findings else "no faults"
+        print(f"{faults} in {', '.join(chosen.files)}", file=sys.stderr)
+    return 1 if findings else 0
 
 
 def _check_out(chosen: argparse.Namespace) -> None:
