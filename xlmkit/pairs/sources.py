@@ -1,4 +1,4 @@
-"""Sources of pairs: the bundled sample, XNLI from the Hub or a folder, a file, a frame; sampled so that languages stay parallel."""
+"""Sources of pairs: the bundled workshop and sample, XNLI from the Hub or a folder, a file, a frame; sampled so that languages stay parallel."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.notices import say
 from xlmkit.pairs.checks import LABELS, Faults, checked, language_columns, plain, renamed, spellings
 from xlmkit.pairs.tables import read_table
+from xlmkit.pairs.workshop import workshop
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
 HUB_XNLI = "facebook/xnli"
@@ -28,19 +29,22 @@ def read_pairs(
     source: str | os.PathLike[str] | pd.DataFrame,
     *,
     languages: str | Sequence[str] | None = None,
+    phenomena: str | Sequence[str] | None = None,
     limit: int | None = None,
     labels: Labels = LABELS,
 ) -> pd.DataFrame:
-    """Read sentence pairs from a bundled sample, XNLI, a file of your own, or a frame.
+    """Read sentence pairs from the bundled set, XNLI, a file of your own, or a frame.
 
     Parameters
     ----------
-    source : "sample" (bundled: 8 items x 15 languages); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0
+    source : "workshop" (bundled: 120 items in parallel languages, with the words that decide each label and a teacher's note; see
+        `xlmkit.pairs.workshop`); "sample" (bundled: 8 items x 15 languages); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0
         and the split ("XNLI-1.0/dev"), or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as
         in `SPELLINGS`; others are kept, as text from .tsv and .csv. A TSV is one row a line and its quotes are text, unless they can only be
         quoting; that is said.
     languages : keep pairs in these languages only; rows in languages that the model does not know are then passed over. For a source
         without a `language` column, the one that all its rows are in.
+    phenomena : keep pairs with these values of the column `phenomenon` only, as "negation".
     limit : at most this many pairs of each language. Where there is an `item` column these are the first items that all languages have, so
         the languages stay parallel.
     labels : what gold may be: NLI's three names, or those of another classification as they are written, or None for any. Other tasks
@@ -54,7 +58,7 @@ def read_pairs(
 
     Raises
     ------
-    ValueError : if a column is missing or ambiguous, there are no pairs, a language is not there, or rows are faulty: all are named at
+    ValueError : if a column is missing or ambiguous, there are no pairs, a language or a phenomenon is not there, or rows are faulty: all are named at
         once, by line, with all their faults. A text needs a visible character and no lone surrogate. Long texts, emoji, mixed scripts,
         punctuation alone, control and zero-width characters are kept as they are.
     FileNotFoundError : if there is no such file.
@@ -69,6 +73,8 @@ def read_pairs(
         frame["gold"] = pd.Series(None, index=frame.index, dtype=object)
     if codes is not None:
         frame = _only(frame, codes, name)
+    if phenomena is not None:
+        frame = _showing(frame, phenomena, name)
     if limit is not None:
         frame = _first(frame, limit)
     if not isinstance(source, pd.DataFrame):
@@ -116,6 +122,8 @@ def _frame(
         raise TypeError(f"`source` must be a name, a path or a DataFrame; got {type(source).__name__}")
     if source == "sample":
         return _of_file(bundled.path("sample", "pairs.jsonl"), codes, labels), "sample"
+    if source == "workshop":
+        return _of_frame(workshop(), codes, labels, source="workshop"), "workshop"
     path = _local(Path(source))
     if path is None:
         name = Path(source).as_posix()
@@ -193,7 +201,7 @@ def _local(path: Path) -> Path | None:
             f"{path}: expected xnli.dev.tsv or xnli.test.tsv in this folder, got neither; remedy: name the file"
         )
     raise FileNotFoundError(
-        f"expected 'sample', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}"
+        f"expected 'workshop', 'sample', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}"
     )
 
 
@@ -235,6 +243,23 @@ def _only(frame: pd.DataFrame, codes: tuple[str, ...], name: str) -> pd.DataFram
     if frame.empty:
         raise ValueError(f"{name}: expected pairs with both languages among {', '.join(codes)}; got none")
     return frame
+
+
+def _showing(frame: pd.DataFrame, phenomena: str | Sequence[str], name: str) -> pd.DataFrame:
+    wanted = [phenomena] if isinstance(phenomena, str) else list(phenomena)
+    if not wanted:
+        raise ValueError("`phenomena` must name at least one phenomenon, or be None for all; got none")
+    if "phenomenon" not in frame:
+        raise ValueError(
+            f"{name}: expected a column `phenomenon`, as `phenomena` asks; got none; remedy: add it, or leave `phenomena` out"
+        )
+    there = list(frame["phenomenon"].dropna().unique())
+    absent = [repr(phenomenon) for phenomenon in wanted if phenomenon not in there]
+    if absent:
+        raise ValueError(
+            f"{name}: expected pairs of {', '.join(absent)}, as `phenomena` asks; got pairs of {', '.join(map(str, there))}"
+        )
+    return frame[frame["phenomenon"].isin(wanted)]
 
 
 def _first(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
