@@ -56,6 +56,9 @@ EXAMPLES = {
   xlmkit finetune --model FacebookAI/xlm-mlm-tlm-xnli15-1024 --train multinli.train.en.tsv --languages en --dev xnli/dev --out my-model
   xlmkit finetune --model my-model --train topics.train.jsonl --dev topics.dev.jsonl --out topics --learning-rate 1e-5 --seeds 3
   torchrun --nproc-per-node 4 -m xlmkit finetune --model my-model --train pairs.tsv --dev xnli/dev --out more --batch-size 4""",
+    "convert": """
+  xlmkit convert mlm_xnli15_1024.pth my-model
+  xlmkit convert mlm_tlm_xnli15_1024.pth my-model --codes codes_xnli_15""",
     "doctor": """
   xlmkit doctor
   xlmkit doctor --model my-model --device cpu""",
@@ -150,6 +153,13 @@ def parser() -> argparse.ArgumentParser:
         _finetune,
     )
     _add_training(finetune)
+
+    convert = _command(commands, "convert", "make a folder of a .pth of XLM's authors", _convert)
+    convert.add_argument(
+        "source", metavar="FILE", help="the .pth file, as published or as their trainer saved it"
+    )
+    convert.add_argument("folder", metavar="FOLDER", help="the new folder, for `--model`")
+    convert.add_argument("--codes", metavar="FILE", help="its BPE codes (default: `codes_xnli_15` beside it)")
 
     doctor = _command(commands, "doctor", "say what is wrong with this machine, and the fix", _doctor)
     _add_model(doctor)
@@ -326,6 +336,15 @@ def _finetune(chosen: argparse.Namespace) -> int:
     else:
         found = training.finetune_seeds(config, range(chosen.seeds))
     print(found.to_string(index=False, float_format="{:.3f}".format))
+    return 0
+
+
+def _convert(chosen: argparse.Namespace) -> int:
+    from xlmkit.checkpoint.authors import convert
+
+    folder = convert(chosen.source, chosen.folder, codes=chosen.codes)
+    if not chosen.quiet:
+        print(f"wrote {folder}", file=sys.stderr)
     return 0
 
 

@@ -61,7 +61,7 @@ def read_config(folder: Path, *, classifier: bool) -> XLMConfig:
         raise ValueError(
             f"{folder / 'config.json'} cannot be read as the configuration of an XLM: {one_line(error)}; {AGAIN}"
         ) from error
-    wrong = _unserved(config, _SERVED | (_CLASSIFIER if classifier else {}))
+    wrong = unserved(config, _SERVED | (_CLASSIFIER if classifier else {}))
     if wrong:
         raise ValueError(
             f"{folder / 'config.json'} describes a form of XLM that is not served: expected {', '.join(wrong)}; "
@@ -70,7 +70,8 @@ def read_config(folder: Path, *, classifier: bool) -> XLMConfig:
     return config
 
 
-def _unserved(config: XLMConfig, served: dict[str, object]) -> list[str]:
+def unserved(config: XLMConfig, served: dict[str, object]) -> list[str]:
+    """What of `config` is not as `served` says, or is no possible size."""
     found = {key: getattr(config, key) for key in (*served, *_SIZES)}
     wrong = [
         f"`{key}` {value!r} (got {found[key]!r})" for key, value in served.items() if found[key] != value

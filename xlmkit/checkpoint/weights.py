@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import pickle
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +49,7 @@ def read_tensors(files: Iterable[Path]) -> dict[str, torch.Tensor]:
     ValueError : if a file is no such file, is cut short, is empty, or would have to run code to be read."""
     tensors: dict[str, torch.Tensor] = {}
     for file in files:
-        with file.open("rb") as stream:
-            start = stream.read(24)
-        if not start:
-            raise ValueError(f"{file} is empty: expected weights, got 0 bytes; {_AGAIN}")
-        if start.startswith(b"version https://git-lfs"):
-            raise ValueError(
-                f"{file} is a Git LFS pointer, not the weights themselves; remedy: run `git lfs pull` in its repository"
-            )
+        _refuse_stand_ins(file)
         tensors |= _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
     return tensors
 
@@ -196,26 +191,54 @@ def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
+def _refuse_stand_ins(file: Path) -> None:
+    """Refuse an empty file, and the pointer that Git leaves where LFS is not installed."""
+    with file.open("rb") as stream:
+        start = stream.read(24)
+    if not start:
+        raise ValueError(f"{file} is empty: expected weights, got 0 bytes; {_AGAIN}")
+    if start.startswith(b"version https://git-lfs"):
+        raise ValueError(
+            f"{file} is a Git LFS pointer, not the weights themselves; remedy: run `git lfs pull` in its repository"
+        )
+
+
 def _read_bin(file: Path) -> dict[str, torch.Tensor]:
-    """Through torch's restricted unpickler, which makes tensors and plain values and calls nothing else."""
-    try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{file} was refused: it is damaged, or holds more than tensors and would have to run code to be read; remedy: use "
-            "model.safetensors, or a file from a source that you trust"
-        ) from error
-    except OSError:
-        raise
-    except Exception as error:  # damaged bytes make the unpickler raise almost anything
-        raise ValueError(
-            f"{file} is no readable file of torch weights: it is cut short, damaged or something else; {_AGAIN}"
-        ) from error
+    content = unpickle(file)
     if not isinstance(content, dict) or not all(
         isinstance(value, torch.Tensor) for value in content.values()
     ):
         raise ValueError(
             f"{file} holds no table of tensors: expected names with tensors, as `XLMForSequenceClassification.save_pretrained` writes "
-            f"them, got {type(content).__name__}; remedy: convert it to that form first"
+            f"them, got {type(content).__name__}; remedy: convert it to that form first (`xlmkit convert` for a file of XLM's authors)"
         )
     return content
+
+
+def unpickle(file: Path, *, plain: Sequence[Any] = ()) -> Any:
+    """What torch.save wrote, through torch's restricted unpickler, which makes tensors and plain values and calls nothing else.
+
+    Parameters
+    ----------
+    plain : further classes that it may make, as `torch.serialization.safe_globals` takes them.
+
+    Raises
+    ------
+    ValueError : if the file is damaged, or would have to run code to be read; the global that it asks for is named."""
+    _refuse_stand_ins(file)
+    try:
+        with torch.serialization.safe_globals(list(plain)):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL ([\w.]+\w)", str(error))
+        what = f"asks for {asked[1]!r}, and" if asked else "is damaged, or holds more than tensors and"
+        raise ValueError(
+            f"{file} was refused: it {what} would have to run code to be read; remedy: use model.safetensors, or a file from a source that "
+            "you trust"
+        ) from error
+    except Exception as error:  # damaged bytes make the unpickler raise almost anything
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise  # the disk, not the file; EINVAL is a place before its start, where a file that was cut short is read
+        raise ValueError(
+            f"{file} is no readable file of torch weights: it is cut short, damaged or something else; {_AGAIN}"
+        ) from error
