@@ -117,9 +117,10 @@ def _name(row: Mapping[str, Any]) -> str | None:
 
 
 def _item(file: str, line: int, language: str, row: Mapping[str, Any]) -> Item:
-    words = [row[field] for field in _WORDS]
-    premise, hypothesis = (tuple((start, end) for start, end in row[field]) for field in _RATIONALES)
-    return Item(file, line, language, *words, premise, hypothesis, row.get("note"))
+    name, phenomenon, label, premise, hypothesis = (row[field] for field in _WORDS)
+    first, second = (tuple((start, end) for start, end in row[field]) for field in _RATIONALES)
+    note = row.get("note")
+    return Item(file, line, language, name, phenomenon, label, premise, hypothesis, first, second, note)
 
 
 def _row_faults(row: Mapping[str, Any], *, note_needed: bool) -> Iterator[tuple[str, str]]:

@@ -79,7 +79,7 @@ def check_letters(item: Item) -> Iterator[Finding]:
         if share < SHARE:
             script = LANGUAGES[item.language].script
             yield item.finding(
-                f"expected at least {SHARE:.0%} of the letters of `{side}` in {script}, the script of {name}; got {share:.0%}",
+                f"expected at least {SHARE:.0%} of the letters of `{side}` in {script}, the script of {name}; got {share:.1%}",
                 "write it in that script, names too; or name the right language",
             )
             continue

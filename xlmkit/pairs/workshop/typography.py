@@ -82,6 +82,8 @@ def _ending(text: str, language: str) -> Iterator[Fault]:
 
 
 def _marks(text: str, language: str) -> Iterator[Fault]:
+    if language == "th":
+        text = regex.sub(r"(?<=\d )น\.", "", text)  # the abbreviation of "o'clock" has its dot
     for wrong, right in STYLES[language].instead.items():
         inside_number = (
             r"(?<=\d){0}(?=\d)" if wrong in ".,:" else r"(?!){0}"
@@ -141,8 +143,6 @@ def _french(text: str) -> Iterator[Fault]:
 
 
 def _thai(text: str) -> Iterator[Fault]:
-    if regex.search(r"\.$", text):
-        return  # already said: no full stop
     between_phrases = regex.findall(r"(?<!\d) (?!\d)", text)
     if len(between_phrases) * 10 > len(regex.findall(r"\p{L}", text)):
         yield (
