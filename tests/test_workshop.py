@@ -488,3 +488,12 @@ def test_check_pairs_takes_the_language_of_a_file_whose_name_has_none(tmp_path, 
     assert cli.main(["check-pairs", str(file), "--language", "ru"]) == 1
     assert "in Cyrl" in capsys.readouterr().out
     assert cli.main(["check-pairs", "no/such/en.jsonl"]) == 2
+
+
+def test_check_pairs_compares_several_files_with_the_english_one(tmp_path, capsys):
+    first = write(tmp_path / "sw.jsonl", GOOD | {"premise": "Mbwa amelala.", "hypothesis": "Mnyama amelala."})
+    second = write(
+        tmp_path / "en.jsonl", GOOD, GOOD | {"id": "x-2", "label": "neutral", "premise": "It rains."}
+    )
+    assert cli.main(["check-pairs", str(first), str(second)]) == 1
+    assert "sw.jsonl: x-2: expected every item of en.jsonl" in capsys.readouterr().out
