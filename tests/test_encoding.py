@@ -153,6 +153,15 @@ def test_what_was_cut_is_counted_for_each_pair(nli):
     assert len(cut.tokens[0]) == 11
 
 
+def test_a_cut_within_a_word_keeps_the_tokens_that_the_model_sees(nli):
+    whole, cut = (encode(nli, "Xerox", "Xerox", "en", max_tokens=room) for room in (256, 7))
+    assert [token.text for token in cut.tokens[0]] == [
+        nli.pieces.name(id) for id in cut.input_ids[0].tolist()
+    ]
+    assert [token.word for token in cut.tokens[0]] == [None, 0, 0, None, 0, 0, None]
+    assert whole.lengths[0] > 7
+
+
 def test_ten_thousand_words_are_cut_and_said(nli):
     encoding = encode(nli, "the dog " * 5000, "A dog.", "en")
     assert encoding.input_ids.shape == (1, 256)
@@ -194,12 +203,17 @@ def test_a_piece_points_at_its_own_letters(nli):
 
 
 def test_the_fast_way_gives_the_same_tensors_as_the_way_with_spans(nli):
-    premises, hypotheses, languages = [EN[0], DE[0], EN[0]], [EN[1], DE[1], DE[1]], ["en", "de", "sw"]
+    # French and Swahili cut at an apostrophe otherwise than English does.
+    premises = [EN[0], DE[0], "l'homme n'est pas là", "ng'ombe analala"]
+    hypotheses, languages = [EN[1], DE[1], "l'eau", "mbwa"], ["en", "de", "fr", "sw"]
     slow = encode(nli, premises, hypotheses, languages)
     fast = encode(nli, premises, hypotheses, languages, spans=False)
     assert fast.tokens is None
     for name in ("input_ids", "langs", "attention_mask"):
         assert torch.equal(getattr(slow, name), getattr(fast, name))
+    english = [encode(nli, *pair, "en", spans=False) for pair in zip(premises, hypotheses, strict=True)]
+    differ = [not torch.equal(one.input_ids, fast.select([row]).input_ids) for row, one in enumerate(english)]
+    assert differ == [False, False, True, True]
 
 
 def test_a_selection_drops_columns_that_are_padding_throughout(nli):
@@ -256,7 +270,16 @@ def test_wrong_counts_lengths_and_languages_are_refused(nli):
             encode(nli, "a", "b", "en", max_tokens=wrong)
 
 
-@pytest.mark.parametrize("wrong", ["9", None, 9.5, True])
+def test_a_code_is_understood_as_users_write_it(nli):
+    usual, written = (
+        encode(nli, EN[0], DE[0], codes[0], hypothesis_languages=codes[1])
+        for codes in (("en", "de"), ("EN", "de-CH"))
+    )
+    assert torch.equal(usual.langs, written.langs)
+    assert torch.equal(usual.input_ids, written.input_ids)
+
+
+@pytest.mark.parametrize("wrong", ["9", None, 9.5])
 def test_a_length_that_is_no_whole_number_is_refused(nli, wrong):
     with pytest.raises(ValueError, match="`max_tokens` must be a whole number"):
         encode(nli, "a", "b", "en", max_tokens=wrong)
