@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        with _notices_on_stderr(silent=chosen.quiet):
+        with _notices_on_stderr(silent=chosen.quiet or not _speaks()):
             code: int = chosen.run(chosen)
         sys.stdout.flush()
         return code
@@ -335,8 +335,14 @@ def _finetune(chosen: argparse.Namespace) -> int:
         found = training.finetune(config).by_language
     else:
         found = training.finetune_seeds(config, range(chosen.seeds))
-    print(found.to_string(index=False, float_format="{:.3f}".format))
+    if _speaks():
+        print(found.to_string(index=False, float_format="{:.3f}".format))
     return 0
+
+
+def _speaks() -> bool:
+    """Whether this process is the first, or the only one, of those that torchrun or accelerate started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _convert(chosen: argparse.Namespace) -> int:

@@ -79,6 +79,34 @@ def training_logits(
     return found.float()
 
 
+def states(
+    network: Any,
+    input_ids: torch.Tensor,
+    langs: torch.Tensor | None,
+    attention_mask: torch.Tensor,
+    *,
+    dropout: float = 0.0,
+) -> list[torch.Tensor]:
+    """What every layer makes of the real tokens of a batch; differentiable.
+
+    Parameters
+    ----------
+    network : an XLM, whatever its head.
+    input_ids, langs, attention_mask : (B, T) int64, on the network's device; None as `langs` leaves the language embeddings out.
+    dropout : probability in [0, 1).
+
+    Returns
+    -------
+    After the embeddings and after each layer (R, H), where R counts the ones of `attention_mask`, row by row."""
+    embeddings = network.transformer.embeddings(input_ids)  # (B, T, H)
+    layout = _Layout.of(attention_mask)
+    found = [_enter(network, embeddings, langs, layout, dropout)]
+    for number in range(network.config.n_layers):
+        found.append(_layer(network, number, layout, dropout, found[-1], pooled=False))
+    real = int(attention_mask.sum())  # what was packed behind that is padding
+    return [rows[:real] for rows in found]
+
+
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether `error` says that memory ran out, in the words of CUDA, MPS or the CPU's allocator; then the device's cache is emptied."""
     said = ("out of memory", "not enough memory", "can't allocate memory")
@@ -89,12 +117,17 @@ def out_of_memory(error: RuntimeError) -> bool:
     return True
 
 
+ALIKE = 32
+"""Packed tokens come in multiples of this where there is padding to fill up with. For each new number of rows oneDNN compiles its bf16 products anew
+and keeps them: measured on a processor, a linear layer took twice the time and 2 MB more at each step without it."""
+
+
 @dataclass(frozen=True)
 class _Layout:
-    """Where the R real tokens of a batch stand among its B x T positions: padding takes part in attention's shapes and in nothing else."""
+    """Where the R real tokens of a batch stand among its B x T positions: padding takes part in attention's shapes and in next to nothing else."""
 
     pairs: int  # B
-    real: torch.Tensor | None  # (R,) places in the flattened batch; None where nothing is padding
+    real: torch.Tensor | None  # (R,) places in the flattened batch, padding last; None without padding
     first: torch.Tensor  # (B,) each pair's first token among the real ones
     mask: torch.Tensor | None  # (B, 1, 1, T) true where a key is real
 
@@ -104,7 +137,10 @@ class _Layout:
         first = lengths.cumsum(0) - lengths
         if bool(attention_mask.all()):
             return cls(len(attention_mask), None, first, None)
-        real = attention_mask.flatten().nonzero().squeeze(1)
+        flat = attention_mask.flatten()
+        real = flat.nonzero().squeeze(1)
+        padding = (flat == 0).nonzero().squeeze(1)
+        real = torch.cat([real, padding[: -len(real) % ALIKE]])
         return cls(len(attention_mask), real, first, attention_mask.bool()[:, None, None, :])
 
     def pack(self, states: torch.Tensor) -> torch.Tensor:
@@ -113,7 +149,7 @@ class _Layout:
         return rows if self.real is None else rows[self.real]
 
     def spread(self, rows: torch.Tensor) -> torch.Tensor:
-        """(R, H) -> (B, T, H), zero at padding."""
+        """(R, H) -> (B, T, H), zero at padding that was not packed."""
         if self.real is None or self.mask is None:
             return rows.unflatten(0, (self.pairs, -1))
         empty = rows.new_zeros(self.mask.numel(), rows.size(1))
@@ -130,24 +166,33 @@ def _classify(
     recompute: bool = False,
 ) -> torch.Tensor:
     """(B, T, H) word embeddings -> (B, labels) logits."""
-    body, config = network.transformer, network.config
-    states = embeddings + body.position_embeddings.weight[: embeddings.size(1)]  # (B, T, H)
-    if config.use_lang_emb and config.n_langs > 1:
-        states = states + body.lang_embeddings(langs)
     layout = _Layout.of(attention_mask)
-    rows = F.dropout(body.layer_norm_emb(layout.pack(states)), dropout)  # (R, H)
-    for number in range(config.n_layers):
-        layer = partial(_layer, network, number, layout, dropout)
+    rows = _enter(network, embeddings, langs, layout, dropout)  # (R, H)
+    last = network.config.n_layers - 1
+    for number in range(last + 1):
+        layer = partial(_layer, network, number, layout, dropout, pooled=number == last)
         rows = checkpoint(layer, rows, use_reentrant=False) if recompute else layer(rows)
     return network.sequence_summary(F.dropout(rows, dropout)[:, None])
 
 
-def _layer(network: Any, number: int, layout: _Layout, dropout: float, rows: torch.Tensor) -> torch.Tensor:
-    """(R, H) -> (R, H); the last layer gives (B, H), since the first position alone is pooled."""
+def _enter(
+    network: Any, embeddings: torch.Tensor, langs: torch.Tensor | None, layout: _Layout, dropout: float
+) -> torch.Tensor:
+    """(B, T, H) word embeddings -> (R, H), with positions and languages."""
+    body, config = network.transformer, network.config
+    total = embeddings + body.position_embeddings.weight[: embeddings.size(1)]  # (B, T, H)
+    if langs is not None and config.use_lang_emb and config.n_langs > 1:
+        total = total + body.lang_embeddings(langs)
+    return F.dropout(body.layer_norm_emb(layout.pack(total)), dropout)
+
+
+def _layer(
+    network: Any, number: int, layout: _Layout, dropout: float, rows: torch.Tensor, *, pooled: bool
+) -> torch.Tensor:
+    """(R, H) -> (R, H), or (B, H) where only the first position is wanted."""
     body = network.transformer
-    last = number == network.config.n_layers - 1
-    queries = rows[layout.first] if last else rows
-    attended = _attend(body.attentions[number], queries, rows, layout, pooled=last, dropout=dropout)
+    queries = rows[layout.first] if pooled else rows
+    attended = _attend(body.attentions[number], queries, rows, layout, pooled=pooled, dropout=dropout)
     rows = body.layer_norm1[number](queries + F.dropout(attended, dropout))
     fed = _feed_forward(body.ffns[number], rows, network.config.gelu_activation)
     return body.layer_norm2[number](rows + F.dropout(fed, dropout))
@@ -174,9 +219,21 @@ def _attend(
             layout.spread(attention.v_lin(rows)),
         )
     )
-    context = F.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask, dropout_p=dropout)
-    context = context.transpose(1, 2).flatten(2)  # (B, Q or T, H)
+    context = _mix(q, k, v, layout.mask, dropout).transpose(1, 2).flatten(2)  # (B, Q or T, H)
     return attention.out_lin(context[:, 0] if pooled else layout.pack(context))
+
+
+def _mix(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, dropout: float
+) -> torch.Tensor:
+    """Scaled dot-product attention, (B, heads, Q, width)."""
+    if not (q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    # torch 2.13's fused kernel takes five times as long on its way back in bf16 on a CPU (98 against 20 ms, 64 pairs of 48 tokens).
+    scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, Q, T)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return F.dropout(scores.softmax(-1, dtype=scores.dtype), dropout) @ v
 
 
 def _feed_forward(block: Any, states: torch.Tensor, gelu: bool) -> torch.Tensor:

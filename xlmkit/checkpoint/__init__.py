@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from xlmkit.checkpoint import hardware, settings, weights
 from xlmkit.checkpoint.model import CLASSIFIERS, PAIR_FORMATS, NLIModel
 from xlmkit.checkpoint.source import Place, locate
 from xlmkit.notices import say
+from xlmkit.pairs import LABELS
 from xlmkit.pieces import Pieces
 from xlmkit.preprocessing import VERSION
 
-__all__ = ["CLASSIFIERS", "PAIR_FORMATS", "NLIModel", "load"]
+__all__ = ["CLASSIFIERS", "PAIR_FORMATS", "NLIModel", "load", "start"]
 
 TASKS = (*CLASSIFIERS, "mlm")
 
@@ -92,6 +94,66 @@ def load(
     )
 
 
+def start(
+    source: str | os.PathLike[str] | None,
+    labels: Sequence[str],
+    *,
+    sentences: int,
+    device: torch.device,
+    seed: int,
+) -> NLIModel:
+    """A checkpoint as training starts from it: its body, and its head where that tells these labels apart, else a new one.
+
+    Parameters
+    ----------
+    source : as `load` takes it; a checkpoint without a head is as good as one with it.
+    labels : names; a trained head for the same names, in any order, is kept with its order.
+    sentences : 2 for pairs, 1 for single texts.
+    seed : of a new head, which is drawn as transformers draws it.
+
+    Returns
+    -------
+    A model in float32 on `device`; `trained` says whether the head is the checkpoint's own.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, NotADirectoryError, ConnectionError : as `load`, but for a head that is not there."""
+    place = locate(source)
+    settings.check_files(place.folder, place.name)
+    kit_file = settings.read_kit_file(place.folder)
+    config = settings.read_config(place.folder, classifier=True)
+    pieces = _read_pieces(place, config.vocab_size)
+    files = weights.weight_files(place.folder, place.name)
+    tensors = weights.read_tensors(files)
+    task = "nli" if sentences == 2 and sorted(labels) == sorted(LABELS) else "classification"
+    own: tuple[str, ...] = ()
+    if weights.has_head(tensors, task) and settings.choose_task(None, kit_file, place.name) == task:
+        own = settings.read_labels(config, kit_file, weights.head_rows(tensors), place.name, task)
+    trained = sorted(own) == sorted(labels)
+    names = own if trained else tuple(labels)
+    settings.name_labels(config, names)
+    if not trained:
+        tensors |= weights.random_head(config, seed=seed)
+    network = weights.build(config, tensors, task, place.name)
+    return NLIModel(
+        network=network.to(device),
+        pieces=pieces,
+        labels=names,
+        languages=settings.read_languages(config, place.folder, place.name),
+        pair_format=settings.pair_format(kit_file, place.name)
+        if trained
+        else (kit_file or {}).get("pair_format", "xlm"),
+        lowercase=settings.read_lowercase(place.folder, place.name),
+        task=task,
+        device=device,
+        dtype=torch.float32,
+        trained=trained,
+        source=place.name,
+        provenance=_provenance(place, files, kit_file, task, names, trained),
+        sentences=sentences,
+    )
+
+
 def _read_pieces(place: Place, expected: int) -> Pieces:
     pieces = Pieces.read(place.folder)
     if len(pieces) != expected:
@@ -116,9 +178,8 @@ def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_un
     if not allow_untrained:
         raise ValueError(
             f"{name!r} has no trained {kind} head: expected the tensors {missing}, got none of them, so every label would be chance; remedy: "
-            f"train one with `xlmkit finetune --model {shlex.quote(name)} --train FILE --dev FILE --out FOLDER` (in versions of the kit whose "
-            "`xlmkit --help` lists it) and load FOLDER, or pass `allow_untrained=True` to see what a random head does, or `task='mlm'` for "
-            "the language model"
+            f"train one with `xlmkit finetune --model {shlex.quote(name)} --train FILE --dev FILE --out FOLDER` and load FOLDER, or pass "
+            "`allow_untrained=True` to see what a random head does, or `task='mlm'` for the language model"
         )
     say(
         f"{name!r} has no trained {kind} head; it was given a random one as asked, so its labels mean nothing"

@@ -26,6 +26,8 @@ from xlmkit.pieces import PAD
 from xlmkit.training.config import TrainingConfig
 
 CHUNK = 4096  # rows encoded in one call
+ALIKE = 8  # tokens; batches of few different shapes are quicker, and attention alone computes on padding
+ALL = "all"  # languages
 SHOWN = 5  # faulty or shared rows that a message names
 
 Source = pd.DataFrame | str | Path | Sequence[str | Path]
@@ -42,6 +44,7 @@ class Examples:
     gold : (N,) int64, numbers of labels.
     targets : (N, labels) float32, the distribution to learn: gold, smoothed, mixed with soft targets.
     languages : (N,) codes; "en>fr" where premise and hypothesis differ.
+    longest : tokens of the longest row.
     truncated : how many rows were cut."""
 
     input_ids: np.ndarray
@@ -50,6 +53,7 @@ class Examples:
     gold: np.ndarray
     targets: np.ndarray
     languages: np.ndarray
+    longest: int
     truncated: int
 
     def __len__(self) -> int:
@@ -61,9 +65,10 @@ class Examples:
         return np.diff(self.starts)
 
     def batch(self, rows: np.ndarray) -> Encoding:
-        """These rows as `encode` would give them, padded to the longest of them."""
+        """These rows as `encode` would give them, padded to a multiple of `ALIKE` tokens where there are rows of that length."""
         lengths = self.starts[rows + 1] - self.starts[rows]
-        places = np.arange(int(lengths.max(initial=0)))  # (T,)
+        width = -(-int(lengths.max(initial=1)) // ALIKE) * ALIKE
+        places = np.arange(min(width, self.longest))  # (T,)
         mask = places < lengths[:, None]  # (B, T)
         # Where a row ends its last token is repeated: padding keeps the language id of what follows the text, as in `encode`.
         index = self.starts[rows][:, None] + np.minimum(places, lengths[:, None] - 1)
@@ -106,8 +111,18 @@ def check_languages(nli: NLIModel, frame: pd.DataFrame, name: str) -> None:
         )
 
 
-def encoded(nli: NLIModel, frame: pd.DataFrame, config: TrainingConfig, *, name: str, soft: bool) -> Examples:
-    """All rows of a checked frame, encoded; targets are soft where asked for."""
+def check_selection(dev: pd.DataFrame, select_on: str) -> None:
+    """Refuse a selection by a language that dev does not have."""
+    there = sorted(set(spoken_languages(dev)))
+    if select_on != ALL and select_on not in there:
+        raise ValueError(
+            f"`select_on` must be a language of dev or {ALL!r}; got {select_on!r}, and dev has {', '.join(there)}; remedy: add rows of dev in "
+            f"{select_on!r}, or name one of these"
+        )
+
+
+def encoded(nli: NLIModel, frame: pd.DataFrame, config: TrainingConfig, *, name: str) -> Examples:
+    """All rows of a checked frame, encoded; the targets of train are soft where that is asked for."""
     ids, langs, lengths, truncated = [], [], [], 0
     with tqdm(total=len(frame), desc=f"encode {name}", unit="row", disable=not config.progress) as bar:
         for begin in range(0, len(frame), CHUNK):
@@ -120,13 +135,15 @@ def encoded(nli: NLIModel, frame: pd.DataFrame, config: TrainingConfig, *, name:
             truncated += sum(found.truncated)
             bar.update(len(part))
     gold = np.array([nli.labels.index(label) for label in frame["gold"]])
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     return Examples(
         input_ids=np.concatenate(ids),
         langs=np.concatenate(langs),
-        starts=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]),
+        starts=starts,
         gold=gold,
-        targets=_targets(gold, nli.labels, frame, config, soft=soft),
+        targets=_targets(gold, nli.labels, frame, config, soft=name == "train"),
         languages=spoken_languages(frame),
+        longest=int(np.diff(starts).max()),
         truncated=truncated,
     )
 

@@ -88,17 +88,19 @@ XLM15 = Shape(layers=12, width=1024, heads=8, vocabulary=95_000)
 
 @dataclass(frozen=True)
 class Device:
-    """A machine that is not here: `operations` a second that it sustains, `overhead` in seconds of a step however small, `watts`, `memory` in bytes."""
+    """A machine that is not here: operations a second that it sustains in `bf16` and in `fp32`, `overhead` in seconds of a batch however small, `watts`,
+    and `memory` in bytes."""
 
     name: str
-    operations: float
+    bf16: float
+    fp32: float
     overhead: float
     watts: float
     memory: int
 
 
-# Memory and power are NVIDIA's data sheet; a third of its 989 dense bf16 TFLOP/s and 50 ms a step are assumptions, no measurements.
-H200 = Device("NVIDIA H200", operations=3.3e14, overhead=0.05, watts=700, memory=141_000_000_000)
+# Memory and power are NVIDIA's data sheet; a third of its 989 and 67 TFLOP/s (dense bf16, and float32) and 50 ms are assumptions, no measurements.
+H200 = Device("NVIDIA H200", bf16=3.3e14, fp32=2.2e13, overhead=0.05, watts=700, memory=141_000_000_000)
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,9 @@ def estimate(
     steps = math.ceil(rows * config.epochs / (config.batch_size * config.accumulation))
     step: float | None = None  # seconds of one batch
     if device is not None:
-        work = (
-            config.batch_size
-            * shape.operations(tokens_per_row)
-            * (4 / 3 if config.gradient_checkpointing else 1)
-        )
-        step = device.overhead + work / device.operations
+        again = 4 / 3 if config.gradient_checkpointing else 1  # forward twice
+        work = config.batch_size * shape.operations(tokens_per_row) * again
+        step = device.overhead + work / (device.bf16 if half else device.fp32)
     elif nli is not None and fits is not False:
         step = _trial(nli, config, tokens=round(tokens_per_row), half=half)
     # An evaluation goes forward only: a third of the work.

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from accelerate import Accelerator
 
-from xlmkit.checkpoint import NLIModel
+from xlmkit.checkpoint import NLIModel, start
 from xlmkit.checkpoint.source import locate
-from xlmkit.checkpoint.starting import start
 from xlmkit.notices import say
 from xlmkit.pairs import sentence_columns
 from xlmkit.training import data, judging, result, states
 from xlmkit.training.config import COLLAPSES, FULL_SIZE, TrainingConfig
 from xlmkit.training.energy import check_country
-from xlmkit.training.estimate import estimate, is_half
-from xlmkit.training.loop import Training
+from xlmkit.training.estimate import estimate
+from xlmkit.training.loop import STATES, Diverged, Training
 from xlmkit.training.result import Finetuned
 
 
@@ -49,28 +51,31 @@ def finetune(config: TrainingConfig) -> Finetuned:
     sentences = len(sentence_columns(train))
     nli = start(config.model, labels, sentences=sentences, device=accelerator.device, seed=config.seed)
     made_of = result.identity(nli, config, processes=accelerator.num_processes)
-    if accelerator.is_main_process:
-        result.claim(folder, made_of)
+    result.compare(folder, made_of)
     if result.is_finished(folder):
-        states.remove(folder / "states")
-        say(f"{str(folder)!r} is finished: nothing was trained; remedy: another `out` to train again")
+        states.remove(folder / STATES)
+        say(
+            f"{os.fspath(folder)!r} is finished, so nothing was trained; remedy: another `out` to train again"
+        )
         return result.read(folder)
     _warn(nli, config)
-    for name, frame in (("train", train), ("dev", dev)):
-        data.check_languages(nli, frame, name)
+    data.check_languages(nli, train, "train")
+    data.check_languages(nli, dev, "dev")
+    data.check_selection(dev, config.select_on)
     result.check_disk(folder, nli, config.stored)
-    learnt = data.encoded(nli, train, config, name="train", soft=True)
-    judged = data.encoded(nli, dev, config, name="dev", soft=False)
+    learnt = data.encoded(nli, train, config, name="train")
+    judged = data.encoded(nli, dev, config, name="dev")
     del train, dev
-    judging.check_selection(judged, config.select_on)
-    half = is_half(config, cuda=accelerator.device.type == "cuda")
     if accelerator.is_main_process:
         say(_estimate(nli, config, learnt, judged))
-    training = Training(nli, learnt, judged, config, half=half, accelerator=accelerator)
-    training.run()
-    if accelerator.is_main_process:
+    with result.claim(folder, made_of) if accelerator.is_main_process else nullcontext():
+        training = Training(nli, learnt, judged, config, accelerator=accelerator)
+        try:
+            training.run()
+        except Diverged as error:
+            raise ValueError(_kept(folder, training, made_of, error)) from error
         _finish(folder, training, made_of)
-    accelerator.wait_for_everyone()
+        accelerator.wait_for_everyone()
     return result.read(folder)
 
 
@@ -116,39 +121,64 @@ def _warn(nli: NLIModel, config: TrainingConfig) -> None:
 
 
 def _estimate(nli: NLIModel, config: TrainingConfig, train: data.Examples, dev: data.Examples) -> str:
+    """What the run will take, and how many rows are cut."""
     found = estimate(
         nli,
         config,
         tokens_per_row=float(train.lengths.mean()),
         rows=len(train),
-        longest=int(train.lengths.max()),
+        longest=train.longest,
         dev_rows=len(dev),
     )
-    return found.text
+    cut = f" {train.truncated} of {len(train)} training rows are longer than {config.max_tokens} tokens and are cut."
+    return found.text + (cut if train.truncated else "")
 
 
-def _finish(folder: Path, training: Training, made_of: dict[str, object]) -> None:
+def _finish(folder: Path, training: Training, made_of: Mapping[str, Any]) -> None:
     """Write the best weights as the result, then remove the states."""
-    nli, config, progress = training.nli, training.config, training.progress
-    state = states.latest(training.root)
-    best = None if state is None else states.best_weights(state)
-    assert best is not None, "a run ends with an evaluation"
-    nli.network.load_state_dict(best)
-    found = judging.by_language(progress)
+    config, counts = training.config, training.take_best()
+    content = _content(training, made_of, judging.by_language(training.progress, counts))
+    if training.accelerator.is_main_process:
+        result.write(folder, training.nli, locate(config.model).folder, content, stored=config.stored)
+        states.remove(training.root)
+
+
+def _kept(folder: Path, training: Training, made_of: Mapping[str, Any], error: Diverged) -> str:
+    """Write the last good weights into a folder of their own, and say so."""
+    progress, kept = training.progress, folder / "last-good"
+    found = None
+    what = f"the weights after step {progress.step}"
+    if progress.best is not None:
+        found = judging.by_language(progress, training.take_best())
+        best = progress.evaluations[progress.best]
+        what = f"the best weights so far (step {best['step']}, dev {training.config.select_on} {100 * best['accuracy']:.1f} %)"
+    if training.accelerator.is_main_process:
+        content = _content(training, made_of, found) | {"stopped": str(error)}
+        source = locate(training.config.model).folder
+        result.write(kept, training.nli, source, content, stored=training.config.stored)
+    return f"{error}; {what} are kept in {os.fspath(kept)!r}"
+
+
+def _content(training: Training, made_of: Mapping[str, Any], found: pd.DataFrame | None) -> dict[str, Any]:
+    """The content of `xlmkit.json`."""
+    progress = training.progress
     figures = {
-        "selected_step": progress.evaluations[progress.best or 0]["step"],
+        "selected_step": progress.step
+        if progress.best is None
+        else progress.evaluations[progress.best]["step"],
         "steps": progress.step,
         "rows": {
             "train": len(training.train),
             "dev": len(training.dev),
             "truncated": training.train.truncated,
         },
-        "accuracy_by_language": json.loads(found.to_json(orient="records", double_precision=15)),
-        "oracle": "the best accuracy of any evaluation in each language apart: looks at labelled data of that language, so no zero-shot figure",
+        "accuracy_by_language": None
+        if found is None
+        else json.loads(found.to_json(orient="records", double_precision=15)),
+        "oracle": "the best accuracy of any evaluation in each language apart: it looks at labelled data of that language, so it is no "
+        "zero-shot figure",
         "energy": progress.energy,
         "hours": (progress.energy or {}).get("seconds", 0.0) / 3600,
         "resumed": progress.resumed,
     }
-    content = result.kit_file(nli, config, made_of, figures)
-    result.write(folder, nli, locate(config.model).folder, content, stored=config.stored)
-    states.remove(training.root)
+    return result.kit_file(training.nli, training.config, made_of, figures)

@@ -16,27 +16,16 @@ from accelerate import Accelerator
 from xlmkit import inference
 from xlmkit.checkpoint import NLIModel
 from xlmkit.metrics import wilson
-from xlmkit.training.data import Examples
+from xlmkit.training.data import ALL, Examples
 from xlmkit.training.states import Progress
 
-ALL = "all"
+Counts = dict[str, tuple[int, int]]
+"""Language -> right answers and rows."""
 CHUNK = 4096  # rows padded together; sorted by length, so that little of it is padding
 
 
-def check_selection(dev: Examples, select_on: str) -> None:
-    """Refuse a selection by a language that dev does not have."""
-    there = sorted(set(dev.languages))
-    if select_on != ALL and select_on not in there:
-        raise ValueError(
-            f"`select_on` must be a language of dev or {ALL!r}; got {select_on!r}, and dev has {', '.join(there)}; remedy: add rows of dev in "
-            f"{select_on!r}, or name one of these"
-        )
-
-
-def correct(
-    nli: NLIModel, dev: Examples, *, dtype: torch.dtype, accelerator: Accelerator
-) -> dict[str, tuple[int, int]]:
-    """Language -> rights and rows, each process judging its share; computed as `predict` does."""
+def correct(nli: NLIModel, dev: Examples, *, dtype: torch.dtype, accelerator: Accelerator) -> Counts:
+    """Right answers by language, computed as `predict` does; each process judges its share."""
     judge = replace(nli, dtype=dtype)  # makes its own network where `dtype` is not that of the weights
     order = np.argsort(dev.lengths, kind="stable")[accelerator.process_index :: accelerator.num_processes]
     codes, places = np.unique(dev.languages.astype(str), return_inverse=True)
@@ -50,21 +39,19 @@ def correct(
     return {code: (int(right), int(n)) for code, right, n in zip(codes, total, sizes, strict=True)}
 
 
-def accuracy(counts: dict[str, tuple[int, int]], language: str) -> float:
+def accuracy(counts: Counts, language: str) -> float:
     """In [0, 1], of one language or of "all" rows."""
     chosen = list(counts.values()) if language == ALL else [counts[language]]
     return sum(right for right, _ in chosen) / sum(n for _, n in chosen)
 
 
-def by_language(progress: Progress) -> pd.DataFrame:
-    """Dev accuracy of the selected weights, and of the oracle.
+def by_language(progress: Progress, chosen: Counts) -> pd.DataFrame:
+    """Dev accuracy of the selected weights, whose rights and rows are `chosen`, and of the oracle.
 
     Returns
     -------
     One row a language, then "all" rows: `language`, `n`, `accuracy` with Wilson's 95 % interval `low`, `high`, `oracle` (the best accuracy of
     any evaluation in that language; of "all" the accuracy of choosing for each language apart) and `oracle_step`, its optimiser step."""
-    assert progress.best is not None
-    chosen = _counts(progress.evaluations[progress.best])
     rows: list[dict[str, Any]] = []
     for language, (right, n) in chosen.items():
         best = max(progress.evaluations, key=lambda found: _counts(found)[language][0])  # the first of equals
@@ -86,5 +73,5 @@ def _row(language: str, right: int, n: int, oracle: int) -> dict[str, Any]:
     }
 
 
-def _counts(evaluation: dict[str, Any]) -> dict[str, tuple[int, int]]:
+def _counts(evaluation: dict[str, Any]) -> Counts:
     return {language: (right, n) for language, (right, n) in evaluation["correct"].items()}

@@ -26,11 +26,17 @@ from xlmkit.training import judging, states
 from xlmkit.training.config import TrainingConfig
 from xlmkit.training.data import Examples
 from xlmkit.training.energy import Energy, Meter
+from xlmkit.training.estimate import is_half
 from xlmkit.training.log import Log
 from xlmkit.training.order import shares, steps_in_epoch, steps_of_epoch
 from xlmkit.training.states import Progress
 
+STATES = "states"  # the folder of states in that of the run
 LOGGED = 10  # steps between two lines of the log
+
+
+class Diverged(ValueError):
+    """The loss or a gradient is no longer a number; the weights are those before that step."""
 
 
 class Learner(nn.Module):
@@ -57,12 +63,12 @@ class Training:
         dev: Examples,
         config: TrainingConfig,
         *,
-        half: bool,
         accelerator: Accelerator,
     ) -> None:
         self.nli, self.train, self.dev, self.config = nli, train, dev, config
-        self.half, self.accelerator = half, accelerator
-        self.root = Path(config.out) / "states"
+        self.accelerator = accelerator
+        self.half = is_half(config, cuda=accelerator.device.type == "cuda")
+        self.root = Path(config.out) / STATES
         network = nli.network.requires_grad_(True)
         learner = Learner(network, dropout=config.dropout, recompute=config.gradient_checkpointing)
         self.learner: Any = accelerator.prepare_model(learner)
@@ -78,7 +84,7 @@ class Training:
 
         Raises
         ------
-        ValueError : if the loss, or a gradient, is no longer a number.
+        Diverged : if the loss, or a gradient, is no longer a number.
         MemoryError : if a batch does not fit.
         OSError : if a state cannot be written."""
         progress, config, main = self.progress, self.config, self.accelerator.is_main_process
@@ -125,6 +131,16 @@ class Training:
                     states.save(self.root, self.nli.network, self.optimiser, progress, is_best=better)
                     saved = time.perf_counter()
         self.accelerator.wait_for_everyone()
+
+    def take_best(self) -> judging.Counts:
+        """Give the network the best weights, rounded as they will be stored; their right answers by language."""
+        best = states.best_weights(states.latest(self.root))
+        stored = getattr(torch, self.config.stored)
+        self.nli.network.load_state_dict({name: value.to(stored).float() for name, value in best.items()})
+        if stored != torch.float32:
+            return self._judge()
+        assert self.progress.best is not None
+        return self.progress.evaluations[self.progress.best]["correct"]
 
     def _steps_left(self) -> Iterator[np.ndarray]:
         """The rows of every step from where the run stands."""
@@ -195,9 +211,7 @@ class Training:
 
     def _evaluate(self, log: Log, seconds: float) -> bool:
         """Judge the weights on dev; whether they are the best so far."""
-        progress = self.progress
-        dtype = torch.bfloat16 if self.half else torch.float32
-        counts = judging.correct(self.nli, self.dev, dtype=dtype, accelerator=self.accelerator)
+        progress, counts = self.progress, self._judge()
         score = judging.accuracy(counts, self.config.select_on)
         found = {"step": progress.step, "rows": progress.rows, "accuracy": score, "correct": counts}
         better = progress.best is None or score > progress.evaluations[progress.best]["accuracy"]
@@ -213,6 +227,10 @@ class Training:
             seconds=seconds,
         )
         return better
+
+    def _judge(self) -> judging.Counts:
+        dtype = torch.bfloat16 if self.half else torch.float32
+        return judging.correct(self.nli, self.dev, dtype=dtype, accelerator=self.accelerator)
 
     def _shown(self) -> dict[str, str]:
         """What the bar says of dev."""
@@ -257,12 +275,10 @@ def _seed(seed: int, step: int, process: int) -> int:
     return int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _diverged(
-    loss: float, norm: float, progress: Progress, rate: float, config: TrainingConfig
-) -> ValueError:
+def _diverged(loss: float, norm: float, progress: Progress, rate: float, config: TrainingConfig) -> Diverged:
     what = f"the loss became {loss!r}" if not np.isfinite(loss) else f"the gradients became {norm!r}"
     other = " or precision='fp32'" if config.precision != "fp32" else ""
-    return ValueError(
+    return Diverged(
         f"{what} in step {progress.step + 1} (after {progress.rows} rows, at a learning rate of {rate!r}), so the run was stopped before the "
         f"weights were touched; remedy: lower `learning_rate` (to {config.learning_rate / 5:.1g}, say), or try `max_gradient_norm=1.0`{other}, "
         "with another `out`"

@@ -15,7 +15,7 @@ POOL = (
 
 
 def steps_of_epoch(lengths: np.ndarray, rows_a_step: int, *, seed: int, epoch: int) -> list[np.ndarray]:
-    """The rows of each step of one pass; every row once, no step larger than `rows_a_step`, sizes equal but for one row.
+    """The rows of each step of one pass: every row once, `rows_a_step` at a time, and in one of the steps those that are left over.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def steps_of_epoch(lengths: np.ndarray, rows_a_step: int, *, seed: int, epoch: i
     order = chance.permutation(len(lengths))
     pools = np.array_split(order, math.ceil(len(order) / (POOL * rows_a_step)))
     order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
-    steps = np.array_split(order, steps_in_epoch(len(lengths), rows_a_step))
-    return [steps[number] for number in chance.permutation(len(steps))]
+    steps = chance.permutation(steps_in_epoch(len(lengths), rows_a_step))
+    return [order[number * rows_a_step : (number + 1) * rows_a_step] for number in steps]
 
 
 def steps_in_epoch(rows: int, rows_a_step: int) -> int:

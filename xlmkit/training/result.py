@@ -4,13 +4,15 @@ The folder is not a model until its weights are there, and they come last: a run
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,17 +95,38 @@ def check_folder(folder: Path) -> None:
         ) from error
 
 
-def claim(folder: Path, found: Mapping[str, Any]) -> None:
-    """Make this folder the run's own, or see that it is.
+@contextmanager
+def claim(folder: Path, found: Mapping[str, Any]) -> Iterator[None]:
+    """Make this folder the run's own, and keep other processes from it while the block runs, or until this one is killed.
 
     Raises
     ------
-    ValueError : if a run with other settings or data has it; they are named."""
+    BlockingIOError : if another process trains in it."""
     path = folder / RUN
     if not path.exists():
-        states.write_safely(path.with_suffix(".tmp"), json.dumps(dict(found), indent=1, ensure_ascii=False))
-        path.with_suffix(".tmp").replace(path)
+        making = path.with_suffix(".tmp")
+        states.write_safely(making, json.dumps(dict(found), indent=1, ensure_ascii=False))
+        making.replace(path)
         states.sync(folder)
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                error.errno,
+                f"another process trains in {os.fspath(folder)!r} right now; remedy: wait for it, or another `out`",
+            ) from error
+        yield
+
+
+def compare(folder: Path, found: Mapping[str, Any]) -> None:
+    """Refuse a folder that another run has.
+
+    Raises
+    ------
+    ValueError : if that run has other settings, data or weights to start from; they are named."""
+    path = folder / RUN
+    if not path.exists():
         return
     there = json.loads(path.read_text(encoding="utf-8"))
     here = json.loads(json.dumps(dict(found)))

@@ -82,6 +82,7 @@ def save(
         write_safely(folder / _PROGRESS, json.dumps(asdict(progress)))
         sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
         sync(folder)
+        sync(root)
         write_safely(folder / MARKER, json.dumps(sizes))
         sync(folder)
     for other in root.iterdir():
@@ -105,9 +106,10 @@ def read(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> 
     return Progress(**json.loads((folder / _PROGRESS).read_text(encoding="utf-8")))
 
 
-def best_weights(folder: Path) -> dict[str, torch.Tensor] | None:
-    """The best weights up to the state in `folder`; None where nothing had been evaluated yet."""
-    return load_file(folder / _BEST) if (folder / _BEST).exists() else None
+def best_weights(folder: Path | None) -> dict[str, torch.Tensor]:
+    """The best weights up to the state in `folder`, which must have been evaluated."""
+    assert folder is not None, "an evaluation is saved with its state"
+    return load_file(folder / _BEST)
 
 
 def remove(root: Path) -> None:
