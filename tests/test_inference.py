@@ -84,6 +84,19 @@ def test_logits_do_not_depend_on_the_batches(nli, pairs, budget):
     )
 
 
+@pytest.mark.parametrize("budget", [20, 60, 100])
+def test_no_batch_is_padded_beyond_the_budget_but_one_of_a_single_pair(nli, pairs, monkeypatch, budget):
+    shapes = []
+    real = forward.logits
+    monkeypatch.setattr(
+        forward, "logits", lambda nli, batch: shapes.append(tuple(batch.input_ids.shape)) or real(nli, batch)
+    )
+    predict(nli, pairs, batch_tokens=budget, progress=False)
+    assert sum(rows for rows, _ in shapes) == len(pairs)
+    assert all(rows * width <= budget or rows == 1 for rows, width in shapes)
+    assert (len(shapes) < len(pairs)) == (budget > 20)
+
+
 def test_chunks_are_put_together_in_order(nli, pairs, monkeypatch):
     whole = predict(nli, pairs, progress=False)
     monkeypatch.setattr(inference, "CHUNK", 2)
@@ -115,6 +128,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(nli, pairs, monkeypatch, err
         found = predict(nli, pairs, progress=False)
     pd.testing.assert_frame_equal(found, whole, rtol=1e-5)
     assert sizes[0] == 5
+    assert max(sizes[1:]) == 3
     assert sizes.count(1) == 5
 
 
@@ -235,6 +249,12 @@ def test_zero_shot_classification_is_the_entailment_of_its_hypotheses(nli, multi
             found.loc[row, [f"p_{label}" for label in labels]].to_numpy(dtype=float), expected, atol=1e-5
         )
         assert found.loc[row, "label"] == labels[int(expected.argmax())]
+
+
+def test_no_texts_are_classified_into_no_rows_with_all_columns(nli):
+    found = classify(nli, [], ["dog", "cat"], "en", progress=False)
+    assert found.columns.tolist() == ["text", "language", "label", "p_dog", "p_cat"]
+    assert len(found) == 0
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,7 @@ def predict(
     found, truncated = _logits_of_frame(nli, frame, batch_tokens, max_tokens, progress)
     probabilities = _softmax(found)
     result = frame.copy()
-    result["label"] = (
-        np.array(nli.labels, dtype=object)[found.argmax(1)] if len(frame) else np.array([], dtype=object)
-    )
+    result["label"] = np.array(nli.labels, dtype=object)[found.argmax(1)]
     for column, label in enumerate(nli.labels):
         result[f"p_{label}"] = probabilities[:, column]
     result["truncated"] = truncated
@@ -163,7 +161,7 @@ def classify(
     else:
         chances = _softmax(entailment.reshape(len(texts), len(labels)))
     result = pd.DataFrame({"text": texts, "language": languages})
-    result["label"] = np.array(labels, dtype=object)[chances.argmax(1)] if texts else []
+    result["label"] = np.array(labels, dtype=object)[chances.argmax(1)]
     for column, label in enumerate(labels):
         result[f"p_{label}"] = chances[:, column]
     if not nli.trained:
@@ -183,7 +181,7 @@ def _logits_of_frame(
     nli: NLIModel, frame: pd.DataFrame, batch_tokens: int | None, max_tokens: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, labels) float32 logits and (N,) truncated of a checked frame."""
-    found = np.empty((len(frame), len(nli.labels)), dtype=np.float32)
+    found = np.full((len(frame), len(nli.labels)), np.nan, dtype=np.float32)
     truncated = np.zeros(len(frame), dtype=bool)
     with tqdm(total=len(frame), desc="predict", unit="pair", disable=not progress) as bar:
         for start in range(0, len(frame), CHUNK):
@@ -196,7 +194,7 @@ def _logits_of_frame(
 
 def _in_batches(nli: NLIModel, encoding: Encoding, budget: int, bar: tqdm | None) -> np.ndarray:
     """(N, labels) logits in `nli.dtype`."""
-    found = np.empty((len(encoding), len(nli.labels)), dtype=np.float32)
+    found = np.full((len(encoding), len(nli.labels)), np.nan, dtype=np.float32)
     waiting = list(_batches(encoding.lengths, budget))[::-1]
     while waiting:
         rows = waiting.pop()
