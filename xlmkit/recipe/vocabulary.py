@@ -1,11 +1,10 @@
-"""The stand-in's own byte-pair vocabulary, in XLM's form, learnt over the kit's words with the same say for all 15 languages.
+"""The model's own byte-pair vocabulary, in XLM's form, learnt over the kit's words with the same say for all 15 languages.
 
 Byte-pair encoding: Sennrich et al. 2016, arXiv:1508.07909; computed by Rust `tokenizers`."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,18 +14,17 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import BpeTrainer
 
 SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
-BUDGET = 600_000  # words of each language that are counted; fewer are weighed up to it
+BUDGET = 500_000  # words to which each language is weighed
+ENGLISH = 2  # times as many: the teacher's labels come from it, and most readers
 LETTERS = 2600  # most of them Chinese; rarer ones become unknown
-
-Sentences = Sequence[Sequence[str]]
 
 
 def learn(
-    sentences: Mapping[str, Sentences], *, size: int, least: int = 5
+    counts: Mapping[str, Mapping[str, float]], *, size: int, least: int = 5
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """A vocabulary of at most `size` pieces (met `least` times or more), and its merges, best first.
 
-    `sentences` are words by language, those to be counted first in front."""
+    `counts` says by language how often each word was met."""
     model = Tokenizer(BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
     model.pre_tokenizer = WhitespaceSplit()
     trainer = BpeTrainer(
@@ -37,23 +35,20 @@ def learn(
         end_of_word_suffix="</w>",
         show_progress=False,
     )
-    model.train_from_iterator(_weighed(sentences), trainer)
+    model.train_from_iterator(_weighed(counts), trainer)
     tables = json.loads(model.to_str())["model"]
     return tables["vocab"], [(left, right) for left, right in tables["merges"]]
 
 
-def _weighed(sentences: Mapping[str, Sentences]) -> Iterator[str]:
-    """Every word as often as it would stand among `BUDGET` words of its language."""
-    for own in sentences.values():
-        counts: Counter[str] = Counter()
-        for words in own:
-            counts.update(words)
-            if counts.total() >= BUDGET:
-                break
-        weight = BUDGET / max(counts.total(), 1)
-        for word, count in counts.items():
-            for start in range(0, round(count * weight), 1000):
-                yield " ".join([word] * min(1000, round(count * weight) - start))
+def _weighed(counts: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Every word as often as it would stand among its language's share of words."""
+    for code, own in counts.items():
+        budget = BUDGET * (ENGLISH if code == "en" else 1)
+        weight = budget / max(sum(own.values()), 1)
+        for word, count in own.items():
+            times = round(count * weight)
+            for start in range(0, times, 1000):
+                yield " ".join([word] * min(1000, times - start))
 
 
 def write(folder: Path, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> None:

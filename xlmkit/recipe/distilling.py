@@ -1,0 +1,186 @@
+"""Distillation: the model learns to make of every stretch of text what its teacher makes of it, and of every pair the teacher's answer.
+
+States of four layers are compared unit by unit (as in TinyBERT, Jiao et al. 2020, arXiv:1909.10351, but across two tokenisations); answers by the
+Kullback-Leibler divergence (Hinton et al. 2015), and against the label where there is one. Tokens are dropped to the zero vector, which is the
+padding's: so the baseline of attributions is an input that the model knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from xlmkit import forward
+from xlmkit.checkpoint import NLIModel
+from xlmkit.pieces import EOS, PAD
+from xlmkit.recipe import versions, views
+from xlmkit.recipe.beginning import KEPT
+from xlmkit.recipe.encoder import Encoder
+from xlmkit.recipe.inputs import Inputs
+from xlmkit.recipe.versions import Pair
+from xlmkit.recipe.views import Views
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rates are peaks, reached after `warmup` (a share of `tokens`, which are ours) and then falling in a line.
+
+    States weigh fully up to `settled`, then less and less, since in the end the answers count."""
+
+    tokens: int = 6_500_000
+    batch_tokens: int = 4000
+    rate: float = 2e-4
+    embedding_rate: float = 1e-3
+    decay: float = 0.01
+    dropout: float = 0.05
+    dropped: float = 0.05
+    smoothing: float = 0.05
+    warmup: float = 0.02
+    settled: float = 0.55
+    labelled: float = 0.72
+
+
+class Scales:
+    """Each layer's standard deviation by dimension, a running mean: what a difference in states is measured in."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, torch.Tensor] = {}
+
+    def update(self, layer: int, states: torch.Tensor) -> torch.Tensor:
+        """(units, H) -> (H,)."""
+        new = states.std(0)
+        self._found[layer] = new if layer not in self._found else 0.99 * self._found[layer] + 0.01 * new
+        return self._found[layer].clamp(min=0.02)
+
+
+def distil(
+    nli: NLIModel,
+    teacher: Encoder,
+    inputs: Inputs,
+    *,
+    plan: Plan,
+    seed: int,
+    progress: bool = True,
+) -> None:
+    """Train `nli.network` in place."""
+    network = nli.network.requires_grad_(True)
+    teaching = teacher.network.to(torch.bfloat16)
+    words = [network.transformer.embeddings.weight, network.transformer.lang_embeddings.weight]
+    chosen = {id(weight) for weight in words}
+    body = [weight for weight in network.parameters() if id(weight) not in chosen]
+    groups = [{"params": body, "weight_decay": plan.decay}, {"params": words, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+    chance = np.random.default_rng(seed)
+    scales, seen = Scales(), 0
+    with (
+        torch.random.fork_rng(devices=[]),
+        tqdm(total=plan.tokens, unit="token", unit_scale=True, disable=not progress) as bar,
+    ):
+        torch.manual_seed(seed)  # of dropout
+        for batch in views.batches(
+            _mixed(inputs, plan, chance), nli, teacher.tokenizer, tokens=plan.batch_tokens, chance=chance
+        ):
+            share = seen / plan.tokens
+            if share >= 1:
+                break
+            for group, peak in zip(optimiser.param_groups, (plan.rate, plan.embedding_rate), strict=True):
+                group["lr"] = peak * min(1.0, share / plan.warmup) * max(0.02, 1 - share)
+            optimiser.zero_grad(set_to_none=True)
+            loss = _loss(nli, teaching, batch, scales, plan, share)
+            loss.backward()
+            network.transformer.embeddings.weight.grad[PAD] = 0
+            for weights in (body, words):
+                torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimiser.step()
+            seen += int(batch.ours.attention_mask.sum())
+            bar.update(seen - bar.n)
+            bar.set_postfix(loss=f"{loss.item():.2f}")
+    network.requires_grad_(False)
+
+
+def _mixed(inputs: Inputs, plan: Plan, chance: np.random.Generator) -> Iterator[Pair]:
+    labelled, unlabelled = versions.labelled(inputs, chance), versions.unlabelled(inputs, chance)
+    while True:
+        yield next(labelled if chance.random() < plan.labelled else unlabelled)
+
+
+def _loss(
+    nli: NLIModel, teaching: torch.nn.Module, batch: Views, scales: Scales, plan: Plan, share: float
+) -> torch.Tensor:
+    with torch.no_grad():
+        theirs = forward.states(teaching, batch.their_ids, None, batch.their_mask)
+        wanted = _answers(teaching, theirs[-1], batch.their_mask)  # (B, labels)
+    ours = batch.ours
+    dropped = (torch.rand(ours.input_ids.shape) < plan.dropped) & (ours.input_ids != EOS)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = forward.states(
+            nli.network,
+            ours.input_ids.masked_fill(dropped, PAD),
+            ours.langs,
+            ours.attention_mask,
+            dropout=plan.dropout,
+        )
+    answers = _answers(nli.network, found[-1], ours.attention_mask)
+    labelled = batch.labels >= 0
+    divergence = F.kl_div(answers.log_softmax(1), wanted.softmax(1), reduction="batchmean")
+    loss = 2.0 * divergence
+    if labelled.any():
+        loss = loss + F.cross_entropy(
+            answers[labelled], batch.labels[labelled], label_smoothing=plan.smoothing
+        )
+    weight = 1.0 if share < plan.settled else max(0.1, 1 - (share - plan.settled) / 0.3)
+    return loss + weight * 0.5 * _difference(found, theirs, batch, scales)
+
+
+def _answers(network: torch.nn.Module, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(R, H) -> (B, labels) float32 logits, from each pair's first token."""
+    first = mask.sum(1).cumsum(0) - mask.sum(1)
+    return network.sequence_summary.summary(
+        states[first].to(network.sequence_summary.summary.weight.dtype)
+    ).float()
+
+
+def _difference(
+    found: list[torch.Tensor], theirs: list[torch.Tensor], batch: Views, scales: Scales
+) -> torch.Tensor:
+    """Mean squared difference of the units' states in four layers, and of the first token's in the last, in standard deviations."""
+    most = 1 + int(max(batch.our_units.max(), batch.their_units.max()))
+    own, own_counts = _places(batch.our_units, batch.ours.attention_mask, most)
+    other, other_counts = _places(batch.their_units, batch.their_mask, most)
+    both = (own_counts > 0) & (other_counts > 0)
+    total = found[0].new_zeros((), dtype=torch.float32)
+    for ours, layer in _compared(len(found) - 1, len(theirs) - 1):
+        wanted = _pool(theirs[layer], other, other_counts)[both]  # (units, H)
+        scale = scales.update(layer, wanted)
+        difference = (_pool(found[ours], own, own_counts)[both] - wanted) / scale
+        total = total + (difference**2).mean()
+    starts = torch.arange(len(batch.labels)) * most  # unit 0 is the first token
+    first = (_pool(found[-1], own, own_counts) - _pool(theirs[-1], other, other_counts))[starts] / scale
+    return total + (first**2).mean()
+
+
+def _compared(ours: int, theirs: int) -> list[tuple[int, int]]:
+    """(our layer, the teacher's layer) whose states should be alike; states after layer n are the n-th."""
+    kept = [layer + 1 for layer in KEPT if layer < theirs]
+    return [
+        (place, kept[place - 1] if place < ours else theirs) for place in sorted({*range(2, ours, 2), ours})
+    ]
+
+
+def _places(units: torch.Tensor, mask: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """For every real token the place of its unit in a table of B x `most`, one past its end where it has none; and tokens a unit."""
+    rows = torch.arange(len(units))[:, None] * most
+    end = len(units) * most
+    flat = torch.where(units >= 0, units + rows, end)[mask.bool()]  # (R,)
+    return flat, torch.bincount(flat, minlength=end + 1)[:end]
+
+
+def _pool(states: torch.Tensor, flat: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(R, H) -> (units, H) float32 means."""
+    sums = states.new_zeros((len(counts) + 1, states.size(1)), dtype=torch.float32)
+    sums = sums.index_add(0, flat, states.float())[:-1]
+    return sums / counts.clamp(min=1)[:, None]

@@ -1,0 +1,104 @@
+"""The last stage: the kit's own fine-tuning, on training rows in mixed languages, with the teacher's probabilities beside the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from xlmkit import forward
+from xlmkit.pairs import read_pairs
+from xlmkit.recipe import encoder, versions, views
+from xlmkit.recipe.encoder import Encoder
+from xlmkit.recipe.inputs import DEV, Inputs
+from xlmkit.recipe.networks import LABELS
+from xlmkit.training import Finetuned, TrainingConfig, finetune
+
+BATCH = 64  # pairs that the teacher answers at once
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of `finetune`; `rows` pairs are shown once each. The first seed makes the model, the others say how much chance matters."""
+
+    rows: int = 20_000
+    batch: int = 64
+    rate: float = 3e-5
+    warmup: float = 0.05
+    smoothing: float = 0.05
+    soft_targets: float = 0.5
+    seeds: tuple[int, ...] = (0, 1)
+
+
+def finish(
+    folder: Path,
+    teacher: Encoder,
+    inputs: Inputs,
+    data: Path,
+    work: Path,
+    *,
+    plan: Plan,
+    seed: int,
+    progress: bool,
+) -> list[Finetuned]:
+    """Fine-tune the model in `folder` once a seed, into work/finished-N; English dev chooses the weights."""
+    rows = list(islice(versions.labelled(inputs, np.random.default_rng(seed + 1)), plan.rows))
+    frame = pd.DataFrame(
+        {
+            "premise": [row.premise for row in rows],
+            "hypothesis": [row.hypothesis for row in rows],
+            "premise_language": [row.premise_language for row in rows],
+            "hypothesis_language": [row.hypothesis_language for row in rows],
+            "gold": [LABELS[row.label] for row in rows],
+        }
+    )
+    answers = _answers(teacher, rows)
+    frame[[f"p_{label}" for label in LABELS]] = answers
+    return [
+        finetune(
+            TrainingConfig(
+                model=folder,
+                train=frame,
+                dev=read_pairs(data / DEV, languages="en"),
+                out=work / f"finished-{number}",
+                learning_rate=plan.rate,
+                batch_size=plan.batch,
+                epochs=1.0,
+                schedule="linear",
+                warmup=plan.warmup,
+                label_smoothing=plan.smoothing,
+                soft_targets=plan.soft_targets,
+                max_gradient_norm=1.0,
+                max_tokens=views.MAX_TOKENS,
+                precision="bf16",
+                weight_decay=0.01,
+                seed=number,
+                progress=progress,
+            )
+        )
+        for number in plan.seeds
+    ]
+
+
+@torch.no_grad()
+def _answers(teacher: Encoder, rows: list[versions.Pair]) -> np.ndarray:
+    """(N, labels) probabilities."""
+    order = np.argsort([len(row.premise) + len(row.hypothesis) for row in rows])
+    network = teacher.network.to(torch.bfloat16)
+    found = np.zeros((len(rows), len(LABELS)))
+    for part in np.array_split(order, -(-len(order) // BATCH)):
+        ids = [
+            views.teacher_ids(
+                *(teacher.tokenizer.encode(text).ids for text in (rows[row].premise, rows[row].hypothesis))
+            )
+            for row in part
+        ]
+        input_ids = views.padded(ids, encoder.PAD)  # (B, S)
+        mask = views.padded([[1] * len(row) for row in ids], 0)
+        logits = forward.training_logits(network, input_ids, torch.zeros_like(input_ids), mask, dropout=0.0)
+        found[part] = logits.softmax(1).numpy()
+    return found

@@ -1,0 +1,85 @@
+"""The teacher: the published encoder, fine-tuned on the training rows in mixed languages. It is used to make the model, and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from xlmkit import forward
+from xlmkit.recipe import encoder, versions, views
+from xlmkit.recipe.encoder import Encoder
+from xlmkit.recipe.inputs import Inputs
+from xlmkit.recipe.versions import Pair
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rates are peaks, reached after `warmup` (a share of the steps) and then falling in a line; `rows` are pairs in all."""
+
+    rows: int = 30_000
+    batch: int = 64
+    rate: float = 6e-5
+    head_rate: float = 6e-4
+    decay: float = 0.01
+    smoothing: float = 0.05
+    dropout: float = 0.1
+    warmup: float = 0.06
+
+
+def teach(found: Encoder, inputs: Inputs, *, plan: Plan, seed: int, progress: bool = True) -> None:
+    """Fine-tune the encoder's network and head, in place; its word embeddings stay, since most pieces are never met."""
+    network = found.network
+    network.requires_grad_(True)
+    network.transformer.embeddings.weight.requires_grad_(False)
+    head = list(network.sequence_summary.parameters())
+    body = [weight for weight in network.transformer.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(
+        [{"params": body, "lr": plan.rate}, {"params": head, "lr": plan.head_rate}], weight_decay=plan.decay
+    )
+    steps = -(-plan.rows // plan.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, slope(steps, plan.warmup))
+    chance = np.random.default_rng(seed)
+    pairs = versions.labelled(inputs, chance)
+    with torch.random.fork_rng(devices=[]), tqdm(total=steps, desc="teacher", disable=not progress) as bar:
+        torch.manual_seed(seed)  # of dropout
+        while bar.n < steps:
+            chunk = sorted(
+                islice(pairs, 40 * plan.batch), key=lambda pair: len(pair.premise) + len(pair.hypothesis)
+            )
+            for number in chance.permutation(40)[: steps - bar.n]:
+                batch = chunk[number * plan.batch : (number + 1) * plan.batch]
+                loss = _loss(found, batch, plan)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(body, 1.0)
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                bar.update()
+                bar.set_postfix(loss=f"{loss.item():.3f}")
+    network.requires_grad_(False)
+
+
+def slope(steps: int, warmup: float) -> Callable[[int], float]:
+    """Step -> share of the peak rate: up in a line over the first `warmup` of the steps, then down to 2 %."""
+    return lambda step: min(1.0, (step + 1) / (warmup * steps)) * max(0.02, 1 - step / steps)
+
+
+def _loss(found: Encoder, batch: list[Pair], plan: Plan) -> torch.Tensor:
+    ids = [
+        views.teacher_ids(*(found.tokenizer.encode(text).ids for text in (pair.premise, pair.hypothesis)))
+        for pair in batch
+    ]
+    input_ids = views.padded(ids, encoder.PAD)  # (B, S)
+    mask = views.padded([[1] * len(row) for row in ids], 0)
+    labels = torch.tensor([pair.label for pair in batch])
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = forward.training_logits(
+            found.network, input_ids, torch.zeros_like(input_ids), mask, dropout=plan.dropout
+        )
+    return F.cross_entropy(logits, labels, label_smoothing=plan.smoothing)
