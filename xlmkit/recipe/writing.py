@@ -140,7 +140,7 @@ ar 50.9, sw 49.9, ur 47.9.
 
 Expected calibration error (10 bins) over all languages {error:.1f} points, worst {worst} with {worst_error:.1f}; a perfectly calibrated model would show about {floor:.1f} at this number of rows.
 
-On every fifth prompt of it, all languages, in percent: {as_fed:.1f} as fed; {hypothesis_only:.1f} with the hypothesis alone; {wrong_language_id:.1f} with another language's id;
+On every eighth prompt of it, all languages, in percent: {as_fed:.1f} as fed; {hypothesis_only:.1f} with the hypothesis alone; {wrong_language_id:.1f} with another language's id;
 {no_language_id:.1f} with none. The last stage with two seeds: {seeds}; they differ by at most {spread:.1f} points in a language.
 
 Storing in fp16, rounded to values that bf16 holds as well, leaves {stored:.2f} % of the labels as they are. Computed in bf16, {equal:.2f} % equal fp32's; where they differ, fp32's best
