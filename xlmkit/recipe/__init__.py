@@ -56,7 +56,7 @@ SMOKE = Plan(
     least=2,
     teaching=teaching.Plan(rows=16, batch=8),
     distilling=distilling.Plan(tokens=2000, batch_tokens=600),
-    finishing=finishing.Plan(rows=16, batch=8),
+    finishing=finishing.Plan(rows=16, unrelated=8, batch=8),
 )
 """The whole path in seconds, on small inputs of any content: proves the path, not a model."""
 

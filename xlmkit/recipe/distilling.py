@@ -31,7 +31,7 @@ class Plan:
 
     States weigh fully up to `settled`, then less and less, since in the end the answers count."""
 
-    tokens: int = 6_500_000
+    tokens: int = 3_000_000
     batch_tokens: int = 4000
     rate: float = 2e-4
     embedding_rate: float = 1e-3

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,20 @@ from xlmkit.recipe import encoder, versions, views
 from xlmkit.recipe.encoder import Encoder
 from xlmkit.recipe.inputs import DEV, Inputs
 from xlmkit.recipe.networks import LABELS
+from xlmkit.recipe.versions import Pair
 from xlmkit.training import Finetuned, TrainingConfig, finetune
 
 BATCH = 64  # pairs that the teacher answers at once
+NEUTRAL = np.eye(len(LABELS))[LABELS.index("neutral")]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of `finetune`; `rows` pairs are shown once each. The first seed makes the model, the others say how much chance matters."""
+    """Settings of `finetune`; `rows` training pairs are shown once each, and `unrelated` ones, whose sentences belong to two items: neutral, which MultiNLI
+    seldom shows. The first seed makes the model, the others say how much chance matters."""
 
-    rows: int = 20_000
+    rows: int = 8_000
+    unrelated: int = 400
     batch: int = 64
     rate: float = 3e-5
     warmup: float = 0.05
@@ -47,6 +51,8 @@ def finish(
 ) -> list[Finetuned]:
     """Fine-tune the model in `folder` once a seed, into work/finished-N; English dev chooses the weights."""
     rows = list(islice(versions.labelled(inputs, np.random.default_rng(seed + 1)), plan.rows))
+    answers = np.concatenate([_answers(teacher, rows), np.tile(NEUTRAL, (plan.unrelated, 1))])
+    rows += [_unrelated(*two) for two in islice(pairwise(rows), plan.unrelated)]
     frame = pd.DataFrame(
         {
             "premise": [row.premise for row in rows],
@@ -56,7 +62,6 @@ def finish(
             "gold": [LABELS[row.label] for row in rows],
         }
     )
-    answers = _answers(teacher, rows)
     frame[[f"p_{label}" for label in LABELS]] = answers
     return [
         finetune(
@@ -84,8 +89,18 @@ def finish(
     ]
 
 
+def _unrelated(one: Pair, other: Pair) -> Pair:
+    """The premise of one item and the hypothesis of another."""
+    return replace(
+        one,
+        hypothesis=other.hypothesis,
+        hypothesis_language=other.hypothesis_language,
+        label=LABELS.index("neutral"),
+    )
+
+
 @torch.no_grad()
-def _answers(teacher: Encoder, rows: list[versions.Pair]) -> np.ndarray:
+def _answers(teacher: Encoder, rows: list[Pair]) -> np.ndarray:
     """(N, labels) probabilities."""
     order = np.argsort([len(row.premise) + len(row.hypothesis) for row in rows])
     network = teacher.network.to(torch.bfloat16)
