@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import shlex
 import socket
 import sys
 import threading
@@ -24,7 +26,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from xlmkit import forward, plots
+from xlmkit import cli, forward, plots
 from xlmkit.training import energy
 from xlmkit.training.config import TrainingConfig
 from xlmkit.training.energy import Energy, Meter
@@ -74,7 +76,9 @@ def test_a_meter_counts_offline_without_files_and_without_a_word(tmp_path, monke
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
-    assert {thread for thread in threading.enumerate() if thread.is_alive()} <= threads
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(60)  # it has been told to end
+        assert not thread.is_alive()
 
 
 def test_carbon_is_energy_times_what_the_country_s_electricity_emits():
@@ -316,6 +320,8 @@ def test_the_real_checkpoint_is_estimated_without_its_weights():
     assert 0 < there.kwh == pytest.approx(there.seconds / 3600 * 0.7)
     assert "NVIDIA H200, not measured" in there.text
     assert there.steps == 24_544  # 392,702 rows by 16, rounded up
+    slower = estimate(XLM15, replace(config, precision="fp32"), tokens_per_row=40, rows=392_702, device=H200)
+    assert slower.seconds > there.seconds
     here = estimate(XLM15, config, tokens_per_row=40, rows=392_702)
     assert (here.seconds, here.kwh, here.fits) == (None, None, None)
     assert "unknown" in here.text
@@ -419,3 +425,14 @@ def test_a_curve_without_evaluation_or_column_is_refused(run):
         plots.learning_curve(frame[frame["event"] == "step"])
     with pytest.raises(ValueError, match="'rows'"):
         plots.learning_curve(frame.drop(columns="rows"))
+
+
+def test_the_notebook_gives_a_command_that_the_command_line_takes():
+    notebook = Path(__file__).parent.parent / "notebooks" / "07_fine_tuning.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells)
+    (command,) = re.findall(r"^```sh\nxlmkit (.*)\n```", prose, re.M)
+    chosen = cli.parser().parse_args(shlex.split(command))
+    assert (chosen.model, chosen.languages) == ("FacebookAI/xlm-mlm-xnli15-1024", ["en"])
+    assert "learning rate 5e-6, batches of 16, no warm-up" in prose
+    assert (settings().learning_rate, settings().batch_size, settings().warmup) == (5e-6, 16, 0.0)

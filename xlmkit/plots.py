@@ -304,7 +304,7 @@ def _need(frame: pd.DataFrame, *columns: str) -> None:
 def _behind(ax: Axes, rows: pd.Series, loss: pd.Series) -> None:
     """The loss of each step on a scale of its own, at the right, behind what is drawn on `ax`."""
     scale = ax.twinx()
-    scale.plot(rows, loss, color="#D55E00", linewidth=0.8, alpha=0.5)
+    scale.plot(rows, loss, color="#D55E00", linewidth=1, alpha=0.7)
     scale.set_ylim(0, None)
     scale.set_ylabel("training loss, nats", color="#B34F00")
     scale.tick_params(axis="y", colors="#B34F00")

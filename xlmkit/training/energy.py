@@ -222,7 +222,7 @@ def _measured(tracker: Any) -> str:
             said.append("powermetrics")
         elif kind == "RAM":
             said.append("memory by its size")
-    return ", ".join(sorted(set(said), key=lambda text: text == "memory by its size")) or NO_READING
+    return ", ".join(sorted(dict.fromkeys(said), key=lambda text: text == "memory by its size")) or NO_READING
 
 
 def _processor() -> str:

@@ -21,21 +21,19 @@ from xlmkit.training.config import TrainingConfig
 
 STEPS = 3  # of a trial, after one that warms up
 PATIENCE = 20.0  # seconds after which a trial ends early
-CUDA_ITSELF = (
-    600_000_000  # bytes for CUDA's context and cuBLAS's working space; a usual figure, not measured here
-)
+# For CUDA's context and the working space of cuBLAS: a usual figure, not measured here.
+CUDA_ITSELF = 600_000_000  # bytes
 # What a layer keeps for the way back, in bytes for each token and unit of width. In float32: its input, q, k, v, the context, both inputs of
 # layer norms, the feed-forward's input, 4 widths before and 4 after its activation, and 4 copies where a batch has padding: 20 numbers. In
 # bf16 the layer norms' inputs stay float32, and each of q, k and v keeps its own copy of the input.
 LAYER = {False: 20 * 4, True: 2 * 4 + (16 + 4) * 2}  # by whether it is bf16
-ENDS = {
-    False: 7 * 4,
-    True: 6 * 4,
-}  # the embeddings, and the last layer, of which only keys and values see all tokens
-MASKS = {"cpu": 8, "cuda": 2}  # dropout's two masks: numbers on a processor, truth values on CUDA
-ATTENTION = (
-    12  # bytes for each head and pair of tokens, where dropout keeps the processor from fused attention
-)
+# The embeddings, and the last layer, of which only keys and values see all tokens.
+ENDS = {False: 7 * 4, True: 6 * 4}
+# Dropout's two masks in a layer: numbers on a processor, truth values on CUDA.
+MASKS = {("cpu", False): 8, ("cpu", True): 4, ("cuda", False): 2, ("cuda", True): 2}
+# Bytes for each head and pair of tokens where attention is not fused, by whether it is bf16 and has dropout, either of which keeps a processor
+# from that: the weights, dropout's mask, and both multiplied.
+ATTENTION = {(False, False): 0, (False, True): 3 * 4, (True, False): 2, (True, True): 3 * 2}
 WORK = 5 * 4  # bytes for each token and unit of width that are alive only while a layer is walked back
 
 
@@ -207,10 +205,10 @@ def _parts(
     """Bytes of weights, gradients, moments and activations."""
     place = "cuda" if cuda else "cpu"
     rows, numbers = config.batch_size, config.batch_size * tokens * shape.width
-    masks = MASKS[place] if config.dropout else 0
+    masks = MASKS[place, half] if config.dropout else 0
     layer = numbers * (LAYER[half] + masks)
-    if config.dropout and not cuda:
-        layer += ATTENTION * rows * shape.heads * tokens**2
+    if not cuda:
+        layer += ATTENTION[half, config.dropout > 0] * rows * shape.heads * tokens**2
     kept = numbers * (ENDS[half] + masks)
     if config.gradient_checkpointing:
         kept += numbers * 4 * (shape.layers - 1) + layer  # each layer's input, and one layer whole
