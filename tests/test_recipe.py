@@ -184,7 +184,7 @@ def test_the_recipe_ends_in_a_folder_that_loads_and_says_what_it_is(
     written = json.loads((out / "xlmkit.json").read_text("utf-8"))
     assert set(written["data"]) == set(inputs.SHA256)
     assert written["figures"]["test.a"][-1]["n"] == len(sample)
-    assert set(written["energy"]) == {"teacher", "distillation", "fine-tuning"}
+    assert set(written["energy"]) == {"teacher", "distillation 1", "fine-tuning"}
     card = (out / "README.md").read_text("utf-8")
     assert "teaching model" in card
     assert "CC BY-NC 4.0" in card
@@ -352,6 +352,23 @@ def test_a_model_with_the_teachers_states_differs_from_it_by_nothing(begun):
     pooled = distilling._pool(states[-1], places_, counts)
     torch.testing.assert_close(pooled[4], states[-1][2:4].mean(0))
     assert not pooled[1].any()
+
+
+def test_a_killed_distillation_goes_on_where_it_stood(begun, tmp_path):
+    _, begun_model = begun
+    network = begun_model.network
+    optimiser = torch.optim.AdamW([network.transformer.lang_embeddings.weight], lr=0.1)
+    scales = distilling.Scales()
+    scales.update(2, torch.arange(6.0).view(3, 2))
+    distilling._keep(tmp_path / "states.pt", network, optimiser, scales, 1234)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    with torch.no_grad():
+        network.transformer.lang_embeddings.weight.add_(1)
+    other = distilling.Scales()
+    assert distilling._resume(tmp_path / "states.pt", network, optimiser, other) == 1234
+    assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
+    assert torch.equal(other.found[2], scales.found[2])
+    assert distilling._resume(tmp_path / "none.pt", network, optimiser, other) == 0
 
 
 def test_the_stages_compare_the_same_depths():

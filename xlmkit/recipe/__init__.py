@@ -42,12 +42,15 @@ SAMPLED = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Size of the vocabulary, and how long each stage learns."""
+    """Size of the vocabulary, and how long each stage learns; distillation starts over with a high rate once (Loshchilov and Hutter 2017)."""
 
     pieces: int = 19_800
     least: int = 5
     teaching: teaching.Plan = field(default_factory=teaching.Plan)
-    distilling: distilling.Plan = field(default_factory=distilling.Plan)
+    distilling: tuple[distilling.Plan, ...] = (
+        distilling.Plan(),
+        distilling.Plan(tokens=7_000_000, rate=1.5e-4, embedding_rate=5e-4, settled=0.4),
+    )
     finishing: finishing.Plan = field(default_factory=finishing.Plan)
 
 
@@ -55,7 +58,7 @@ SMOKE = Plan(
     pieces=3000,
     least=2,
     teaching=teaching.Plan(rows=16, batch=8),
-    distilling=distilling.Plan(tokens=2000, batch_tokens=600),
+    distilling=(distilling.Plan(tokens=2000, batch_tokens=600),),
     finishing=finishing.Plan(rows=16, unrelated=8, batch=8),
 )
 """The whole path in seconds, on small inputs of any content: proves the path, not a model."""
@@ -101,11 +104,17 @@ def make(
     network = beginning.start(teacher, pieces=len(pieces), seed=seed)
     nli = NLIModel.in_memory(network, pieces, networks.LABELS, source="mini-xnli15")
 
-    def distil() -> None:
-        beginning.embed(nli, teacher, _samples(inputs, np.random.default_rng(seed)))
-        distilling.distil(nli, teacher, inputs, plan=plan.distilling, seed=seed, progress=progress)
+    for number, round_plan in enumerate(plan.distilling, start=1):
 
-    spent["distillation"] = _stage(work / "distilled", network, distil)
+        def distil(number: int = number, round_plan: distilling.Plan = round_plan) -> None:
+            if number == 1:
+                beginning.embed(nli, teacher, _samples(inputs, np.random.default_rng(seed)))
+            states = work / f"distilling-{number}.pt"
+            distilling.distil(
+                nli, teacher, inputs, plan=round_plan, seed=seed + number, states=states, progress=progress
+            )
+
+        spent[f"distillation {number}"] = _stage(work / f"distilled-{number}", network, distil)
     writing.write(work / "distilled", nli, tables, inputs.files, seed=seed)
     runs = finishing.finish(
         work / "distilled", teacher, inputs, data, work, plan=plan.finishing, seed=seed, progress=progress

@@ -6,8 +6,10 @@ padding's: so the baseline of attributions is an input that the model knows."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from xlmkit.recipe.encoder import Encoder
 from xlmkit.recipe.inputs import Inputs
 from xlmkit.recipe.versions import Pair
 from xlmkit.recipe.views import Views
+
+SAVED = 300  # seconds between two states that are kept
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,13 @@ class Scales:
     """Each layer's standard deviation by dimension, a running mean: what a difference in states is measured in."""
 
     def __init__(self) -> None:
-        self._found: dict[int, torch.Tensor] = {}
+        self.found: dict[int, torch.Tensor] = {}
 
     def update(self, layer: int, states: torch.Tensor) -> torch.Tensor:
         """(units, H) -> (H,)."""
         new = states.std(0)
-        self._found[layer] = new if layer not in self._found else 0.99 * self._found[layer] + 0.01 * new
-        return self._found[layer].clamp(min=0.02)
+        self.found[layer] = new if layer not in self.found else 0.99 * self.found[layer] + 0.01 * new
+        return self.found[layer].clamp(min=0.02)
 
 
 def distil(
@@ -64,9 +68,12 @@ def distil(
     *,
     plan: Plan,
     seed: int,
+    states: Path,
     progress: bool = True,
 ) -> None:
-    """Train `nli.network` in place."""
+    """Train `nli.network` in place.
+
+    `states` is a file that keeps where training stands, every few minutes: a run that was killed goes on from there, with other pairs by chance."""
     network = nli.network.requires_grad_(True)
     teaching = teacher.network.to(torch.bfloat16)
     words = [network.transformer.embeddings.weight, network.transformer.lang_embeddings.weight]
@@ -74,13 +81,14 @@ def distil(
     body = [weight for weight in network.parameters() if id(weight) not in chosen]
     groups = [{"params": body, "weight_decay": plan.decay}, {"params": words, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    chance = np.random.default_rng(seed)
-    scales, seen = Scales(), 0
+    scales = Scales()
+    seen, saved = _resume(states, network, optimiser, scales), time.monotonic()
+    chance = np.random.default_rng([seed, seen])
     with (
         torch.random.fork_rng(devices=[]),
-        tqdm(total=plan.tokens, unit="token", unit_scale=True, disable=not progress) as bar,
+        tqdm(total=plan.tokens, initial=seen, unit="token", unit_scale=True, disable=not progress) as bar,
     ):
-        torch.manual_seed(seed)  # of dropout
+        torch.manual_seed(seed + seen)  # of dropout
         for batch in views.batches(
             _mixed(inputs, plan, chance), nli, teacher.tokenizer, tokens=plan.batch_tokens, chance=chance
         ):
@@ -99,7 +107,35 @@ def distil(
             seen += int(batch.ours.attention_mask.sum())
             bar.update(seen - bar.n)
             bar.set_postfix(loss=f"{loss.item():.2f}")
+            if time.monotonic() - saved > SAVED:
+                _keep(states, network, optimiser, scales, seen)
+                saved = time.monotonic()
     network.requires_grad_(False)
+
+
+def _keep(
+    file: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, scales: Scales, seen: int
+) -> None:
+    """Where training stands: whole in the file, or the file is the former one."""
+    found = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "scales": scales.found,
+        "seen": seen,
+    }
+    torch.save(found, f"{file}.new")
+    Path(f"{file}.new").replace(file)
+
+
+def _resume(file: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, scales: Scales) -> int:
+    """Put back what `_keep` kept, in place, where there is such a file; gives the tokens that were seen."""
+    if not file.is_file():
+        return 0
+    found = torch.load(file, weights_only=True)
+    network.load_state_dict(found["network"])
+    optimiser.load_state_dict(found["optimiser"])
+    scales.found.update(found["scales"])
+    return found["seen"]
 
 
 def _mixed(inputs: Inputs, plan: Plan, chance: np.random.Generator) -> Iterator[Pair]:
