@@ -51,13 +51,18 @@ def pairs(language: str, count: int, *, skip: int = 0) -> pd.DataFrame:
 
 def texts(language: str, count: int, *, skip: int = 0) -> pd.DataFrame:
     """Single texts with a topic that one word tells."""
-    frame = pairs(language, 3 * (count + skip)).iloc[::3].iloc[skip : skip + count]
-    topic = {noun: f"topic of {WORDS['en'][0][number]}" for number, noun in enumerate(WORDS[language][0])}
-    found = [topic[premise.split()[1]] for premise in frame["premise"]]
-    return pd.DataFrame({"text": frame["premise"].to_list(), "language": language, "gold": found})
+    nouns, verbs, plain, _ = WORDS[language]
+    drawn = itertools.product(verbs, nouns, zip(nouns, WORDS["en"][0], strict=True))
+    rows = [
+        (f"{plain.format(noun, verb)} and {other}", f"topic of {topic}")
+        for verb, other, (noun, topic) in drawn
+    ]
+    frame = pd.DataFrame(rows[skip : skip + count], columns=["text", "gold"])
+    frame.insert(0, "language", language)
+    return frame
 
 
-def settings(model: Path, out: Path, **options: object) -> dict[str, object]:
+def settings(model: Path, out: Path, /, **options: object) -> dict[str, object]:
     """Of a run of 12 steps, with an evaluation every 4."""
     dev = pd.concat([pairs("en", 12, skip=48), pairs("fr", 9, skip=48)], ignore_index=True)
     usual = {
@@ -86,7 +91,7 @@ def unmetered():
     stack.enter_context(
         mock.patch.object(loop, "Meter", lambda country, enabled: Meter(country=country, enabled=False))
     )
-    stack.enter_context(mock.patch.object(finetuning, "_estimate", lambda *given: "no estimate"))
+    stack.enter_context(mock.patch.object(finetuning, "_estimate", return_value="no estimate"))
     return stack
 
 

@@ -137,6 +137,7 @@ def _estimate(nli: NLIModel, config: TrainingConfig, train: data.Examples, dev: 
 def _finish(folder: Path, training: Training, made_of: Mapping[str, Any]) -> None:
     """Write the best weights as the result, then remove the states."""
     config, counts = training.config, training.take_best()
+    training.accelerator.wait_for_everyone()  # all have read the state that is removed
     content = _content(training, made_of, judging.by_language(training.progress, counts))
     if training.accelerator.is_main_process:
         result.write(folder, training.nli, locate(config.model).folder, content, stored=config.stored)

@@ -27,6 +27,7 @@ from xlmkit.training.config import TrainingConfig
 from xlmkit.training.data import Examples
 from xlmkit.training.energy import Energy, Meter
 from xlmkit.training.estimate import is_half
+from xlmkit.training.events import NAME
 from xlmkit.training.log import Log
 from xlmkit.training.order import shares, steps_in_epoch, steps_of_epoch
 from xlmkit.training.states import Progress
@@ -70,6 +71,9 @@ class Training:
         self.half = is_half(config, cuda=accelerator.device.type == "cuda")
         self.root = Path(config.out) / STATES
         network = nli.network.requires_grad_(True)
+        for attention in network.transformer.attentions:
+            # It adds the same to all scores of a query, which softmax does not see: its gradient is rounding, of which Adam would make full steps.
+            attention.k_lin.bias.requires_grad_(False)
         learner = Learner(network, dropout=config.dropout, recompute=config.gradient_checkpointing)
         self.learner: Any = accelerator.prepare_model(learner)
         self.optimiser = _optimiser(network, config)
@@ -78,6 +82,7 @@ class Training:
         found = states.latest(self.root)
         self.progress = Progress() if found is None else states.read(found, network, self.optimiser)
         self.progress.resumed += found is not None
+        self.before = None if self.progress.energy is None else Energy(**self.progress.energy)
 
     def run(self) -> None:
         """Train to the end; the best weights are then in the last state.
@@ -89,46 +94,25 @@ class Training:
         OSError : if a state cannot be written."""
         progress, config, main = self.progress, self.config, self.accelerator.is_main_process
         self.accelerator.wait_for_everyone()  # all have read the state that the first process will replace
-        saved = started = time.perf_counter()
         with (
             Meter(country=config.country, enabled=main) as meter,
-            Log(Path(config.out) / "log.jsonl", keep=progress.log_bytes, enabled=main) as log,
+            Log(Path(config.out) / NAME, keep=progress.log_bytes, enabled=main) as log,
             torch.random.fork_rng(devices=self._cuda()),
-            tqdm(
-                total=round(len(self.train) * config.epochs),
-                initial=progress.rows,
-                unit="row",
-                disable=not (config.progress and main),
-            ) as bar,
+            self._bar(silent=not (config.progress and main)) as bar,
         ):
-            spent = None if progress.energy is None else Energy(**progress.energy)
+            saved = started = time.perf_counter()
             for rows in self._steps_left():
-                rate = learning_rate(progress.step, self.steps, config)
-                loss = self._step(rows, rate)
-                progress.step, progress.rows = progress.step + 1, progress.rows + len(rows)
-                progress.loss, progress.since = progress.loss + loss, progress.since + len(rows)
-                seconds = time.perf_counter() - started + (spent.seconds if spent else 0.0)
+                self._step(rows)
                 bar.update(len(rows))
+                now = time.perf_counter()
+                seconds = now - started + (self.before.seconds if self.before else 0.0)
                 last = progress.step == self.steps
                 if last or progress.step % LOGGED == 0:
-                    mean = progress.loss / progress.since
-                    log.write(
-                        "step",
-                        step=progress.step,
-                        rows=progress.rows,
-                        loss=mean,
-                        learning_rate=rate,
-                        seconds=seconds,
-                    )
-                    progress.loss, progress.since = 0.0, 0
-                    bar.set_postfix(loss=f"{mean:.3f}", **self._shown())
+                    bar.set_postfix(loss=f"{self._note(log, seconds):.3f}", **self._shown())
                 evaluated = last or self._is_due(len(rows))
                 better = evaluated and self._evaluate(log, seconds)
-                if main and (evaluated or time.perf_counter() - saved >= 60 * config.checkpoint_minutes):
-                    found = meter.reading()
-                    progress.energy = asdict(spent + found if spent else found)
-                    progress.log_bytes = log.sync()
-                    states.save(self.root, self.nli.network, self.optimiser, progress, is_best=better)
+                if main and (evaluated or now - saved >= 60 * config.checkpoint_minutes):
+                    self._save(meter, log, is_best=better)
                     saved = time.perf_counter()
         self.accelerator.wait_for_everyone()
 
@@ -151,10 +135,11 @@ class Training:
             begin = max(0, first - epoch * an_epoch)
             yield from order[begin : self.steps - epoch * an_epoch]
 
-    def _step(self, rows: np.ndarray, rate: float) -> float:
-        """One step of the optimiser; gives the loss summed over the rows, in nats."""
-        config, accelerator = self.config, self.accelerator
-        torch.manual_seed(_seed(config.seed, self.progress.step, accelerator.process_index))
+    def _step(self, rows: np.ndarray) -> None:
+        """One step of the optimiser."""
+        config, accelerator, progress = self.config, self.accelerator, self.progress
+        rate = learning_rate(progress.step, self.steps, config)
+        torch.manual_seed(_seed(config.seed, progress.step, accelerator.process_index))
         parts = shares(
             rows,
             accumulation=config.accumulation,
@@ -170,11 +155,12 @@ class Training:
         loss = float(accelerator.reduce(total, "sum"))
         norm = self._gradient_norm()
         if not np.isfinite(norm) or not np.isfinite(loss):
-            raise _diverged(loss / len(rows), norm, self.progress, rate, config)
+            raise _diverged(loss / len(rows), norm, progress, rate, config)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
-        return loss
+        progress.step, progress.rows = progress.step + 1, progress.rows + len(rows)
+        progress.loss, progress.since = progress.loss + loss, progress.since + len(rows)
 
     def _backward(self, part: np.ndarray, rows: int, *, weigh: bool) -> torch.Tensor:
         """Add the gradients of some rows of a step of `rows`; gives their summed loss. What a process computes only to keep step weighs nothing."""
@@ -228,6 +214,28 @@ class Training:
         )
         return better
 
+    def _note(self, log: Log, seconds: float) -> float:
+        """Write the mean loss since the last such line; gives it, in nats."""
+        progress = self.progress
+        mean = progress.loss / progress.since
+        rate = learning_rate(progress.step - 1, self.steps, self.config)
+        log.write(
+            "step", step=progress.step, rows=progress.rows, loss=mean, learning_rate=rate, seconds=seconds
+        )
+        progress.loss, progress.since = 0.0, 0
+        return mean
+
+    def _save(self, meter: Meter, log: Log, *, is_best: bool) -> None:
+        """Bring the state to disk, and with it what the log and the meter say at this moment."""
+        used = meter.reading()
+        self.progress.energy = asdict(self.before + used if self.before else used)
+        self.progress.log_bytes = log.sync()
+        states.save(self.root, self.nli.network, self.optimiser, self.progress, is_best=is_best)
+
+    def _bar(self, *, silent: bool) -> tqdm:
+        total = round(len(self.train) * self.config.epochs)
+        return tqdm(total=total, initial=self.progress.rows, desc="train", unit="row", disable=silent)
+
     def _judge(self) -> judging.Counts:
         dtype = torch.bfloat16 if self.half else torch.float32
         return judging.correct(self.nli, self.dev, dtype=dtype, accelerator=self.accelerator)
@@ -261,7 +269,7 @@ def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
 
 
 def _optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    weights = list(network.parameters())
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in weights if weight.dim() >= 2], "weight_decay": config.weight_decay},
         {"params": [weight for weight in weights if weight.dim() < 2], "weight_decay": 0.0},
