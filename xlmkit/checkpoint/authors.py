@@ -33,11 +33,9 @@ SPECIALS = ("<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number i
 STRAY = 0.01  # share of the pieces of several letters that the merges need not make; 0 of 79,086 in XLM-15
 
 _NEEDED = ("emb_dim", "n_layers", "n_heads", "n_langs", "lang2id", "gelu_activation")
-_SERVED = {
-    "asm": False,
-    "encoder_only": True,
-    "use_memory": False,
-}  # without an entry, a file is from before the option
+# A file without an entry is from before the option.
+_SERVED = {"asm": False, "encoder_only": True, "use_memory": False}
+_WORDS, _OUTPUT = "transformer.embeddings.weight", "pred_layer.proj.weight"
 
 
 class _Skipped:
@@ -89,7 +87,6 @@ def convert(
     params = _params(content, source)
     words = _dictionary(content, source)
     tensors = _tensors(content, source)
-    head = _head(content, source)
     _check_size(tensors, words, source)
     provenance = {
         "file": source.name,
@@ -97,6 +94,7 @@ def convert(
         "codes_sha256": weights.sha256([merges]),
     }
     config = _config(params, tensors, len(words), source)
+    head = _head(content, config.emb_dim, source)
     if head:
         tensors |= head
         settings.name_labels(config, LABELS)
@@ -120,14 +118,11 @@ def convert(
 
 def piece_names(words: Mapping[str, int]) -> dict[str, int]:
     """The authors' dictionary under the names of vocab.json: "x@@" inside a word is "x", "x" at its end is "x</w>"."""
-    return {
-        word
-        if number < len(SPECIALS)
-        else word.removesuffix("@@")
-        if word.endswith("@@")
-        else f"{word}</w>": number
-        for word, number in words.items()
-    }
+
+    def name(word: str) -> str:
+        return word.removesuffix("@@") if word.endswith("@@") else f"{word}</w>"
+
+    return {word if number < len(SPECIALS) else name(word): number for word, number in words.items()}
 
 
 def _codes(source: Path, codes: str | os.PathLike[str] | None) -> Path:
@@ -213,11 +208,7 @@ def _dictionary(content: Mapping[str, Any], source: Path) -> dict[str, int]:
 def _tensors(content: dict[str, Any], source: Path) -> dict[str, torch.Tensor]:
     """The weights under transformers' names; those of several GPUs ("module.") like those of one."""
     table = content.pop("model")  # so that the weights are in memory once
-    if (
-        not isinstance(table, dict)
-        or not table
-        or not all(isinstance(value, torch.Tensor) for value in table.values())
-    ):
+    if not _is_table(table):
         raise ValueError(
             f"`model` in {source.name} must be a table of tensors; remedy: give the file as the authors' code wrote it"
         )
@@ -227,39 +218,31 @@ def _tensors(content: dict[str, Any], source: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def _head(content: Mapping[str, Any], source: Path) -> dict[str, torch.Tensor]:
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(entry, torch.Tensor) for entry in value.values())
+
+
+def _head(content: Mapping[str, Any], width: int, source: Path) -> dict[str, torch.Tensor]:
     """The linear layer of XNLI, alone or behind its dropout ("1."); empty where there is none."""
     table = content.get("proj")
     if table is None:
         return {}
-    found = (
-        {str(name).removeprefix("1."): value for name, value in table.items()}
-        if isinstance(table, dict)
-        else {}
-    )
-    shapes = [
-        tuple(found[key].shape) if isinstance(found.get(key), torch.Tensor) else None
-        for key in ("weight", "bias")
-    ]
-    if (
-        set(found) != {"weight", "bias"}
-        or shapes[0] is None
-        or shapes[0][:1] != (len(LABELS),)
-        or shapes[1] != (len(LABELS),)
-    ):
+    found = {name.removeprefix("1."): value for name, value in table.items()} if _is_table(table) else {}
+    shapes = {name: tuple(value.shape) for name, value in found.items()}
+    expected = {"weight": (len(LABELS), width), "bias": (len(LABELS),)}
+    if shapes != expected:
         raise ValueError(
-            f"the head `proj` of {source.name} is none of XNLI: expected a weight and a bias with {len(LABELS)} rows ({', '.join(LABELS)}), got "
-            f"{sorted(found)} of shapes {shapes}; remedy: give the file without `proj`, and fine-tune it here"
+            f"the head `proj` of {source.name} is none of XNLI: expected tensors of shapes {expected} (rows {', '.join(LABELS)}), got {shapes}; "
+            "remedy: give the file without `proj`, and fine-tune it here"
         )
     return dict(zip(weights.HEADS["nli"], (found["weight"], found["bias"]), strict=True))
 
 
 def _check_size(tensors: Mapping[str, torch.Tensor], words: Mapping[str, int], source: Path) -> None:
-    rows = [len(tensors[name]) for name in ("transformer.embeddings.weight",) if name in tensors]
-    if rows and rows != [len(words)]:
+    if _WORDS in tensors and len(tensors[_WORDS]) != len(words):
         raise ValueError(
-            f"the dictionary of {source.name} does not fit its weights: expected {rows[0]} words (one an embedding), got {len(words)}; remedy: give "
-            "the file as the authors' code wrote it"
+            f"the dictionary of {source.name} does not fit its weights: expected {len(tensors[_WORDS])} words (one an embedding), got "
+            f"{len(words)}; remedy: give the file as the authors' code wrote it"
         )
 
 
@@ -267,9 +250,7 @@ def _config(
     params: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], size: int, source: Path
 ) -> XLMConfig:
     """The network in transformers' words. Sinusoidal positions are in the file like learned ones, and are kept from there."""
-    words, output = (
-        tensors.get(name) for name in ("transformer.embeddings.weight", "pred_layer.proj.weight")
-    )
+    words, output = tensors.get(_WORDS), tensors.get(_OUTPUT)
     positions = tensors.get("transformer.position_embeddings.weight")
     try:
         config = XLMConfig(
@@ -277,9 +258,7 @@ def _config(
             vocab_size=size,
             dropout=params.get("dropout", 0.1),
             attention_dropout=params.get("attention_dropout", 0.1),
-            use_lang_emb=params.get(
-                "use_lang_emb", True
-            ),  # as xlm/model/transformer.py takes it from old files
+            use_lang_emb=params.get("use_lang_emb", True),  # old files lack it, and have the embeddings
             id2lang={number: code for code, number in params["lang2id"].items()},
             max_position_embeddings=512 if positions is None else len(positions),
             tie_word_embeddings=output is None or words is None or torch.equal(words, output),
@@ -303,7 +282,7 @@ def _write_network(place: Path, network: Any) -> None:
     """config.json and model.safetensors, as `save_pretrained` writes them, which shows a bar that cannot be switched off."""
     config, state = network.config, network.state_dict()
     if config.tie_word_embeddings:
-        state.pop("pred_layer.proj.weight", None)
+        state.pop(_OUTPUT, None)
     file = place / "model.safetensors"
     save_file({name: value.contiguous() for name, value in state.items()}, file, metadata={"format": "pt"})
     file.chmod(0o644)  # safetensors writes it for its owner alone
