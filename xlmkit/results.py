@@ -109,9 +109,8 @@ def check_place(path: str | os.PathLike[str]) -> Path:
             f"there is no folder {os.fspath(target.parent)!r}; remedy: make it, or write elsewhere",
         )
     try:
-        with tempfile.TemporaryFile(
-            dir=target.parent
-        ):  # to ask for the right alone would not see a read-only disk
+        # A file is made, and gone again: to ask for the right alone would not see a read-only disk.
+        with tempfile.TemporaryFile(dir=target.parent):
             return target
     except OSError as error:
         raise OSError(error.errno, _unwritten(path, error)) from error
