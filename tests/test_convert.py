@@ -389,6 +389,7 @@ def break_a_weight(content):
         (forget_a_word, "expected 945 words (one an embedding), got 944"),
         (number_twice, "the dictionary of mlm_tiny.pth is damaged"),
         (rename_a_special, "the dictionary of mlm_tiny.pth is damaged"),
+        (put("dico_word2id", {"<s>": None, "</s>": 1}), "the dictionary of mlm_tiny.pth is damaged"),
         (contradict, "the dictionary of mlm_tiny.pth is damaged"),
         (set_parameter("asm", True), "expected `asm` False (got True)"),
         (set_parameter("encoder_only", False), "expected `encoder_only` True (got False)"),
@@ -412,6 +413,7 @@ def break_a_weight(content):
         (put("proj", {"weight": torch.zeros(2, WIDTH), "bias": torch.zeros(2)}), "is none of XNLI"),
         (put("proj", {"weight": torch.zeros(3, WIDTH)}), "is none of XNLI"),
         (put("proj", [1, 2]), "is none of XNLI"),
+        (put("proj", {1: torch.zeros(3, WIDTH)}), "is none of XNLI"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_by_what_is_wrong(save, content, tmp_path, spoil, said):

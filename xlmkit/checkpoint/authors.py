@@ -189,7 +189,8 @@ def _dictionary(content: Mapping[str, Any], source: Path) -> dict[str, int]:
             f"{source.name} has no dictionary: expected `dico_word2id` or `dico_id2word`, got {', '.join(map(repr, content))}; remedy: give "
             "the file as the authors' code wrote it"
         )
-    order = sorted(words, key=lambda word: words[word])
+    typed = all(isinstance(word, str) and type(number) is int for word, number in words.items())
+    order = sorted(words, key=lambda word: words[word]) if typed else []
     whole = [words[word] for word in order] == list(range(len(words)))
     agrees = names is None or names == dict(enumerate(order))
     if (
@@ -219,7 +220,9 @@ def _tensors(content: dict[str, Any], source: Path) -> dict[str, torch.Tensor]:
 
 
 def _is_table(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(entry, torch.Tensor) for entry in value.values())
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(entry, torch.Tensor) for name, entry in value.items()
+    )
 
 
 def _head(content: Mapping[str, Any], width: int, source: Path) -> dict[str, torch.Tensor]:
