@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import math
 import re
+import shutil
 import socket
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 from training_toys import in_process, pairs, settings, texts, unmetered
-from transformers import XLMForSequenceClassification
+from transformers import XLMConfig, XLMForSequenceClassification
 
 import xlmkit
-from xlmkit import cli, forward
+from xlmkit import bundled, cli, forward
 from xlmkit.inference import encode_frame
 from xlmkit.training import TrainingConfig, data, finetune, finetune_seeds, judging, loop, order, states
 from xlmkit.training.loop import learning_rate
@@ -367,6 +370,49 @@ def test_single_texts_with_labels_of_their_own_are_classified(tiny_folder, tmp_p
     encoding = encode_frame(nli, options["dev"], max_tokens=64, spans=False)
     with torch.no_grad():
         assert torch.allclose(forward.logits(nli, encoding), plain(encoding)(network), atol=1e-5)
+
+
+def test_topics_of_sib200_are_learnt_from_a_body_without_a_head(shared, tmp_path):
+    """A body of one layer with random weights and the pieces of the embedded model; one in four texts has the commonest topic."""
+    table = pd.read_csv(shared / "data/parallel/sib200/sib200.15way.tsv", sep="\t", quoting=csv.QUOTE_NONE)
+
+    def rows(split):
+        chosen = table[table["split"] == split]
+        columns = {
+            code: {"text": chosen[code], "language": code, "gold": chosen["category"]}
+            for code in ("en", "fr")
+        }
+        return pd.concat([pd.DataFrame(values) for values in columns.values()], ignore_index=True)
+
+    model = small_body(tmp_path / "body")
+    options = {
+        "train": rows("train"),
+        "dev": rows("dev"),
+        "learning_rate": 3e-3,
+        "batch_size": 32,
+        "epochs": 4.0,
+    }
+    config = TrainingConfig(model=model, out=tmp_path / "run", max_tokens=64, progress=False, **options)
+    found = finetune(config)
+    accuracy = found.by_language.set_index("language")["accuracy"]
+    assert min(accuracy["en"], accuracy["fr"]) > 0.4 > rows("dev")["gold"].value_counts(normalize=True).max()
+    said = xlmkit.predict(xlmkit.load(found.folder, **CPU), rows("test"), progress=False)
+    assert set(said["label"]) <= set(table["category"])
+    assert said["correct"].mean() > 0.4
+
+
+def small_body(folder):
+    source = bundled.path("mini-xnli15")
+    folder.mkdir()
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        shutil.copy(source / name, folder / name)
+    shape = json.loads((source / "config.json").read_text()) | {"emb_dim": 64, "n_layers": 1, "n_heads": 4}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = XLMForSequenceClassification(XLMConfig.from_dict(shape))
+    network.config.save_pretrained(folder)
+    save_file(network.transformer.state_dict(prefix="transformer."), folder / "model.safetensors")
+    return folder
 
 
 def test_premise_and_hypothesis_may_differ_in_language(tiny_folder, tmp_path):
