@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -172,7 +173,7 @@ def _loss(
     return loss + weight * 0.5 * _difference(found, theirs, batch, scales)
 
 
-def _answers(network: torch.nn.Module, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _answers(network: Any, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """(R, H) -> (B, labels) float32 logits, from each pair's first token."""
     first = mask.sum(1).cumsum(0) - mask.sum(1)
     return network.sequence_summary.summary(

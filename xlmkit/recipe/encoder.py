@@ -11,12 +11,12 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram
-from torch import nn
 
 from xlmkit.recipe import networks
 
@@ -34,7 +34,7 @@ _LINEAR = {"q": "q_lin", "k": "k_lin", "v": "v_lin", "ao": "out_lin"}
 class Encoder:
     """`network` has no language embeddings and an untrained head; `tokenizer` cuts a text into XLM-R's pieces."""
 
-    network: nn.Module
+    network: Any  # an XLM of transformers, whose parts it does not type
     tokenizer: Tokenizer
 
 
@@ -130,9 +130,7 @@ def _tensors(raw: bytes, place: int) -> dict[str, torch.Tensor]:
     return found
 
 
-def _fill(
-    body: nn.Module, tensors: Mapping[str, torch.Tensor], sizes: tuple[int, int, int, int, int]
-) -> None:
+def _fill(body: Any, tensors: Mapping[str, torch.Tensor], sizes: tuple[int, int, int, int, int]) -> None:
     rows, positions, types, width, inner = sizes
     body.embeddings.weight.copy_(tensors["emb.word"].view(rows, width))
     kind = tensors["emb.type"].view(types, width)[0]  # every token is of the first type
@@ -150,7 +148,7 @@ def _fill(
 
 
 def _fill_module(
-    module: nn.Module, tensors: Mapping[str, torch.Tensor], name: str, shape: tuple[int, ...] = (-1,)
+    module: Any, tensors: Mapping[str, torch.Tensor], name: str, shape: tuple[int, ...] = (-1,)
 ) -> None:
     module.weight.copy_(tensors[f"{name}.w"].view(shape))
     module.bias.copy_(tensors[f"{name}.b"])

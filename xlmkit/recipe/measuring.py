@@ -77,7 +77,7 @@ def measure(runs: Sequence[NLIModel], folder: Path, data: Path, *, progress: boo
     others = [dataclasses.replace(run, dtype=usual.dtype) for run in runs[1:]]
     best = np.sort(exact, axis=1)
     differing = exact.argmax(1) != rounded.argmax(1)
-    errors = {code: calibration_error(rows) for code, rows in preds.groupby("language")}
+    errors = {str(code): calibration_error(rows) for code, rows in preds.groupby("language")}
     return Figures(
         accuracy=evaluate(preds),
         calibration_error={**errors, "all": calibration_error(preds)},

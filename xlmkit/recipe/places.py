@@ -21,7 +21,7 @@ def units(ours: Spans, theirs: Spans, length: int) -> tuple[np.ndarray, np.ndarr
         inside[start + 1 : end] = True
     stretch = np.cumsum(~inside)
     found = [stretch[[min(start, length) for start, _ in spans]] for spans in (ours, theirs)]
-    both = np.intersect1d(*found)
+    both = np.intersect1d(found[0], found[1])
     places = [np.searchsorted(both, own) for own in found]
     return tuple(  # type: ignore[return-value]
         np.where(np.isin(own, both), place, -1) for own, place in zip(found, places, strict=True)

@@ -64,7 +64,7 @@ def card(config: Mapping[str, Any], content: Mapping[str, Any], figures: Figures
     energy = content["energy"].values()
     measured = [stage for stage in energy if stage["kwh"] is not None]
     errors = figures.calibration_error
-    seeds = figures.seeds.loc["all"]
+    seeds = figures.seeds.loc["all"].to_numpy()
     return CARD.format(
         layers=config["n_layers"],
         width=config["emb_dim"],
