@@ -44,9 +44,8 @@ def snapshot() -> dict[str, tuple[int, int]]:
 
 
 def test_there_are_notebooks():
-    assert {"00_start_here", "01_explore_predictions", "04_explain_tokens"} <= {
-        path.stem for path in NOTEBOOKS
-    }
+    expected = {"00_start_here", "01_explore_predictions", "04_explain_tokens", "07_fine_tuning"}
+    assert expected <= {path.stem for path in NOTEBOOKS}
 
 
 @notebook
