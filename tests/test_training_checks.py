@@ -112,7 +112,9 @@ def test_rows_without_labels_are_refused_or_left_out_and_counted(refused, tiny_f
 def test_labels_by_number_or_misspelt_are_refused(refused):
     numbered = pairs("en", 48)
     numbered["gold"] = numbered["gold"].map({"entailment": 0, "neutral": 1, "contradiction": 2})
-    assert "label" in refused(train=numbered)
+    assert "unknown label 0" in refused(train=numbered)
+    numbered["gold"] = numbered["gold"].astype(str)
+    assert "expected labels by name, got the numbers '0', '1', '2'" in refused(train=numbered)
     misspelt = pairs("en", 48)
     misspelt.loc[5, "gold"] = "entailmant"
     assert "'entailmant'" in refused(train=misspelt)
@@ -126,7 +128,7 @@ def test_a_language_outside_the_model_is_named_with_its_rows(refused, tiny_folde
     assert "dev has rows in languages outside the model" in said
     assert "9 in 'fr'" in said
     assert "'xx'" in refused(languages=["xx"])
-    assert "got none in sw" in refused(
+    assert "got none in 'sw'" in refused(
         train=[written(tmp_path, 1), written(tmp_path, 2)], languages=["en", "sw"]
     )
 

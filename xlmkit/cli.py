@@ -259,7 +259,7 @@ def _add_training(command: argparse.ArgumentParser) -> None:
             required=True,
             nargs="+",
             metavar="FILE",
-            help=f"labelled pairs or texts: {PAIRS[:42]}",
+            help="labelled: .tsv, .csv, .jsonl or .parquet files, or `xnli/dev`",
         )
     group.add_argument(
         "--out", required=True, metavar="FOLDER", help="of the result; new, or of a run to go on with"

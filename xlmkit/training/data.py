@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from tqdm.auto import tqdm
 from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.inference import encode_frame
+from xlmkit.languages import resolve
 from xlmkit.notices import say
 from xlmkit.pairs import LABELS, label_name, language_columns, read_pairs, sentence_columns
 from xlmkit.pieces import PAD
@@ -155,15 +157,9 @@ def spoken_languages(frame: pd.DataFrame) -> np.ndarray:
 
 
 def fingerprints(source: Source) -> list[dict[str, Any]]:
-    """What the data was, for the provenance: of each file its name and the sha256 of its bytes; of a frame that of its rows as JSON Lines."""
+    """What the data was, for the provenance: of a file its name and the sha256 of its bytes; of anything else that of its rows as JSON Lines."""
     if isinstance(source, pd.DataFrame):
-        text = source.to_json(orient="records", lines=True, force_ascii=False)
-        return [
-            {
-                "frame": len(source),
-                "sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-            }
-        ]
+        return [{"frame": len(source), "sha256": _rows_sha256(source)}]
     found: list[dict[str, Any]] = []
     for entry in _entries(source):
         path = Path(entry)
@@ -171,8 +167,13 @@ def fingerprints(source: Source) -> list[dict[str, Any]]:
             with path.open("rb") as stream:
                 found.append({"file": path.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()})
         else:  # "sample", "xnli/dev": known by name
-            found.append({"source": os.fspath(entry)})
+            found.append({"source": os.fspath(entry), "sha256": _rows_sha256(read_pairs(entry, labels=None))})
     return found
+
+
+def _rows_sha256(frame: pd.DataFrame) -> str:
+    text = frame.to_json(orient="records", lines=True, force_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _entries(source: Any) -> list[Any]:
@@ -184,7 +185,8 @@ def _frame(source: Source, languages: str | Sequence[str] | None, name: str) -> 
     entries = [source] if isinstance(source, pd.DataFrame) else _entries(source)
     if not entries:
         raise ValueError(f"expected at least one file as `{name}`, got none")
-    codes = [languages] if isinstance(languages, str) else languages
+    named = [languages] if isinstance(languages, str) else languages
+    codes = None if named is None else [resolve(code) for code in named]
     alone = len(entries) == 1 or (codes is not None and len(codes) == 1)
     frames = [read_pairs(entry, languages=codes if alone else None, labels=None) for entry in entries]
     frame = pd.concat(frames, ignore_index=True)
@@ -192,7 +194,9 @@ def _frame(source: Source, languages: str | Sequence[str] | None, name: str) -> 
         columns = language_columns(frame)
         absent = sorted(set(codes) - set(frame[columns].to_numpy().ravel()))
         if absent:
-            raise ValueError(f"{name}: expected rows in {', '.join(codes)}; got none in {', '.join(absent)}")
+            raise ValueError(
+                f"{name}: expected rows in {_some(sorted(codes))}, as `languages` asks; got none in {_some(absent)}"
+            )
         frame = frame[frame[columns].isin(codes).all(axis=1)].reset_index(drop=True)
     return frame
 
@@ -200,6 +204,13 @@ def _frame(source: Source, languages: str | Sequence[str] | None, name: str) -> 
 def _labels(train: pd.DataFrame, dev: pd.DataFrame) -> tuple[str, ...]:
     """The names of the labels, NLI's in the kit's order and others sorted; refused where train and dev do not have the same."""
     found = {name: set(frame["gold"].dropna()) for name, frame in (("train", train), ("dev", dev))}
+    numbers = sorted(
+        value for value in found["train"] | found["dev"] if re.fullmatch(r"[-+]?\d+(\.\d*)?", value)
+    )
+    if numbers:
+        raise ValueError(
+            f"expected labels by name, got the numbers {_some(numbers)}, whose meaning differs by source; remedy: write names in their place"
+        )
     if len(sentence_columns(train)) == 2 and any(
         _is_nli(value) for values in found.values() for value in values
     ):

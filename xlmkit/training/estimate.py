@@ -281,7 +281,7 @@ def _said(
     else:
         text = (
             f"{memory} About {span(found.seconds)} for {found.steps:,} steps, and {found.kwh:.2g} kWh at its full {device.watts:.0f} W: calculated "
-            f"from the data sheet of {device.name}, not measured."
+            f"from what is assumed of {device.name}, not measured."
         )
     return Estimate(**{**vars(found), "text": text})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -67,7 +68,7 @@ def finetune(config: TrainingConfig) -> Finetuned:
     judged = data.encoded(nli, dev, config, name="dev")
     del train, dev
     if accelerator.is_main_process:
-        say(_estimate(nli, config, learnt, judged))
+        say(_estimate(nli, config, learnt, judged, accelerator.num_processes))
     with result.claim(folder, made_of) if accelerator.is_main_process else nullcontext():
         training = Training(nli, learnt, judged, config, accelerator=accelerator)
         try:
@@ -112,7 +113,7 @@ def _accelerator() -> Accelerator:
 def _warn(nli: NLIModel, config: TrainingConfig) -> None:
     """Say what is allowed and seldom meant."""
     if not nli.trained:
-        say(f"{nli.source!r} gets a new head for the labels {', '.join(nli.labels)}")
+        say(f"{nli.source!r} gets a new head for the labels {', '.join(map(repr, nli.labels))}")
     if nli.network.config.emb_dim >= FULL_SIZE and config.learning_rate >= COLLAPSES:
         say(
             f"`learning_rate` {config.learning_rate!r} on a full-size checkpoint: 2.5e-5, which the authors' README names, ends at 33.3 % "
@@ -120,15 +121,17 @@ def _warn(nli: NLIModel, config: TrainingConfig) -> None:
         )
 
 
-def _estimate(nli: NLIModel, config: TrainingConfig, train: data.Examples, dev: data.Examples) -> str:
+def _estimate(
+    nli: NLIModel, config: TrainingConfig, train: data.Examples, dev: data.Examples, processes: int
+) -> str:
     """What the run will take, and how many rows are cut."""
     found = estimate(
         nli,
         config,
         tokens_per_row=float(train.lengths.mean()),
-        rows=len(train),
+        rows=math.ceil(len(train) / processes),
         longest=train.longest,
-        dev_rows=len(dev),
+        dev_rows=math.ceil(len(dev) / processes),
     )
     cut = f" {train.truncated} of {len(train)} training rows are longer than {config.max_tokens} tokens and are cut."
     return found.text + (cut if train.truncated else "")
@@ -180,6 +183,7 @@ def _content(training: Training, made_of: Mapping[str, Any], found: pd.DataFrame
         "zero-shot figure",
         "energy": progress.energy,
         "hours": (progress.energy or {}).get("seconds", 0.0) / 3600,
+        "hardware": (progress.energy or {}).get("hardware"),
         "resumed": progress.resumed,
     }
     return result.kit_file(training.nli, training.config, made_of, figures)
