@@ -28,6 +28,7 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "encoding",
     "forward",
     "inference",
+    "erasure",
     "explanation",
     "metrics",
     "attribution",
