@@ -49,7 +49,7 @@ class Plan:
     teaching: teaching.Plan = field(default_factory=teaching.Plan)
     distilling: tuple[distilling.Plan, ...] = (
         distilling.Plan(),
-        distilling.Plan(tokens=7_000_000, rate=1.5e-4, embedding_rate=5e-4, settled=0.4),
+        distilling.Plan(tokens=4_500_000, rate=1.5e-4, embedding_rate=5e-4, settled=0.4),
     )
     finishing: finishing.Plan = field(default_factory=finishing.Plan)
 
@@ -108,7 +108,8 @@ def make(
 
         def distil(number: int = number, round_plan: distilling.Plan = round_plan) -> None:
             if number == 1:
-                beginning.embed(nli, teacher, _samples(inputs, np.random.default_rng(seed)))
+                samples = _samples(inputs, np.random.default_rng(seed))
+                beginning.embed(nli, teacher, samples, progress=progress)
             states = work / f"distilling-{number}.pt"
             distilling.distil(
                 nli, teacher, inputs, plan=round_plan, seed=seed + number, states=states, progress=progress

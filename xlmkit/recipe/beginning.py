@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 from transformers import XLMForSequenceClassification
 
 from xlmkit.checkpoint import NLIModel
@@ -47,14 +48,16 @@ def start(teacher: Encoder, *, pieces: int, seed: int) -> XLMForSequenceClassifi
 
 
 @torch.no_grad()
-def embed(nli: NLIModel, teacher: Encoder, texts: Mapping[str, Sequence[str]]) -> int:
+def embed(
+    nli: NLIModel, teacher: Encoder, texts: Mapping[str, Sequence[str]], *, progress: bool = True
+) -> int:
     """Set the word embeddings, in place, to means over the teacher's, weighed by the characters that they share; padding is the zero vector.
 
     `texts` are samples by language. Gives the number of pieces that were met in none: they take the teacher's vectors of their own letters."""
     theirs = teacher.network.transformer.embeddings.weight.numpy()
     sums = np.zeros((len(nli.pieces), theirs.shape[1]))
     counts = np.zeros(len(nli.pieces))
-    for code, lines in texts.items():
+    for code, lines in tqdm(texts.items(), desc="first vectors", unit="language", disable=not progress):
         encoding = encode(nli, list(lines), None, code)
         assert encoding.tokens is not None  # since spans were asked for
         for line, tokens, ids in zip(lines, encoding.tokens, encoding.input_ids.tolist(), strict=True):

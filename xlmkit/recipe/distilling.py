@@ -32,9 +32,17 @@ SAVED = 300  # seconds between two states that are kept
 
 @dataclass(frozen=True)
 class Plan:
-    """Rates are peaks, reached after `warmup` (a share of `tokens`, which are ours) and then falling in a line.
+    """How long and how fast the model learns; shares lie in [0, 1].
 
-    States weigh fully up to `settled`, then less and less, since in the end the answers count."""
+    Attributes
+    ----------
+    tokens, batch_tokens : of the model's own, real ones: in all, and about so many a step.
+    rate, embedding_rate : peaks of AdamW, of the layers, and of word and language embeddings; reached after `warmup` (a share of `tokens`), then
+        falling in a line. decay: AdamW's, of the layers.
+    dropout : probability, wherever XLM has it. dropped: share of the tokens that become padding's zero vector.
+    smoothing : share of each label's weight that is spread over all labels.
+    settled : share of `tokens` up to which states weigh fully; then less and less, since in the end the answers count.
+    labelled : share of the pairs that have a label."""
 
     tokens: int = 3_000_000
     batch_tokens: int = 4000

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from tqdm.auto import tqdm
 
 from xlmkit import forward
 from xlmkit.pairs import read_pairs
@@ -25,7 +26,7 @@ NEUTRAL = np.eye(len(LABELS))[LABELS.index("neutral")]
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of `finetune`; `rows` training pairs are shown once each, and `unrelated` ones, whose sentences belong to two items: neutral, which MultiNLI
+    """Settings of `finetune`, named as in `TrainingConfig`; `rows` training pairs are shown once each, and `unrelated` ones, whose sentences belong to two items: neutral, which MultiNLI
     seldom shows. The first seed makes the model, the others say how much chance matters."""
 
     rows: int = 8_000
@@ -51,7 +52,9 @@ def finish(
 ) -> list[Finetuned]:
     """Fine-tune the model in `folder` once a seed, into work/finished-N; English dev chooses the weights."""
     rows = list(islice(versions.labelled(inputs, np.random.default_rng(seed + 1)), plan.rows))
-    answers = np.concatenate([_answers(teacher, rows), np.tile(NEUTRAL, (plan.unrelated, 1))])
+    answers = np.concatenate(
+        [_answers(teacher, rows, progress=progress), np.tile(NEUTRAL, (plan.unrelated, 1))]
+    )
     rows += [_unrelated(*two) for two in islice(pairwise(rows), plan.unrelated)]
     frame = pd.DataFrame(
         {
@@ -100,12 +103,13 @@ def _unrelated(one: Pair, other: Pair) -> Pair:
 
 
 @torch.no_grad()
-def _answers(teacher: Encoder, rows: list[Pair]) -> np.ndarray:
+def _answers(teacher: Encoder, rows: list[Pair], *, progress: bool) -> np.ndarray:
     """(N, labels) probabilities."""
     order = np.argsort([len(row.premise) + len(row.hypothesis) for row in rows])
     network = teacher.network.to(torch.bfloat16)
     found = np.zeros((len(rows), len(LABELS)))
-    for part in np.array_split(order, -(-len(order) // BATCH)):
+    parts = np.array_split(order, -(-len(order) // BATCH))
+    for part in tqdm(parts, desc="teacher's answers", unit="batch", disable=not progress):
         ids = [
             views.teacher_ids(
                 *(teacher.tokenizer.encode(text).ids for text in (rows[row].premise, rows[row].hypothesis))

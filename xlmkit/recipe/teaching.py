@@ -20,7 +20,13 @@ from xlmkit.recipe.versions import Pair
 
 @dataclass(frozen=True)
 class Plan:
-    """Rates are peaks, reached after `warmup` (a share of the steps) and then falling in a line; `rows` are pairs in all."""
+    """How long and how fast the teacher learns.
+
+    Attributes
+    ----------
+    rows, batch : pairs in all, and in a step.
+    rate, head_rate : peaks of AdamW, of the layers and of the head; reached after `warmup` (a share of the steps), then falling in a line.
+    decay : AdamW's. dropout: probability, wherever XLM has it. smoothing: share of each label's weight that is spread over all labels."""
 
     rows: int = 30_000
     batch: int = 64
