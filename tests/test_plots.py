@@ -118,7 +118,8 @@ def test_labels_keeps_the_order_of_the_frame_and_leaves_what_is_missing_empty(pr
 def test_a_dot_lies_at_the_accuracy_and_a_line_on_the_interval(table):
     ax = plots.accuracy(table)
     names = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert names == ["all, n = 16", "English (en), n = 8", "Arabic (ar), n = 8"]  # from below
+    assert names == ["Arabic (ar), n = 8", "English (en), n = 8", "all, n = 16"]
+    assert ax.yaxis_inverted()  # the first row is on top
     spans = {tuple(line.get_xdata()) for line in ax.lines}
     assert {(75.0,), (25.0,), (50.0,), (40.0, 90.0), (10.0, 60.0), (20.0, 80.0)} <= spans
 
