@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from xlmkit.metrics import effective_rows, evaluate, wilson
+from xlmkit.metrics.bootstrap import interval, totals
 from xlmkit.notices import Notice, forget
 from xlmkit.pairs import LABELS, read_pairs
 
@@ -78,30 +79,34 @@ def test_languages_that_agree_item_by_item_tell_no_more_than_one():
 
 def test_independent_rows_count_in_full_and_shared_items_count_less():
     rng = np.random.default_rng(0)
-    item = pd.Series(np.repeat(np.arange(2000), 5))
-    alone = pd.Series(rng.random(10_000) < 0.7, dtype=float)
-    assert effective_rows(alone, pd.Series(range(10_000))) == pytest.approx(10_000)
-    assert effective_rows(alone, item) > 9_000
-    shared = pd.Series(np.repeat(rng.random(2000) < 0.7, 5), dtype=float)
-    assert effective_rows(shared, item) == pytest.approx(2000)
-    assert effective_rows(pd.Series([1.0] * 15), pd.Series([1] * 5 + [2] * 5 + [3] * 5)) == 3
-    assert effective_rows(pd.Series([1.0, 0.0, 0.0, 1.0, 1.0, 0.0]), pd.Series([1, 1, 2, 2, 3, 4])) <= 6
+    alone = (rng.random((2000, 5)) < 0.7).astype(float)
+    rows = np.full(2000, 5.0)
+    assert effective_rows(alone.ravel(), np.ones(10_000)) == pytest.approx(10_000)
+    assert effective_rows(alone.sum(1), rows) > 9_000
+    shared = 5.0 * (rng.random(2000) < 0.7)
+    assert effective_rows(shared, rows) == pytest.approx(2000)
+    assert effective_rows(rows, rows) == 2000  # all right: no variance, so the number of prompts
+    assert effective_rows(np.array([1.0, 1, 1, 0]), np.array([2.0, 2, 1, 1])) <= 6
 
 
 def test_the_interval_over_all_holds_the_truth_as_often_as_it_says():
     """Items of different difficulty, as in XNLI; an interval over rows would hold it in about 70 % of the draws."""
     rng = np.random.default_rng(1)
-    truth, items, languages, held, naive = 0.7, 100, 8, 0, 0
-    for _ in range(400):
+    truth, items, languages, held = 0.7, 100, 8, dict.fromkeys(("bootstrap", "wilson", "rows"), 0)
+    rows = np.full(items, float(languages))
+    for seed in range(400):
         chance = rng.beta(1.4, 0.6, size=items)  # mean 0.7
-        hits = (rng.random((languages, items)) < chance).astype(float)
-        correct, item = pd.Series(hits.ravel()), pd.Series(np.tile(np.arange(items), languages))
-        low, high = wilson(correct.mean(), effective_rows(correct, item))
-        held += low <= truth <= high
-        low, high = wilson(correct.mean(), len(correct))
-        naive += low <= truth <= high
-    assert 0.92 <= held / 400 <= 0.98
-    assert naive / 400 < 0.85
+        hits = (rng.random((languages, items)) < chance).sum(0).astype(float)
+        share = hits.sum() / rows.sum()
+        low, high = interval(totals(hits, count=999, seed=seed) / rows.sum())
+        held["bootstrap"] += low <= truth <= high
+        low, high = wilson(share, effective_rows(hits, rows))
+        held["wilson"] += low <= truth <= high
+        low, high = wilson(share, rows.sum())
+        held["rows"] += low <= truth <= high
+    assert 0.92 <= held["wilson"] / 400 <= 0.98
+    assert 0.91 <= held["bootstrap"] / 400 <= 0.98
+    assert held["rows"] / 400 < 0.85
 
 
 def test_without_items_rows_count_as_independent_and_that_is_said():
@@ -131,11 +136,13 @@ def test_rows_without_gold_are_counted_left_out_and_said():
 
 
 def test_macro_f1_is_scikit_learns():
-    frame = read_pairs("sample")
+    frame = read_pairs("workshop")
     frame["label"] = np.random.default_rng(0).choice(LABELS, len(frame))
     table = evaluate(frame)
     for code, rows in frame.groupby("language"):
-        assert row(table, code)["macro_f1"] == f1_score(rows["gold"], rows["label"], average="macro")
+        assert row(table, code)["macro_f1"] == pytest.approx(
+            f1_score(rows["gold"], rows["label"], average="macro")
+        )
     assert len(table) == 16
 
 
