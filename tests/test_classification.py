@@ -313,9 +313,9 @@ def test_the_command_line_predicts_explains_and_evaluates_texts(run, tmp_path):
     ("options", "said"),
     [
         (["--text", "a", "--premise", "b"], "`--text` is a text alone"),
-        (["sample", "--text", "a"], "one pair or a source of pairs, got both (`--text` and 'sample')"),
+        (["workshop", "--text", "a"], "one pair or a source of pairs, got both (`--text` and 'workshop')"),
         (["--premise", "a", "--hypothesis", "b"], "was trained on single texts"),
-        (["sample"], "pairs.jsonl: 120 of 120 rows cannot be used"),
+        (["workshop", "--limit", "1"], "workshop: 1800 of 1800 rows cannot be used"),
     ],
 )
 def test_the_command_line_refuses_what_the_model_does_not_take(run, options, said):

@@ -93,6 +93,28 @@ def test_evaluation_is_a_table_by_language_with_intervals(run, file):
     assert [line[0] for line in lines[1:]] == ["en", "fr", "all"]
 
 
+def test_pairs_are_chosen_by_language_phenomenon_and_item(run):
+    code, out, _ = run("predict workshop --languages en,sw --phenomena time,place --limit 3 --to jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert {(row["item"], row["language"]) for row in rows} == {
+        (f"time-0{number}", language) for number in (1, 2, 3) for language in ("en", "sw")
+    }
+    out = run("predict workshop --languages hi,ur --items time-09,word_order-01 --to jsonl")[1]
+    assert [json.loads(line)["pair_id"] for line in out.splitlines()] == [
+        f"{item}-{code}" for item in ("time-09", "word_order-01") for code in ("hi", "ur")
+    ]
+
+
+def test_evaluation_is_by_phenomenon_where_that_is_asked(run):
+    code, out, _ = run(
+        "evaluate workshop --languages en,fr --phenomena time,place --by phenomenon --to jsonl"
+    )
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(row["phenomenon"], row["n"]) for row in rows] == [("place", 20), ("time", 20), ("all", 40)]
+
+
 def test_one_pair_can_be_given_in_the_command(run):
     code, out, _ = run(
         'predict --premise "Un chat dort." --hypothesis "A cat sleeps." --language fr --hypothesis-language en'
@@ -126,18 +148,23 @@ def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
     [
         ("predict", "expected pairs, got none"),
         ("predict no-such-file.tsv", "no-such-file.tsv"),
-        ("predict sample --model no/such/folder", "no/such/folder"),
-        ("predict sample --languages xx", "'xx'"),
-        ("predict sample --premise a --hypothesis b", "got both"),
+        ("predict workshop --model no/such/folder", "no/such/folder"),
+        ("predict workshop --languages xx", "'xx'"),
+        ("predict workshop --phenomena irony", "'irony'"),
+        ("predict workshop --items negation-99", "'negation-99'"),
+        ("predict sample", "'workshop'"),
+        ("predict workshop --premise a --hypothesis b", "got both"),
         ("predict --premise a", "--hypothesis"),
-        ("predict sample --language fr", "--languages"),
-        ("predict sample --limit 1 --out found.docx", "found.docx"),
-        ("predict sample --limit 1 --out no/such/found.csv", "no/such"),
-        ("predict sample --device abacus", "abacus"),
-        ("explain sample --limit 1 --method reading-tea-leaves", "reading-tea-leaves"),
-        ("explain sample --limit 1 --target maybe", "maybe"),
+        ("predict workshop --language fr", "--languages"),
+        ("predict --premise a --hypothesis b --phenomena time --limit 3", "got `--phenomena`, `--limit` too"),
+        ("predict workshop --limit 1 --out found.docx", "found.docx"),
+        ("predict workshop --limit 1 --out no/such/found.csv", "no/such"),
+        ("predict workshop --device abacus", "abacus"),
+        ("explain workshop --limit 1 --method reading-tea-leaves", "reading-tea-leaves"),
+        ("explain workshop --limit 1 --target maybe", "maybe"),
         ("evaluate --premise a --hypothesis b", "gold"),
-        ("evaluate sample --predictions found.csv", "got both"),
+        ("evaluate workshop --predictions found.csv", "got both"),
+        ("evaluate workshop --limit 1 --by mood", "'mood'"),
         ("evaluate --predictions no-such.csv", "there is no file 'no-such.csv'; remedy"),
     ],
 )
@@ -254,4 +281,4 @@ def test_an_interruption_is_exit_code_130(run, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(xlmkit, "read_pairs", interrupted, raising=False)
-    assert run("predict sample")[0] == 130
+    assert run("predict workshop")[0] == 130

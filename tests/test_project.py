@@ -127,16 +127,16 @@ def test_citation_and_package_bear_the_same_version_and_licence():
     assert citation["license"] == PROJECT["project"]["license"] == "Apache-2.0"
 
 
-def test_a_wheel_carries_the_model_the_sample_and_the_workshop(tmp_path):
+def test_a_wheel_carries_the_model_and_the_workshop(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     shutil.unpack_archive(next(tmp_path.glob("*.whl")), tmp_path / "site", "zip")
-    code = "import xlmkit.bundled as b; print(b.path('mini-xnli15', 'model.safetensors'), b.path('sample'), b.path('workshop', 'en.jsonl'))"
+    code = "import xlmkit.bundled as b; print(b.path('mini-xnli15', 'model.safetensors'), b.path('workshop', 'en.jsonl'))"
     clean = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True
     )
-    assert run.stdout.count(str(tmp_path / "site" / "xlmkit" / "data")) == 3, run.stderr
+    assert run.stdout.count(str(tmp_path / "site" / "xlmkit" / "data")) == 2, run.stderr
 
 
 def test_make_lists_its_commands_and_ci_runs_the_linters_and_the_tests():

@@ -65,7 +65,7 @@ def predictions():
             "note": [None] * n,
         }
     )
-    frame.attrs = {"provenance": PROVENANCE, "source": "sample"}
+    frame.attrs = {"provenance": PROVENANCE, "source": "workshop"}
     return frame
 
 
@@ -104,7 +104,7 @@ def test_rows_are_saved_in_their_order_without_their_index(tmp_path, predictions
 @pytest.mark.filterwarnings("ignore::xlmkit.notices.Notice")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_saved_predictions_are_pairs_again(tmp_path, suffix):
-    sample = read_pairs("sample").assign(label="neutral", p_neutral=0.5)
+    sample = read_pairs("workshop", phenomena="time").assign(label="neutral", p_neutral=0.5)
     save(sample, tmp_path / f"x.{suffix}")
     found = read_pairs(tmp_path / f"x.{suffix}")
     columns = ["pair_id", "language", "premise", "hypothesis", "gold", "label"]
@@ -204,7 +204,7 @@ def test_explanations_load_again_equal(tmp_path, nli):
     from xlmkit import explain
 
     found = explain(
-        nli, read_pairs("sample", languages=["en", "ur"], limit=1), method="saliency", progress=False
+        nli, read_pairs("workshop", languages=["en", "ur"], limit=1), method="saliency", progress=False
     )
     save(found, tmp_path / "x.jsonl")
     assert read_results(tmp_path / "x.jsonl") == found

@@ -135,19 +135,35 @@ def test_pairs_are_filtered_by_language_and_phenomenon():
     assert len(read_pairs("workshop", languages="en", phenomena="place", limit=3)) == 3
 
 
+def test_items_are_kept_in_all_languages_and_in_the_order_of_the_set():
+    frame = read_pairs("workshop", items=["time-09", "negation-03"], languages=["sw", "hi"])
+    assert frame["pair_id"].tolist() == ["negation-03-hi", "negation-03-sw", "time-09-hi", "time-09-sw"]
+    assert len(read_pairs("workshop", items="time-09")) == len(LANGUAGES)
+
+
 @pytest.mark.parametrize(
-    ("phenomena", "sentence"),
-    [("irony", "'irony'.*negation"), ([], "at least one phenomenon")],
+    ("options", "sentence"),
+    [
+        ({"phenomena": "irony"}, "the phenomenon 'irony', as `phenomena` asks; got negation, "),
+        ({"phenomena": ["time", "irony", "mood"]}, "'irony', 'mood'"),
+        ({"phenomena": []}, "at least one phenomenon"),
+        ({"items": "time-11"}, "the item 'time-11', as `items` asks; got negation-01, .*, \\.\\.\\.$"),
+        ({"items": "time-01", "phenomena": "place"}, "'time-01'.*got place-01, "),
+        ({"items": ()}, "at least one item"),
+        ({"languages": "xx"}, "'xx'"),
+        ({"languages": []}, "at least one language"),
+    ],
 )
-def test_a_phenomenon_that_is_not_there_is_refused_by_name(phenomena, sentence):
+def test_a_language_a_phenomenon_or_an_item_that_is_not_there_is_refused_by_name(options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        read_pairs("workshop", phenomena=phenomena)
+        read_pairs("workshop", **options)
 
 
-def test_phenomena_of_a_source_without_that_column_are_refused():
-    frame = read_pairs("workshop", languages="en").drop(columns="phenomenon")
-    with pytest.raises(ValueError, match="column `phenomenon`"):
-        read_pairs(frame, phenomena="time")
+@pytest.mark.parametrize(("column", "option"), [("phenomenon", "phenomena"), ("item", "items")])
+def test_a_filter_of_a_source_without_its_column_is_refused(column, option):
+    frame = read_pairs("workshop", languages="en").drop(columns=column)
+    with pytest.raises(ValueError, match=f"column `{column}`, as `{option}` asks"):
+        read_pairs(frame, **{option: "time"})
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])

@@ -32,20 +32,23 @@ FAULTS = (
     ImportError,
     NotImplementedError,
 )  # met with one sentence; a bug keeps its traceback
-PAIRS = "a .tsv, .csv, .jsonl or .parquet file, `workshop`, `sample`, `xnli/dev`, `xnli/test`, or `-` for standard input"
+PAIRS = (
+    "a .tsv, .csv, .jsonl or .parquet file, `workshop`, `xnli/dev`, `xnli/test`, or `-` for standard input"
+)
 
 EXAMPLES = {
     "predict": """
   xlmkit predict --premise "A dog sleeps." --hypothesis "An animal sleeps." --language en
-  xlmkit predict sample --languages fr,sw --out predictions.parquet
+  xlmkit predict workshop --languages fr,sw --out predictions.parquet
   xlmkit predict - --format tsv < pairs.tsv > predictions.csv
   xlmkit predict xnli/test --model my-model --limit 100 --to jsonl | head -1""",
     "explain": """
   xlmkit explain --premise "Il dort." --hypothesis "Il est éveillé." --language fr --out explanation.html
   xlmkit explain predictions.csv --method occlusion --target gold --out explanations.jsonl
-  xlmkit explain sample --languages ar --to csv > tokens.csv""",
+  xlmkit explain workshop --items negation-03 --to csv > tokens.csv""",
     "evaluate": """
-  xlmkit evaluate sample
+  xlmkit evaluate workshop --languages en,fr,sw
+  xlmkit evaluate workshop --by phenomenon
   xlmkit evaluate xnli/test --model my-model --out accuracy.csv
   xlmkit evaluate --predictions predictions.parquet""",
     "check-pairs": """
@@ -130,10 +133,15 @@ def parser() -> argparse.ArgumentParser:
     _add_model(explain)
     _add_output(explain, "jsonl", "html")
 
-    evaluate = _command(commands, "evaluate", "accuracy by language, with 95 %% intervals", _evaluate)
+    evaluate = _command(
+        commands, "evaluate", "accuracy by language or another column, with 95 %% intervals", _evaluate
+    )
     _add_pairs(evaluate)
     evaluate.add_argument(
         "--predictions", metavar="FILE", help="a file that `predict` wrote, instead of pairs"
+    )
+    evaluate.add_argument(
+        "--by", default="language", metavar="COLUMN", help="as `phenomenon` (default: language)"
     )
     _add_model(evaluate)
     _add_output(evaluate, "text")
@@ -190,6 +198,10 @@ def _add_pairs(command: argparse.ArgumentParser) -> None:
         help="of standard input (default: jsonl)",
     )
     group.add_argument("--languages", type=_codes, metavar="CODES", help="keep only these, as in `en,fr`")
+    group.add_argument(
+        "--phenomena", type=_codes, metavar="NAMES", help="keep only these, as in `negation,time`"
+    )
+    group.add_argument("--items", type=_codes, metavar="NAMES", help="keep only these, as in `negation-03`")
     group.add_argument("--limit", type=_positive, metavar="N", help="read at most N pairs of each language")
     group.add_argument("--premise", help="one pair, given here: its premise")
     group.add_argument("--hypothesis", help="its hypothesis")
@@ -314,7 +326,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         raise ValueError("expected pairs or `--predictions`, got both; remedy: leave one out")
     else:
         predictions = xlmkit.read_results(chosen.predictions)
-    _write(xlmkit.evaluate(predictions), chosen)
+    _write(xlmkit.evaluate(predictions, by=chosen.by), chosen)
     return 0
 
 
@@ -394,7 +406,12 @@ def _kind(chosen: argparse.Namespace) -> str:
 
 def _read(chosen: argparse.Namespace, labels: Sequence[str]) -> pd.DataFrame:
     """The pairs, or texts, that the command names: a source, standard input, or one in the command itself; `labels` are the model's."""
+    options = {name: getattr(chosen, name) for name in ("languages", "phenomena", "items", "limit")}
     if any(given is not None for given in (chosen.premise, chosen.hypothesis, chosen.text)):
+        if idle := [f"`--{name}`" for name, value in options.items() if value is not None]:
+            raise ValueError(
+                f"expected one pair, or text, as it is given; got {', '.join(idle)} too, which choose among pairs read; remedy: leave them out"
+            )
         return _single(chosen)
     if chosen.language or chosen.hypothesis_language:
         raise ValueError(
@@ -405,12 +422,12 @@ def _read(chosen: argparse.Namespace, labels: Sequence[str]) -> pd.DataFrame:
             f"expected pairs, got none; remedy: name {PAIRS}, or give `--premise` and `--hypothesis`"
         )
     if chosen.pairs != "-":
-        return xlmkit.read_pairs(chosen.pairs, languages=chosen.languages, limit=chosen.limit, labels=labels)
+        return xlmkit.read_pairs(chosen.pairs, labels=labels, **options)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"standard-input.{chosen.format}")
         file.write_bytes(sys.stdin.buffer.read())
         try:
-            return xlmkit.read_pairs(file, languages=chosen.languages, limit=chosen.limit, labels=labels)
+            return xlmkit.read_pairs(file, labels=labels, **options)
         except ValueError as error:
             raise ValueError(
                 str(error).replace(str(file), "standard input").replace(file.name, "standard input")

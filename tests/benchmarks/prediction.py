@@ -30,7 +30,7 @@ WARM = 16  # pairs of a full-size warm-up; the embedded size is warmed by one fu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default=str(XNLI_DEV) if XNLI_DEV.exists() else "sample")
+    parser.add_argument("--data", default=str(XNLI_DEV) if XNLI_DEV.exists() else "workshop")
     parser.add_argument(
         "--full-pairs", type=int, default=64, help="pairs for the full size (0: leave it out)"
     )

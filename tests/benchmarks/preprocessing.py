@@ -59,10 +59,10 @@ def places(data: Path) -> tuple[str, Path]:
         )
         return str(pairs), folder
     print(
-        f"preprocessing: {data} has no data/xnli/xnli.dev.tsv with data/xlm_xnli15_tokenizer beside it (give --data FOLDER), so this is the bundled sample with "
-        "the embedded model's vocabulary: eight pairs a language, too few for figures that mean much\n"
+        f"preprocessing: {data} has no data/xnli/xnli.dev.tsv with data/xlm_xnli15_tokenizer beside it (give --data FOLDER), so this is the bundled workshop with "
+        "the embedded model's vocabulary: 120 pairs a language, few for figures that mean much\n"
     )
-    return "sample", bundled.path("mini-xnli15")
+    return "workshop", bundled.path("mini-xnli15")
 
 
 def ids(pieces: Pieces, texts: list[str], language: str) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Sources of pairs: the bundled workshop and sample, XNLI from the Hub or a folder, a file, a frame; sampled so that languages stay parallel."""
+"""Sources of pairs: the bundled workshop, XNLI from the Hub or a folder, a file, a frame; sampled so that languages stay parallel."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from xlmkit import bundled
 from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.notices import say
-from xlmkit.pairs.checks import LABELS, Faults, checked, language_columns, plain, renamed, spellings
+from xlmkit.pairs.checks import LABELS, SHOWN, Faults, checked, language_columns, plain, renamed, spellings
 from xlmkit.pairs.tables import read_table
 from xlmkit.pairs.workshop import workshop
 
@@ -30,6 +29,7 @@ def read_pairs(
     *,
     languages: str | Sequence[str] | None = None,
     phenomena: str | Sequence[str] | None = None,
+    items: str | Sequence[str] | None = None,
     limit: int | None = None,
     labels: Labels = LABELS,
 ) -> pd.DataFrame:
@@ -37,14 +37,15 @@ def read_pairs(
 
     Parameters
     ----------
-    source : "workshop" (bundled: 120 items in parallel languages, with the words that decide each label and a teacher's note; see
-        `xlmkit.pairs.workshop`); "sample" (bundled: 8 items x 15 languages); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0
-        and the split ("XNLI-1.0/dev"), or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as
+    source : "workshop" (bundled: 120 items x 15 languages, with the words that decide each label and a teacher's note; see
+        `xlmkit.pairs.workshop`); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0 and the split
+        ("XNLI-1.0/dev"), or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as
         in `SPELLINGS`; others are kept, as text from .tsv and .csv. A TSV is one row a line and its quotes are text, unless they can only be
         quoting; that is said.
     languages : keep pairs in these languages only; rows in languages that the model does not know are then passed over. For a source
         without a `language` column, the one that all its rows are in.
     phenomena : keep pairs with these values of the column `phenomenon` only, as "negation".
+    items : keep pairs with these values of the column `item` only, as "negation-03"; each stays in all its languages.
     limit : at most this many pairs of each language. Where there is an `item` column these are the first items that all languages have, so
         the languages stay parallel.
     labels : what gold may be: NLI's three names, or those of another classification as they are written, or None for any. Other tasks
@@ -54,12 +55,12 @@ def read_pairs(
     -------
     One row a pair, in the source's order: `pair_id` (text, unique), `language` (or `premise_language` and `hypothesis_language`), `premise` and
     `hypothesis` as written (or `text`), `gold` (of `labels`, missing where unknown), then all other columns. Without ids, `pair_id` is the number of
-    the row from 1; with an `item`, it is item and language ("s1-en"). `attrs["source"]` names the source.
+    the row from 1; with an `item`, it is item and language ("negation-03-en"). `attrs["source"]` names the source.
 
     Raises
     ------
-    ValueError : if a column is missing or ambiguous, there are no pairs, a language or a phenomenon is not there, or rows are faulty: all are named at
-        once, by line, with all their faults. A text needs a visible character and no lone surrogate. Long texts, emoji, mixed scripts,
+    ValueError : if a column is missing or ambiguous, there are no pairs, a language, a phenomenon or an item is not there, or rows are
+        faulty: all are named at once, by line, with all their faults. A text needs a visible character and no lone surrogate. Long texts, emoji, mixed scripts,
         punctuation alone, control and zero-width characters are kept as they are.
     FileNotFoundError : if there is no such file.
     ImportError, ConnectionError : if XNLI cannot be had from the Hub."""
@@ -73,8 +74,9 @@ def read_pairs(
         frame["gold"] = pd.Series(None, index=frame.index, dtype=object)
     if codes is not None:
         frame = _only(frame, codes, name)
-    if phenomena is not None:
-        frame = _showing(frame, phenomena, name)
+    for column, option, values in (("phenomenon", "phenomena", phenomena), ("item", "items", items)):
+        if values is not None:
+            frame = _keeping(frame, column, option, values, name)
     if limit is not None:
         frame = _first(frame, limit)
     if not isinstance(source, pd.DataFrame):
@@ -120,8 +122,6 @@ def _frame(
         return _of_frame(source, codes, labels), "the frame"
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"`source` must be a name, a path or a DataFrame; got {type(source).__name__}")
-    if source == "sample":
-        return _of_file(bundled.path("sample", "pairs.jsonl"), codes, labels), "sample"
     if source == "workshop":
         return _of_frame(workshop(), codes, labels, source="workshop"), "workshop"
     path = _local(Path(source))
@@ -200,8 +200,9 @@ def _local(path: Path) -> Path | None:
         raise ValueError(
             f"{path}: expected xnli.dev.tsv or xnli.test.tsv in this folder, got neither; remedy: name the file"
         )
+    retired = " (the bundled set of that name gave way to 'workshop')" if path.as_posix() == "sample" else ""
     raise FileNotFoundError(
-        f"expected 'workshop', 'sample', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}"
+        f"expected 'workshop', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}{retired}"
     )
 
 
@@ -245,21 +246,25 @@ def _only(frame: pd.DataFrame, codes: tuple[str, ...], name: str) -> pd.DataFram
     return frame
 
 
-def _showing(frame: pd.DataFrame, phenomena: str | Sequence[str], name: str) -> pd.DataFrame:
-    wanted = [phenomena] if isinstance(phenomena, str) else list(phenomena)
+def _keeping(
+    frame: pd.DataFrame, column: str, option: str, values: str | Sequence[str], name: str
+) -> pd.DataFrame:
+    """The rows with one of `values` in `column`, each of which must be there; `option` is the name that a user gave them under."""
+    wanted = [values] if isinstance(values, str) else list(values)
     if not wanted:
-        raise ValueError("`phenomena` must name at least one phenomenon, or be None for all; got none")
-    if "phenomenon" not in frame:
+        raise ValueError(f"`{option}` must name at least one {column}, or be None for all; got none")
+    if column not in frame:
         raise ValueError(
-            f"{name}: expected a column `phenomenon`, as `phenomena` asks; got none; remedy: add it, or leave `phenomena` out"
+            f"{name}: expected a column `{column}`, as `{option}` asks; got none; remedy: add it, or leave `{option}` out"
         )
-    there = list(frame["phenomenon"].dropna().unique())
-    absent = [repr(phenomenon) for phenomenon in wanted if phenomenon not in there]
+    there = frame[column].dropna().unique().tolist()
+    absent = [repr(value) for value in wanted if value not in there]
     if absent:
+        known = f"{', '.join(map(str, there[:SHOWN]))}{', ...' if len(there) > SHOWN else ''}"
         raise ValueError(
-            f"{name}: expected pairs of {', '.join(absent)}, as `phenomena` asks; got pairs of {', '.join(map(str, there))}"
+            f"{name}: expected pairs with the {column} {', '.join(absent)}, as `{option}` asks; got {known}"
         )
-    return frame[frame["phenomenon"].isin(wanted)]
+    return frame[frame[column].isin(wanted)]
 
 
 def _first(frame: pd.DataFrame, limit: int) -> pd.DataFrame:

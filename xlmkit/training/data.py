@@ -166,7 +166,7 @@ def fingerprints(source: Source) -> list[dict[str, Any]]:
         if path.is_file():
             with path.open("rb") as stream:
                 found.append({"file": path.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()})
-        else:  # "sample", "xnli/dev": known by name
+        else:  # "workshop", "xnli/dev": known by name
             found.append({"source": os.fspath(entry), "sha256": _rows_sha256(read_pairs(entry, labels=None))})
     return found
 
