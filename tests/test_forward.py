@@ -79,3 +79,36 @@ def batch(pairs) -> Encoding:
         torch.tensor([[1] * (width - gap) + [0] * gap for gap in gaps]),
         tuple((0, 0) for _ in pairs),
     )
+
+
+def test_attention_probabilities_equal_those_of_transformers(tmp_path, nli):
+    """transformers gives them in its eager form alone; its rows of padding are left out, ours are zero."""
+    encoding = encoded(nli)
+    nli.network.save_pretrained(tmp_path)
+    eager = type(nli.network).from_pretrained(tmp_path, attn_implementation="eager").eval()
+    with torch.no_grad():
+        expected = eager(
+            input_ids=encoding.input_ids,
+            langs=encoding.langs,
+            attention_mask=encoding.attention_mask,
+            output_attentions=True,
+        ).attentions
+    found, real = forward.attentions(nli, encoding), encoding.attention_mask.bool()
+    assert len(found) == len(expected) == nli.network.config.n_layers
+    for own, other in zip(found, expected, strict=True):
+        rows = real[:, None, :, None].expand_as(own)
+        assert torch.allclose(own[rows], other[rows], atol=1e-5)
+        assert own[~rows].abs().sum() == 0
+        assert torch.allclose(own.sum(-1), real[:, None, :].expand(own.shape[:3]).float(), atol=1e-5)
+
+
+def test_language_embeddings_given_as_vectors_are_those_added_by_id(nli):
+    encoding = encoded(nli)
+    words = forward.embed(nli, encoding.input_ids)
+    both = words + forward.embed_languages(nli, encoding.langs)
+    by_id = forward.logits_from_embeddings(nli, words, encoding.langs, encoding.attention_mask)
+    assert torch.allclose(
+        forward.logits_from_embeddings(nli, both, None, encoding.attention_mask), by_id, atol=1e-5
+    )
+    without = forward.logits_from_embeddings(nli, words, None, encoding.attention_mask)
+    assert not torch.allclose(without, by_id, atol=1e-3)

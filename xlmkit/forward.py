@@ -37,20 +37,50 @@ def logits(nli: NLIModel, encoding: Encoding) -> torch.Tensor:
     return found.float().cpu()
 
 
+def embed_languages(nli: NLIModel, langs: torch.Tensor) -> torch.Tensor:
+    """(B, T) language ids -> (B, T, H) language embeddings in fp32, on the model's device; the network must have such embeddings."""
+    return nli.network.transformer.lang_embeddings(langs.to(nli.device))
+
+
 def logits_from_embeddings(
-    nli: NLIModel, embeddings: torch.Tensor, langs: torch.Tensor, attention_mask: torch.Tensor
+    nli: NLIModel, embeddings: torch.Tensor, langs: torch.Tensor | None, attention_mask: torch.Tensor
 ) -> torch.Tensor:
     """Logits in fp32 as a differentiable function of the word embeddings.
 
     Parameters
     ----------
     embeddings : (B, T, H) float32, before positions and language embeddings are added.
-    langs, attention_mask : (B, T) int64.
+    langs, attention_mask : (B, T) int64. None as `langs` adds no language embeddings: they are in `embeddings` already, or wanted nowhere.
 
     Returns
     -------
     (B, labels) float32 on the model's device."""
-    return _classify(nli.network, embeddings, langs.to(nli.device), attention_mask.to(nli.device))
+    langs = None if langs is None else langs.to(nli.device)
+    return _classify(nli.network, embeddings, langs, attention_mask.to(nli.device))
+
+
+def attentions(nli: NLIModel, encoding: Encoding) -> tuple[torch.Tensor, ...]:
+    """Attention probabilities of every layer in fp32, first layer first; no gradient.
+
+    Returns
+    -------
+    A tensor (B, heads, T, T) a layer, on the model's device: row `q` says what position `q` takes from each position, and sums to 1; rows and
+    columns of padding are zero."""
+    mask = encoding.attention_mask.to(nli.device)
+    real = mask.bool()
+    found = []
+    with torch.no_grad():
+        inputs = states(nli.network, encoding.input_ids.to(nli.device), encoding.langs.to(nli.device), mask)
+        for attention, rows in zip(nli.network.transformer.attentions, inputs[:-1], strict=True):
+            spread = rows.new_zeros(*mask.shape, rows.size(1)).masked_scatter(real[..., None], rows)
+            q, k = (
+                lin(spread).unflatten(-1, (attention.n_heads, attention.head_dim)).transpose(1, 2)
+                for lin in (attention.q_lin, attention.k_lin)
+            )
+            scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, T, T)
+            shares = scores.masked_fill(~real[:, None, None, :], -torch.inf).softmax(-1)
+            found.append(shares * real[:, None, :, None])
+    return tuple(found)
 
 
 def training_logits(
@@ -159,7 +189,7 @@ class _Layout:
 def _classify(
     network: Any,
     embeddings: torch.Tensor,
-    langs: torch.Tensor,
+    langs: torch.Tensor | None,
     attention_mask: torch.Tensor,
     *,
     dropout: float = 0.0,
