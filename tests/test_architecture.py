@@ -31,6 +31,7 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "erasure",
     "explanation",
     "metrics",
+    "features",
     "attribution",
     "render",
     "plots",
