@@ -28,7 +28,8 @@ class Parallel:
     prompts: np.ndarray  # (I,) whole numbers 0 to P - 1; items of one prompt share one
     rows: np.ndarray  # (I, G) whole numbers: where the item stands in the frame that was read
     label: np.ndarray  # (I, G) text, predicted
-    right: np.ndarray  # (I, G) bool; False throughout where gold was not asked for
+    right: np.ndarray  # (I, G) bool; False where there is no gold
+    column: str  # that says which rows are one item
 
 
 def judged(
@@ -87,7 +88,7 @@ def prompt_numbers(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
     column = _first(preds, PROMPTS)
     if column is None:
         return np.arange(len(preds)), "rows"
-    return np.asarray(pd.factorize(_keys(preds, column))[0]), column
+    return np.asarray(pd.factorize(keys(preds, column))[0]), column
 
 
 def parallel(
@@ -110,7 +111,7 @@ def parallel(
         one is named) or stands in it twice, or an item belongs to different prompts."""
     frame = judged(preds, by, labels, gold=gold)
     known = with_gold(frame) if gold else frame
-    names = _groups(known[by], by, groups)
+    names = _groups(frame[by], by, groups)
     column = _first(preds, ITEMS)
     if column is None:
         raise ValueError(
@@ -118,8 +119,7 @@ def parallel(
             "remedy: give translations of one another the same `item`"
         )
     known = known[known[by].isin(names)]
-    keys = _keys(preds, column)[known.index]
-    codes, items = pd.factorize(keys)
+    codes, items = pd.factorize(keys(preds, column)[known.index])
     places = pd.Index(names).get_indexer(known[by])
     _check_once(items, codes, places, names, column)
     rows = np.full((len(items), len(names)), -1)
@@ -133,7 +133,7 @@ def parallel(
         )
     label = frame["label"].to_numpy()[rows]
     right = label == frame["gold"].to_numpy()[rows]
-    return Parallel(names, items, pd.factorize(prompts[:, 0])[0], rows, label, right)
+    return Parallel(names, items, pd.factorize(prompts[:, 0])[0], rows, label, right, column)
 
 
 def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
@@ -148,6 +148,22 @@ def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
         names = preds["premise_language"].astype(str) + ">" + preds["hypothesis_language"].astype(str)
         return names.to_numpy(dtype=object)
     raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
+
+
+def keys(preds: pd.DataFrame, column: str) -> np.ndarray:
+    """(N,) the values of a column as text: 7 and "7" are one item, in whatever file they stood.
+
+    Raises
+    ------
+    ValueError : if it is empty in some rows."""
+    values = preds[column].to_list()
+    empty = [number for number, value in enumerate(values) if is_missing(value) or value == ""]
+    if empty:
+        raise ValueError(
+            f"expected a `{column}` in every row; got none in {len(empty)} of {len(values)}, the first in row {empty[0]}; "
+            "remedy: fill it in, or drop the column or the rows"
+        )
+    return np.array([str(value) for value in values], dtype=object)
 
 
 def own_labels(preds: pd.DataFrame) -> Sequence[str]:
@@ -175,18 +191,6 @@ def _check_columns(preds: pd.DataFrame, gold: bool) -> None:
 def _first(preds: pd.DataFrame, columns: Sequence[str]) -> str | None:
     """The first of `columns` that holds anything."""
     return next((name for name in columns if name in preds and preds[name].notna().any()), None)
-
-
-def _keys(preds: pd.DataFrame, column: str) -> np.ndarray:
-    """(N,) the values of a column as text: 7 and "7" are one item, in whatever file they stood."""
-    values = preds[column].to_list()
-    empty = [number for number, value in enumerate(values) if is_missing(value) or value == ""]
-    if empty:
-        raise ValueError(
-            f"expected a `{column}` in every row; got none in {len(empty)} of {len(values)}, the first in row {empty[0]}; "
-            "remedy: fill it in, or drop the column or the rows"
-        )
-    return np.array([str(value) for value in values], dtype=object)
 
 
 def _groups(found: pd.Series, by: str, wanted: Sequence[str] | None) -> tuple[str, ...]:

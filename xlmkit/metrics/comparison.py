@@ -1,0 +1,277 @@
+"""Languages, or models, compared on the same items: is the difference more than the choice of prompts?
+
+The test flips the sign of whole prompts at random: if neither of the two is better, each prompt's difference could as well have come out the
+other way round (Fisher 1935). The interval holds every difference that this very test would not refute (Hartigan 1969; Tritchler 1984), so
+that interval and p value cannot disagree. p values count the observed signs too, and are never 0 (Phipson and Smyth 2010)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from xlmkit.metrics.bootstrap import CELLS, COUNT, check_confidence, sums
+from xlmkit.metrics.frames import ALL, group_names, judged, keys, parallel
+from xlmkit.pairs import LABELS
+
+KEYS = ("item", "pairID", "pair_id")  # columns that say, with the language, which pair a row is
+
+
+def compare(
+    preds: pd.DataFrame,
+    by: str = "language",
+    pairs: Sequence[tuple[str, str]] | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    count: int = COUNT,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Accuracy of languages in pairs, on the same items.
+
+    Parameters
+    ----------
+    preds : predictions with gold, each item once in every language; `item` (or `pairID`) says which rows are one item.
+    by : the column whose values are compared; mixed languages are "premise>hypothesis".
+    pairs : (first, second); None takes all pairs. The items must be the same in all values that are named.
+    labels, confidence : as `evaluate` takes them.
+    count, seed : random flips, and what draws them. The smallest possible p is 1 / (`count` + 1).
+
+    Returns
+    -------
+    One row a pair: `first`, `second`; `n` items; `first_accuracy`, `second_accuracy`; `difference`, the first minus the second, with `low` and
+    `high`, all in [-1, 1]; `p` of the sign-flip test over prompts; `p_mcnemar`, the exact test over items, which takes the
+    items of a prompt as independent; `p_holm`, `p` corrected for all rows of this table (Holm 1979). p values are two-sided, in [0, 1].
+    The interval leaves out 0 exactly where `p` is at most 1 - `confidence`; it is not corrected. With so few prompts that nothing could
+    be refuted (one alone, say) it is [-1, 1] and `p` is 1 or close to it.
+
+    Raises
+    ------
+    ValueError : if there are fewer than two values to compare, items differ (the first missing one is named) or stand twice, no column
+        says which rows are one item, or what `evaluate` refuses."""
+    check_confidence(confidence)
+    groups = None if pairs is None else list(dict.fromkeys(_checked(pairs)))
+    found = parallel(preds, by, labels, groups=groups)
+    chosen = list(itertools.combinations(found.groups, 2)) if pairs is None else list(pairs)
+    places = np.array([[found.groups.index(name) for name in pair] for pair in chosen])  # (C, 2)
+    first, second = found.right[:, places[:, 0]], found.right[:, places[:, 1]]  # (I, C)
+    frame = pd.DataFrame(chosen, columns=["first", "second"])
+    tested = _tested(first, second, np.ones(first.shape, bool), found.prompts, (count, seed, confidence))
+    return _with_holm(frame.assign(**tested))
+
+
+def gap(
+    preds: pd.DataFrame,
+    reference: str = "en",
+    *,
+    by: str = "language",
+    labels: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    count: int = COUNT,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The transfer gap: what each language loses against the one that the model was trained on.
+
+    Parameters
+    ----------
+    reference : the language that the others are held against.
+    preds, by, labels, confidence, count, seed : as `compare` takes them.
+
+    Returns
+    -------
+    One row a language, then "all" (the mean of the others): `by`, `n` items, `accuracy`, `gap` (the reference's accuracy minus this one:
+    positive is a loss) with `low` and `high` in [-1, 1], `p`, `p_holm` as in `compare`. `attrs["reference"]` and
+    `attrs["reference_accuracy"]` say what they are held against.
+
+    Raises
+    ------
+    ValueError : as `compare` does, and if the reference does not occur."""
+    check_confidence(confidence)
+    names = sorted(set(group_names(preds, by)))
+    found = parallel(preds, by, labels, groups=[reference, *(name for name in names if name != reference)])
+    hits = sums(found.right.astype(float), found.prompts)  # (P, G)
+    items = sums(np.ones((len(found.items), 1)), found.prompts)  # (P, 1)
+    losses = hits[:, :1] - hits[:, 1:]  # (P, G - 1)
+    differences = np.column_stack([losses, losses.sum(1)])
+    sizes = items * ([1] * losses.shape[1] + [losses.shape[1]])
+    p, low, high = sign_flip(differences, sizes, count=count, seed=seed, confidence=confidence)
+    accuracy = found.right.mean(0)  # (G,)
+    frame = pd.DataFrame({by: [*found.groups[1:], ALL], "n": len(found.items)})
+    frame["accuracy"] = [*accuracy[1:], accuracy[1:].mean()]
+    frame["gap"] = differences.sum(0) / sizes.sum(0)
+    frame = _with_holm(frame.assign(low=low, high=high, p=p))
+    frame.attrs = {"reference": reference, "reference_accuracy": float(accuracy[0])}
+    return frame
+
+
+def compare_models(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    by: str = "language",
+    labels: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    count: int = COUNT,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Two models, or one model in two settings, on the same pairs, by language and over all.
+
+    Parameters
+    ----------
+    first, second : predictions of the same pairs with gold: the same items in the same languages, in any order; where no
+        column says the item, the same `pair_id`s.
+    names : what the two are called.
+    by, labels, confidence, count, seed : as `compare` takes them.
+
+    Returns
+    -------
+    One row a language, then "all" rows: `by`, then the columns of `compare`; `difference` is the first minus the second, `n` counts pairs.
+
+    Raises
+    ------
+    ValueError : if a pair of one frame is missing in the other (the first is named) or stands twice, their gold labels differ, or what
+        `evaluate` refuses."""
+    check_confidence(confidence)
+    if len(set(names)) != 2:
+        raise ValueError(f"`names` must be two different names; got {names!r}")
+    both = pd.concat(_readable((first, second), names, by, labels), ignore_index=True)
+    known = sorted({*both["label"], *both["gold"].dropna()})
+    found = parallel(both, "model", None if set(known) <= set(LABELS) else known, groups=names)
+    gold = both["gold"].to_numpy()[found.rows]  # (I, 2)
+    unlike = np.flatnonzero(gold[:, 0] != gold[:, 1])
+    if len(unlike):
+        one, other = gold[unlike[0]]
+        raise ValueError(
+            f"expected the same gold labels for both; got {one!r} and {other!r} for {found.items[unlike[0]]!r}"
+        )
+    spoken = both[by].to_numpy()[found.rows[:, 0]]
+    groups = sorted(set(spoken))
+    counted = np.column_stack(
+        [*(spoken == name for name in groups), np.ones(len(spoken), bool)]
+    )  # (I, G + 1)
+    # Where one of the frames does not know the prompts, the other one does.
+    numbers = [both["prompt"].to_numpy()[rows] for rows in found.rows.T]
+    prompts = pd.factorize(min(numbers, key=lambda of_items: len(set(of_items))))[0]
+    tested = _tested(found.right[:, :1], found.right[:, 1:], counted, prompts, (count, seed, confidence))
+    frame = pd.DataFrame({by: [*groups, ALL], "first": names[0], "second": names[1]})
+    return _with_holm(frame.assign(**tested))
+
+
+def sign_flip(
+    differences: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    count: int = COUNT,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sign-flip test of C mean differences over prompts, and the interval of what it does not refute.
+
+    Parameters
+    ----------
+    differences : (P, C) sums by prompt of first minus second; whole numbers, so that ties between flips are exact.
+    sizes : (P, C) over how many items they were summed; 0 where a prompt has none.
+
+    Returns
+    -------
+    p, low, high : (C,). The mean difference is `differences` / `sizes`, summed over prompts; the interval lies within [-1, 1]."""
+    seen, total = differences.sum(0), sizes.sum(0)  # (C,)
+    flipped, balance = _flipped(differences, sizes, count, seed)  # (count, C) each
+    p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (count + 1)
+    # Were the true difference d, a prompt's surplus over d * size would flip. A flip is as extreme as what was seen where
+    # |seen - d * total| <= |flipped - d * balance|; as |balance| <= total, that holds for all d between these two roots.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        roots = np.stack([(seen - flipped) / (total - balance), (seen + flipped) / (total + balance)])
+    low, high = roots.min(0), roots.max(0)
+    same = np.abs(balance) == total  # all signs alike: as extreme for any d
+    low[same], high[same] = -np.inf, np.inf
+    # d is not refuted while 1 + (flips as extreme) > (1 - confidence) * (count + 1); rounding must not make 500 of 499.9999999.
+    needed = math.floor((1 - confidence) * (count + 1) + 1e-9)
+    if needed < 1:
+        return p, np.full(p.shape, -1.0), np.full(p.shape, 1.0)
+    low = np.partition(low, needed - 1, axis=0)[needed - 1]
+    high = np.partition(high, count - needed, axis=0)[count - needed]
+    return p, np.clip(low, -1, 1), np.clip(high, -1, 1)
+
+
+def _flipped(
+    differences: np.ndarray, sizes: np.ndarray, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(count, C) sums of `differences` and of `sizes` under random signs of the prompts, the same signs for all columns."""
+    both = np.concatenate([differences, sizes], axis=1)
+    generator = np.random.default_rng(seed)
+    some = max(1, CELLS // len(both))
+    drawn = []
+    for start in range(0, count, some):
+        shape = (min(some, count - start), len(both))
+        drawn.append((2.0 * generator.integers(2, size=shape) - 1) @ both)
+    flipped, balance = np.split(np.concatenate(drawn), 2, axis=1)
+    return flipped, balance
+
+
+def _tested(
+    first: np.ndarray,
+    second: np.ndarray,
+    counted: np.ndarray,
+    prompts: np.ndarray,
+    settings: tuple[int, int, float],
+) -> dict[str, np.ndarray]:
+    """The columns of `compare` from what is `right`: (I, C) bool, or (I, 1), over the items that are `counted`, (I, C) bool."""
+    count, seed, confidence = settings
+    wins, losses = first & ~second & counted, second & ~first & counted
+    n = counted.sum(0)
+    differences = sums(wins.astype(float) - losses, prompts)
+    p, low, high = sign_flip(
+        differences, sums(counted.astype(float), prompts), count=count, seed=seed, confidence=confidence
+    )
+    return {
+        "n": n,
+        "first_accuracy": (first & counted).sum(0) / n,
+        "second_accuracy": (second & counted).sum(0) / n,
+        "difference": differences.sum(0) / n,
+        "low": low,
+        "high": high,
+        "p": p,
+        "p_mcnemar": np.array([_mcnemar(*both) for both in zip(wins.sum(0), losses.sum(0), strict=True)]),
+    }
+
+
+def _mcnemar(wins: int, losses: int) -> float:
+    """The exact test of McNemar (1947): are items that only one gets right as often the first's as the second's?"""
+    return float(binomtest(int(wins), int(wins + losses)).pvalue) if wins + losses else 1.0
+
+
+def _with_holm(frame: pd.DataFrame) -> pd.DataFrame:
+    from statsmodels.stats.multitest import multipletests  # takes a second to load; `evaluate` does without
+
+    return frame.assign(p_holm=multipletests(frame["p"].to_numpy(), method="holm")[1])
+
+
+def _checked(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The names in `pairs`, one after the other."""
+    if isinstance(pairs, str) or not len(pairs):
+        raise ValueError(f"`pairs` must be one or more (first, second); got {pairs!r}")
+    for pair in pairs:
+        if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1]:
+            raise ValueError(f"`pairs` must hold two different names each; got {pair!r}")
+        yield from pair
+
+
+def _readable(
+    frames: Sequence[pd.DataFrame], names: Sequence[str], by: str, labels: Sequence[str] | None
+) -> Iterator[pd.DataFrame]:
+    """Each of two models' frames with what both can be matched by: `model`, `item` (and language), `prompt`, and labels by their usual names."""
+    read = [judged(preds, by, labels) for preds in frames]
+    column = next((name for name in KEYS if all(name in preds for preds in frames)), None)
+    if column is None:
+        raise ValueError(
+            f"expected a column in both frames that says which pair a row is ({', '.join(KEYS)}); "
+            f"got {', '.join(map(str, frames[0].columns))} and {', '.join(map(str, frames[1].columns))}"
+        )
+    for name, preds, frame in zip(names, frames, read, strict=True):
+        yield frame.assign(model=name, item=keys(preds, column) + " in " + frame[by].to_numpy())
