@@ -6,11 +6,12 @@ take no `ax`, and return seaborn's FacetGrid (`.axes_dict` by language, `.figure
 Nothing is said by colour alone. Figures bear codes and English names, so that they need no font for Devanagari, Thai or Chinese; text of your own in these
 scripts is drawn with the fonts that the machine has."""
 
+from xlmkit.plots.agreement import by_count, flips
 from xlmkit.plots.calibration import reliability
 from xlmkit.plots.explanations import word_scores
 from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG
 from xlmkit.plots.intervals import PUBLISHED, accuracy, differences, slices
-from xlmkit.plots.matrices import confusion, flips, grid
+from xlmkit.plots.matrices import confusion, grid
 from xlmkit.plots.predictions import labels, probabilities
 from xlmkit.plots.probes import embedding_map, mixed, swap
 from xlmkit.plots.tables import Table, table
@@ -24,6 +25,7 @@ __all__ = [
     "WRONG",
     "Table",
     "accuracy",
+    "by_count",
     "confusion",
     "differences",
     "embedding_map",

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
-from xlmkit.plots.figure import BLUE, CHANCE, INK, name, need
+from xlmkit.plots.figure import BLUE, CHANCE, INK, name, need, panels
 
 
 def reliability(
-    table: pd.DataFrame, calibration: pd.DataFrame | None = None, *, by: str = "language", columns: int = 5
+    table: pd.DataFrame,
+    calibration: pd.DataFrame | None = None,
+    *,
+    by: str = "language",
+    columns: int | None = None,
 ) -> Any:
     """Draw for each language how often predictions of a confidence are right: on the diagonal they are as sure as they should be, below it too sure.
 
@@ -21,7 +24,7 @@ def reliability(
     table : a frame as `reliability` gives it: `by`, `n`, `confidence`, `accuracy` in [0, 1]; one row a bin. The area of a dot is the bin's
         share of the language's pairs.
     calibration : a frame as `calibration` gives it; its `ece` and the `ece_floor` that a calibrated model of that n shows stand in the titles.
-    columns : panels in a row.
+    columns : panels in a row; None for five or four.
 
     Returns
     -------
@@ -33,11 +36,9 @@ def reliability(
     need(table, by, "n", "confidence", "accuracy")
     said = {} if calibration is None else _errors(calibration, by)
     filled = table[table["n"] > 0]
-    panels = sns.FacetGrid(
-        table, col=by, col_wrap=min(columns, table[by].nunique()), height=1.75, despine=False
-    )
+    facets = panels(table, by, columns, height=1.6)
     start = 100 * min(CHANCE, float(filled["confidence"].min()))
-    for value, ax in panels.axes_dict.items():
+    for value, ax in facets.axes_dict.items():
         own = filled[filled[by] == value].sort_values("confidence")
         ax.plot([0, 100], [0, 100], color=INK, linestyle=":", linewidth=1)
         ax.plot(100 * own["confidence"], 100 * own["accuracy"], color=BLUE, linewidth=1)
@@ -54,11 +55,10 @@ def reliability(
             ylabel="",
             aspect="auto",
         )
-        ax.set_title("\n".join([name(value), *said.get(value, [])]), fontsize="medium")
-    panels.figure.supxlabel("mean confidence of the bin, %", fontsize="medium")
-    panels.figure.supylabel("accuracy of the bin, %", fontsize="medium")
-    panels.figure.set_layout_engine("constrained")
-    return panels
+        ax.set_title("\n".join([name(value), *said.get(value, [])]), fontsize="small")
+    facets.figure.supxlabel("mean confidence of the bin, %", fontsize="medium")
+    facets.figure.supylabel("accuracy of the bin, %", fontsize="medium")
+    return facets
 
 
 def _errors(calibration: pd.DataFrame, by: str) -> dict[object, list[str]]:

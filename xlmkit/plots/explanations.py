@@ -6,7 +6,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from xlmkit.plots.figure import SIGNED, axes, flat
+from xlmkit.plots.figure import SIGNED, UNTICKED, axes, flat
+
+ENDS = {-1: "against the target", 0: "0", 1: "for the target"}
 
 
 def word_scores(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -28,8 +30,9 @@ def word_scores(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         vmin=-1,
         vmax=1,
         linewidths=1,
-        cbar_kws={"label": "against the target      for the target", "ticks": [-1, 0, 1]},
+        cbar_kws={"ticks": [-1, 0, 1], "format": ENDS.get},
         ax=ax,
+        **UNTICKED,
     )
-    flat(ax)
+    flat(ax, table)
     return ax

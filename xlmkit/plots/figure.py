@@ -7,6 +7,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -35,6 +36,7 @@ PALETTE = (
 CHANCE = 1 / len(LABELS)
 SIGNED = LinearSegmentedColormap.from_list("against-for", [VERMILION, "#FFFFFF", BLUE])
 ALL = "all"
+UNTICKED = {"xticklabels": False, "yticklabels": False}
 WRONG = "✗"
 # For text in a script that matplotlib's own font lacks: of each the first that is installed.
 FONTS = (
@@ -104,17 +106,29 @@ def legend_above(ax: Axes, handles: Sequence[Artist] | None = None, *, columns: 
     )  # fmt: skip
 
 
-def flat(ax: Axes, *, keep_names: bool = False) -> None:
-    """A heat map's ticks: upright text, no tick marks; without the names of index and columns unless they say something."""
-    ax.tick_params(length=0)
-    rows, columns = (
-        [tick.get_text() for tick in ticks] for ticks in (ax.get_yticklabels(), ax.get_xticklabels())
+def flat(ax: Axes, table: pd.DataFrame, *, keep_names: bool = False) -> None:
+    """A heat map's ticks: upright text, no tick marks; without the names of index and columns unless they say something.
+
+    The heat map must be drawn with `**UNTICKED`: seaborn would draw the names once before they have the fonts for their scripts."""
+    height, width = table.shape
+    rows = [str(row).replace("_", " ") for row in table.index]
+    ax.set_yticks([place + 0.5 for place in range(height)], labels=rows, rotation=0)
+    ax.set_xticks(
+        [place + 0.5 for place in range(width)], labels=[wrapped(column) for column in table], rotation=0
     )
-    ax.set_yticks(ax.get_yticks(), labels=[row.replace("_", " ") for row in rows], rotation=0)
-    ax.set_xticks(ax.get_xticks(), labels=[wrapped(column) for column in columns], rotation=0)
+    ax.tick_params(length=0)
     readable([*ax.get_yticklabels(), *ax.get_xticklabels()])
     names = (ax.get_xlabel(), ax.get_ylabel()) if keep_names else ("", "")
     ax.set(xlabel=names[0].replace("_", " "), ylabel=names[1].replace("_", " "))
+
+
+def panels(table: pd.DataFrame, by: str, columns: int | None, height: float) -> Any:
+    """seaborn's FacetGrid for a panel a value of `by`; without `columns`, five or four in a row, what leaves fewer places empty."""
+    count = table[by].nunique()
+    wrap = min(count, columns or min((5, 4), key=lambda width: -count % width))
+    facets = sns.FacetGrid(table, col=by, col_wrap=wrap, height=height, despine=False)
+    facets.figure.set_layout_engine("constrained")
+    return facets
 
 
 def outline(ax: Axes, rows: Iterable[object], columns: Iterable[object]) -> None:
@@ -138,4 +152,4 @@ def readable(texts: Iterable[Text]) -> None:
 def _families() -> list[str]:
     there = set(font_manager.get_font_names())
     found = [next((family for family in stack if family in there), None) for stack in FONTS]
-    return ["DejaVu Sans", *(family for family in found if family)]
+    return list(dict.fromkeys(["DejaVu Sans", *(family for family in found if family)]))

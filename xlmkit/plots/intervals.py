@@ -36,6 +36,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
     model: {code: value / 100 for code, value in zip(_COLUMNS, row, strict=True)}
     for model, row in _ROWS.items()
 }
+NAMES = (("first", "second"), ("language",), ("trap",))  # what a row of differences is of
 LEVEL = 0.05  # of the family-wise or false-discovery rate that a filled dot keeps
 
 
@@ -89,28 +90,32 @@ def differences(table: pd.DataFrame, *, label: str | None = None, ax: Axes | Non
 
     Parameters
     ----------
-    table : a frame as `compare`, `gap` or `compare_models` gives it: `first` and `second`, or `language`; `difference` or `gap`, `low`, `high` in
-        [-1, 1]; `p_holm` in [0, 1] is optional, and without it every dot is filled. Rows are drawn in their order.
-    label : what the numbers are; None for "difference in accuracy".
+    table : a frame as `compare`, `gap` or `compare_models` gives it: `first` and `second`, or `language` (or `trap`); `difference` or `gap`,
+        `low`, `high` in [-1, 1]; `p_holm` in [0, 1] is optional, and without it every dot is filled. Rows are drawn in their order.
+    label : what the numbers are; None for what their column says.
 
     Raises
     ------
     ValueError : if a column is missing."""
     value = "gap" if "gap" in table else "difference"
-    names = ["first", "second"] if "first" in table and "second" in table else ["language"]
+    names = next((columns for columns in NAMES if set(columns) <= set(table)), ("language",))
     need(table, *names, value, "low", "high")
     rows = _records(table)
     ax = axes(ax, 7.0, 1.3 + 0.28 * len(rows))
     for place, row in enumerate(rows):
-        holds = not row.get("p_holm", 0) > LEVEL
-        interval(
-            ax, place, _percent(row, value), colour=_side(row["low"], row["high"]), mark="o", filled=holds
-        )
+        colour, holds = _side(row, value), not row.get("p_holm", 0) > LEVEL
+        mark = "D" if row[names[0]] == ALL else "o"
+        interval(ax, place, _percent(row, value), colour=colour, mark=mark, filled=holds)
     lines(ax, [" − ".join(name(row[part]) for part in names) for row in rows])
     ax.axvline(0, color=INK, linestyle=":", linewidth=1)
-    ax.set_xlabel(f"{label or 'difference in accuracy'}, points (line: 95 % interval)")
+    said = label or (
+        f"below {name(table.attrs.get('reference', 'the reference'))}"
+        if value == "gap"
+        else "difference in accuracy"
+    )
+    ax.set_xlabel(f"{said}, points (line: 95 % interval)")
     if "p_holm" in table:
-        legend_above(ax, [_dot(True, f"p after Holm ≤ {LEVEL}"), _dot(False, "above it")])
+        legend_above(ax, [_dot(True, f"p after Holm ≤ {LEVEL}"), _dot(False, f"p > {LEVEL}")])
     return ax
 
 
@@ -161,9 +166,10 @@ def _percent(row: Mapping[str, Any], value: str) -> tuple[float, float, float]:
     return 100 * row[value], 100 * row["low"], 100 * row["high"]
 
 
-def _side(low: float, high: float) -> str:
-    """Blue above zero, vermilion below it, ink where the interval holds it."""
-    return BLUE if low > 0 else VERMILION if high < 0 else INK
+def _side(row: Mapping[str, Any], value: str) -> str:
+    """Blue for the better side of zero, vermilion for the worse (a gap is a loss), ink where the interval holds it."""
+    above, below = (VERMILION, BLUE) if value == "gap" else (BLUE, VERMILION)
+    return above if row["low"] > 0 else below if row["high"] < 0 else INK
 
 
 def _dot(filled: bool, label: str, *, mark: str = "o", colour: str = INK) -> Line2D:

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from xlmkit.pairs import LABELS
-from xlmkit.plots.figure import ALL, SIGNED, axes, flat, name, need, single, wrapped
+from xlmkit.plots.figure import ALL, SIGNED, UNTICKED, axes, flat, name, need, panels, single, wrapped
 
 
 def grid(
@@ -38,36 +38,19 @@ def grid(
         cbar_kws={"label": name} if name else None,
         ax=ax,
         **scale,
+        **UNTICKED,
     )
-    flat(ax, keep_names=True)
+    flat(ax, table, keep_names=True)
     return ax
 
 
-def flips(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw for every two languages the share of items on which their labels differ.
-
-    Parameters
-    ----------
-    table : a frame as `flips` gives it: `first`, `second`, `n`, `share` in [0, 1]; one row a pair of languages, in either order.
-
-    Raises
-    ------
-    ValueError : if a column is missing, or a pair has several rows."""
-    need(table, "first", "second", "share")
-    single(table, "first", "second")
-    turned = table.rename(columns={"first": "second", "second": "first"})
-    both = pd.concat([table, turned]).drop_duplicates(["first", "second"])
-    wide = both.pivot(index="first", columns="second", values="share").rename_axis(index=None, columns=None)
-    return grid(wide, name="items with different labels, %", ax=ax)
-
-
-def confusion(table: pd.DataFrame, *, by: str = "language", columns: int = 5) -> Any:
+def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None = None) -> Any:
     """Draw a small confusion matrix for each language: of the pairs with a gold label (a row), the share that got each label (a column).
 
     Parameters
     ----------
-    table : a frame as `confusion` gives it: `by`, `gold`, `label`, `n`, `share` in [0, 1].
-    columns : panels in a row.
+    table : a frame as `confusion` gives it: `by`, `gold`, `label`, `share` in [0, 1].
+    columns : panels in a row; None for five or four.
 
     Returns
     -------
@@ -75,25 +58,64 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int = 5) ->
 
     Raises
     ------
-    ValueError : if a column is missing."""
+    ValueError : if a column is missing, or a cell has several rows."""
     need(table, by, "gold", "label", "share")
     single(table, by, "gold", "label")
     labels = _labels(table)
-    panels = sns.FacetGrid(
-        table, col=by, col_wrap=min(columns, table[by].nunique()), height=1.6, despine=False
-    )
-    for value, ax in panels.axes_dict.items():
+    initials = [label[:1].upper() for label in labels]
+    short = initials if len(set(initials)) == len(labels) else labels
+    facets = panels(table, by, columns, height=1.25 + 0.15 * len(labels))
+    for value, ax in facets.axes_dict.items():
         own = table[table[by] == value].pivot(index="gold", columns="label", values="share")
-        own = own.reindex(index=labels, columns=labels)
-        sns.heatmap(
-            100 * own, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, linewidths=1, cbar=False, ax=ax
-        )
-        flat(ax)
+        own = 100 * own.reindex(index=labels, columns=labels).set_axis(short, axis=1)
+        scale = {"cmap": "Blues", "vmin": 0, "vmax": 100, "cbar": False}
+        sns.heatmap(own, annot=True, fmt=".0f", linewidths=1, ax=ax, **scale, **UNTICKED)
+        flat(ax, own)
         ax.set_title(name(value), fontsize="medium", weight="bold" if value == ALL else None)
-    panels.figure.supxlabel("predicted label", fontsize="medium")
-    panels.figure.supylabel("gold label (each row adds up to 100 %)", fontsize="medium")
-    panels.figure.set_layout_engine("constrained")
-    return panels
+    facets.figure.supxlabel("predicted label", fontsize="medium")
+    facets.figure.supylabel("gold label (each row: 100 %)", fontsize="medium")
+    return facets
+
+
+def stretched(
+    numbers: pd.DataFrame,
+    label: str,
+    *,
+    signed: bool = False,
+    lowest: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A heat map whose colours reach from the lowest cell to the highest, or from zero to both sides: 225 near numbers would be one shade on a scale to 100.
+
+    Parameters
+    ----------
+    numbers : wide, in the unit to be written; whole numbers are written, or one decimal where `signed`.
+    lowest : where the colours begin instead of the lowest cell."""
+    low, high = float(numbers.min().min()), float(numbers.max().max())
+    reach = max(abs(low), abs(high)) or 1.0
+    scale: dict[str, Any] = (
+        {"cmap": SIGNED, "vmin": -reach, "vmax": reach}
+        if signed
+        else {"cmap": "Blues", "vmin": low if lowest is None else lowest, "vmax": high}
+    )
+    texts = numbers.map(lambda cell: "" if pd.isna(cell) else f"{cell:.{int(signed)}f}").replace(
+        "-0.0", "0.0"
+    )
+    height, width = numbers.shape
+    ax = axes(ax, 1.8 + 0.4 * width, 0.9 + 0.32 * height)
+    sns.heatmap(
+        numbers.astype(float),
+        annot=texts.replace("-", "−", regex=True),
+        fmt="",
+        annot_kws={"fontsize": "small"},
+        linewidths=0.5,
+        cbar_kws={"label": label, "shrink": 0.8, "pad": 0.02},
+        ax=ax,
+        **scale,
+        **UNTICKED,
+    )
+    flat(ax, numbers)
+    return ax
 
 
 def _labels(table: pd.DataFrame) -> list[str]:

@@ -9,7 +9,19 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from xlmkit.pairs import LABELS
-from xlmkit.plots.figure import COLOURS, INK, WRONG, axes, flat, legend_above, lines, name, need, single
+from xlmkit.plots.figure import (
+    COLOURS,
+    INK,
+    UNTICKED,
+    WRONG,
+    axes,
+    flat,
+    legend_above,
+    lines,
+    name,
+    need,
+    single,
+)
 
 
 def labels(
@@ -50,12 +62,13 @@ def labels(
         linewidths=2,
         cbar=False,
         ax=ax,
+        **UNTICKED,
     )
     keys = [Patch(facecolor=COLOURS[label], label=f"{label[0].upper()} {label}") for label in LABELS]
     if "gold" in predictions:
         keys.append(Patch(facecolor="none", label=f"{WRONG} not the gold label"))
     legend_above(ax, keys)
-    flat(ax)
+    flat(ax, grid["code"])
     return ax
 
 
