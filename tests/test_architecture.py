@@ -52,6 +52,7 @@ HOMES = {
     "sacremoses": {"preprocessing"},
     "scipy": {"metrics", "recipe"},
     "sklearn": {"metrics", "recipe", "pairs"},
+    "statsmodels": {"metrics"},
     "pyarrow": {"results"},
     "datasets": {"pairs"},
     "huggingface_hub": {"checkpoint"},
