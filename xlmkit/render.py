@@ -78,19 +78,19 @@ def _scale(explanation: Explanation) -> float:
 
 
 def _head(explanation: Explanation) -> str:
-    label, target = _text(explanation.label), _text(explanation.target)
+    label, target = escaped(explanation.label), escaped(explanation.target)
     gold = ""
     if explanation.gold is not None:
         right = explanation.gold == explanation.label
-        gold = f'<span class="xk-gold">gold: {_text(explanation.gold)} {"✓ right" if right else "✗ wrong"}</span>'
+        gold = f'<span class="xk-gold">gold: {escaped(explanation.gold)} {"✓ right" if right else "✗ wrong"}</span>'
     contrast = (
-        f" rather than <b>{_text(explanation.contrast)}</b>" if explanation.contrast is not None else ""
+        f" rather than <b>{escaped(explanation.contrast)}</b>" if explanation.contrast is not None else ""
     )
-    method = _text(METHOD_NAMES.get(explanation.method, explanation.method))
+    method = escaped(METHOD_NAMES.get(explanation.method, explanation.method))
     return (
         f'<header class="xk-head"><span class="xk-label">{label} <b>{100 * explanation.probability:.0f}&#8239;%</b></span>{gold}'
         f'<span class="xk-why">explained: <b>{target}</b>{contrast}, by {method}</span>'
-        f'<span class="xk-id">pair {_text(explanation.pair_id)}</span></header>'
+        f'<span class="xk-id">pair {escaped(explanation.pair_id)}</span></header>'
     )
 
 
@@ -118,8 +118,8 @@ def _sentence(explanation: Explanation, sentence: int, scale: float) -> str:
     name, direction = (known.name, known.direction) if known else (code, "auto")
     text = (explanation.premise, explanation.hypothesis or "")[sentence]
     return (
-        f'<div class="xk-row"><div class="xk-side">{explanation.sides[sentence]}<br>{_text(name)}</div>'
-        f'<p class="xk-text" lang="{_attribute(code)}" dir="{direction}">{_words(explanation, sentence, text, scale)}</p></div>'
+        f'<div class="xk-row"><div class="xk-side">{explanation.sides[sentence]}<br>{escaped(name)}</div>'
+        f'<p class="xk-text" lang="{quoted(code)}" dir="{direction}">{_words(explanation, sentence, text, scale)}</p></div>'
     )
 
 
@@ -155,13 +155,13 @@ def _words(explanation: Explanation, sentence: int, text: str, scale: float) -> 
     numbered = _numbered(explanation, text, runs, scale)
     parts, cursor = [], 0
     for run in runs:
-        parts.append(_text(text[cursor : run.start]))
+        parts.append(escaped(text[cursor : run.start]))
         parts.append(_word(explanation, text, run, scale, run in numbered))
         cursor = run.end
     rest = text[cursor:]
     faded = explanation.truncated and bool(rest.strip())
     parts.append(
-        f'<span class="xk-cut" title="not seen by the model">{_text(rest)}</span>' if faded else _text(rest)
+        f'<span class="xk-cut" title="not seen by the model">{escaped(rest)}</span>' if faded else escaped(rest)
     )
     return "".join(parts)
 
@@ -175,11 +175,11 @@ def _word(explanation: Explanation, text: str, run: _Run, scale: float, numbered
     prepared = " ".join(explanation.words[place].text for place in run.words)
     surface = text[run.start : run.end]
     shown = (
-        _text(surface)
+        escaped(surface)
         if surface.strip()
-        else f'<span class="xk-code xk-prepared">{_text(prepared)}</span>{_text(surface)}'
+        else f'<span class="xk-code xk-prepared">{escaped(prepared)}</span>{escaped(surface)}'
     )
-    title = _attribute(f"{prepared}: {_number(explanation, score)} {explanation.unit}")
+    title = quoted(f"{prepared}: {_number(explanation, score)} {explanation.unit}")
     decimals = (
         max(1, 1 - math.floor(math.log10(scale))) if numbered else 0
     )  # the same for all words of a pair
@@ -231,7 +231,7 @@ def _shade(explanation: Explanation, score: float, scale: float) -> str:
 def _legend(explanation: Explanation, scale: float) -> str:
     """The scale: five samples with numbers (three under l2), in the same shades and underlines as the words."""
     shares = (0.0, 0.5, 1.0) if explanation.aggregation == "l2" else (-1.0, -0.5, 0.0, 0.5, 1.0)
-    target = _text(explanation.target)
+    target = escaped(explanation.target)
     if scale == 0:
         return f'<div class="xk-legend">No word moves the logit of <b>{target}</b>.</div>'
     samples = "".join(
@@ -245,7 +245,7 @@ def _legend(explanation: Explanation, scale: float) -> str:
     )
     return (
         f'<div class="xk-legend"><span>{ends[0]}</span><span class="xk-scale">{samples}</span><span>{ends[1]}</span>'
-        f'<span class="xk-unit">{_text(explanation.unit)}</span></div>'
+        f'<span class="xk-unit">{escaped(explanation.unit)}</span></div>'
     )
 
 
@@ -281,13 +281,13 @@ def _table(explanation: Explanation) -> str:
         if token.word is not None:
             pieces.setdefault(token.word, []).append(token.text.removesuffix("</w>"))
     rows = "".join(
-        f"<tr><td>{explanation.sides[word.sentence]}</td><td><bdi>{_text(word.text)}</bdi></td>"
-        f"<td><bdi>{_text(' · '.join(pieces.get(place, [])))}</bdi></td><td>{_number(explanation, explanation.word_scores[place], '.4f')}</td></tr>"
+        f"<tr><td>{explanation.sides[word.sentence]}</td><td><bdi>{escaped(word.text)}</bdi></td>"
+        f"<td><bdi>{escaped(' · '.join(pieces.get(place, [])))}</bdi></td><td>{_number(explanation, explanation.word_scores[place], '.4f')}</td></tr>"
         for place, word in enumerate(explanation.words)
     )
     return (
         f'<details class="xk-all"><summary>all {len(explanation.words)} words as the model reads them</summary><table><thead><tr>'
-        f"<th>sentence</th><th>word</th><th>pieces</th><th>{_text(explanation.unit)}</th></tr></thead>"
+        f"<th>sentence</th><th>word</th><th>pieces</th><th>{escaped(explanation.unit)}</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></details>"
     )
 
@@ -299,22 +299,22 @@ def _footer(explanations: Sequence[Explanation]) -> str:
     """Provenance, once for all explanations that share it."""
     shared: dict[tuple[tuple[str, str], ...], int] = {}
     for explanation in explanations:
-        entries = tuple(_flat(explanation.provenance))
+        entries = tuple(flattened(explanation.provenance))
         shared[entries] = shared.get(entries, 0) + 1
     numbers = count(1)
     parts = []
     for entries, many in shared.items():
         heading = f"Provenance {next(numbers)}: {many} explanations" if len(shared) > 1 else "Provenance"
-        items = "".join(f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>" for key, value in entries)
+        items = "".join(f"<dt>{escaped(key)}</dt><dd>{escaped(value)}</dd>" for key, value in entries)
         parts.append(f"<h2>{heading}</h2><dl>{items or '<dt>not recorded</dt>'}</dl>")
     return f"<footer>{''.join(parts)}</footer>"
 
 
-def _flat(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+def flattened(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
     """A nested mapping as (dotted name, text), in its own order."""
     if isinstance(value, Mapping):
         for key, entry in value.items():
-            yield from _flat(entry, f"{name}.{key}" if name else str(key))
+            yield from flattened(entry, f"{name}.{key}" if name else str(key))
     elif name:
         yield name, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
@@ -329,7 +329,7 @@ def _hidden(character: str) -> bool:
     ) or character in BIDI_CONTROLS
 
 
-def _text(value: object) -> str:
+def escaped(value: object) -> str:
     """Escaped text for an element; hidden characters are shown by their number."""
     return "".join(
         f'<span class="xk-code">U+{ord(character):04X}</span>' if _hidden(character) else escape(character)
@@ -337,7 +337,7 @@ def _text(value: object) -> str:
     )
 
 
-def _attribute(value: object) -> str:
+def quoted(value: object) -> str:
     """Escaped text for a quoted attribute; hidden characters are replaced."""
     return "".join(
         "\ufffd" if _hidden(character) else escape(character, quote=True) for character in str(value)
