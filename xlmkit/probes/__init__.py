@@ -1,0 +1,33 @@
+"""Probes: what the language id does, and what the usual path does to this model in silence.
+
+`swap` exchanges ids, `grid` mixes languages, `ablation` makes the seven known mistakes one at a time, `geometry` looks at the language embeddings
+themselves, `retrieval` at the layers, and `fill_mask` at the language model."""
+
+from xlmkit.probes.ablation import TRAPS, ablation, unmasked_baseline
+from xlmkit.probes.fill_mask import fill_mask
+from xlmkit.probes.geometry import FAMILIES, dendrogram, embedding_map, geometry, groups, nearest
+from xlmkit.probes.grid import PUBLISHED, grid, grid_table, mixed, within_across
+from xlmkit.probes.interpolation import interpolate
+from xlmkit.probes.retrieval import retrieval
+from xlmkit.probes.swap import swap
+
+__all__ = [
+    "FAMILIES",
+    "PUBLISHED",
+    "TRAPS",
+    "ablation",
+    "dendrogram",
+    "embedding_map",
+    "fill_mask",
+    "geometry",
+    "grid",
+    "grid_table",
+    "groups",
+    "interpolate",
+    "mixed",
+    "nearest",
+    "retrieval",
+    "swap",
+    "unmasked_baseline",
+    "within_across",
+]

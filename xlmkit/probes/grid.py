@@ -1,0 +1,161 @@
+"""Grid: the premise in one language, the hypothesis in another, each with its right id, for all 225 combinations.
+
+The diagonal is what XNLI measures; what lies beside it was published for other models (`PUBLISHED`), never for XLM with its language ids."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from xlmkit.checkpoint import NLIModel
+from xlmkit.inference import predict
+from xlmkit.probes import judging
+from xlmkit.probes.parallel import parallel
+
+PUBLISHED = pd.DataFrame(
+    [("mBERT", 0.657, 0.545), ("XLM-R", 0.742, 0.648), ("InfoXLM", 0.754, 0.703)],
+    columns=["model", "within", "across"],
+)
+"""Accuracy on mixed-language XNLI test of models without language ids, in [0, 1]: both sentences in one language (`within`), or not (`across`).
+Fine-tuned on English MultiNLI; on XNLI's own test, so beside other items they are a frame of reference and no comparison."""
+
+_CARRIED = ("promptID", "pairID", "genre", "phenomenon", "english_premise", "english_hypothesis")
+
+
+def mixed(pairs: pd.DataFrame) -> pd.DataFrame:
+    """All combinations of a premise's and a hypothesis's language, of parallel pairs.
+
+    Parameters
+    ----------
+    pairs : the same items in every language (`item`, `language`).
+
+    Returns
+    -------
+    Pairs for `predict`, languages squared a item: `item`, `premise_language`, `hypothesis_language`, `premise`, `hypothesis`, `gold`
+    where the pairs have it, `english_premise` and `english_hypothesis` where English is among them, prompt and genre.
+
+    Raises
+    ------
+    ValueError : if the items are not parallel (the first that is missing is named), or the gold label of an item differs by language."""
+    frame = parallel(pairs)
+    columns = ["item", *(name for name in _CARRIED if name in frame)]
+    if "gold" in frame:
+        _check_golds(frame)
+        columns.append("gold")
+    if "english_premise" not in frame and (frame["language"] == "en").any():
+        english = frame[frame["language"] == "en"].set_index("item")
+        for side in ("premise", "hypothesis"):
+            frame[f"english_{side}"] = frame["item"].map(english[side])
+            columns.append(f"english_{side}")
+    first = frame[[*columns, "language", "premise"]].rename(columns={"language": "premise_language"})
+    second = frame[["item", "language", "hypothesis"]].rename(columns={"language": "hypothesis_language"})
+    # By item, so that each text is cut once for all its combinations.
+    return first.merge(second, on="item", how="left", sort=False)
+
+
+def grid(
+    nli: NLIModel,
+    pairs: pd.DataFrame,
+    *,
+    batch_tokens: int | None = None,
+    max_tokens: int = 256,
+    seed: int = 0,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """`grid_table` of the model's predictions on `mixed(pairs)`: 15 languages make 225 predictions an item, so choose items first."""
+    found = predict(nli, mixed(pairs), batch_tokens=batch_tokens, max_tokens=max_tokens, progress=progress)
+    return grid_table(found, seed=seed)
+
+
+def grid_table(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Accuracy by the languages of premise and hypothesis.
+
+    Parameters
+    ----------
+    preds : `predict`'s answer to `mixed` pairs; any model's predictions with these columns will do.
+    seed : of the resampled prompts.
+
+    Returns
+    -------
+    `premise_language`, `hypothesis_language`, `n`, `n_gold`, `accuracy`, `low`, `high`; `difference` to the same premises with hypotheses in
+    their own language, with `difference_low` and `difference_high`, and `flips`, the share of labels other than theirs.
+
+    Raises
+    ------
+    ValueError : if a column is missing."""
+    rows = _rows(preds)
+    return judging.summary(rows, ["premise_language", "hypothesis_language"], seed=seed)
+
+
+def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 0) -> pd.DataFrame:
+    """The two averages of a grid, over pairs of one language and over mixed ones, beside the published ones.
+
+    Parameters
+    ----------
+    found : predictions on `mixed` pairs, which give intervals over prompts; or a `grid`, which gives the averages alone.
+
+    Returns
+    -------
+    `model` (first `name`), `within` and `across` (mean accuracy over languages, in [0, 1]), `difference` (across minus within) with `low` and
+    `high`, missing for published models and for a grid.
+
+    Raises
+    ------
+    ValueError : if a column is missing, or there are no mixed pairs."""
+    table = found if "accuracy" in found else grid_table(found, seed=seed)
+    same = (table["premise_language"] == table["hypothesis_language"]).to_numpy()
+    if same.all() or not same.any():
+        raise ValueError(
+            "expected pairs of one language and mixed ones; got only one of the two; remedy: grid(...)"
+        )
+    within, across = table.loc[same, "accuracy"].mean(), table.loc[~same, "accuracy"].mean()
+    low = high = math.nan
+    if "accuracy" not in found and not math.isnan(within):
+        low, high = _interval(_rows(found), seed)
+    own = {"model": name, "within": within, "across": across}
+    result = pd.concat([pd.DataFrame([own]), PUBLISHED], ignore_index=True)
+    result["difference"] = result["across"] - result["within"]
+    result["low"], result["high"] = [low] + [math.nan] * len(PUBLISHED), [high] + [math.nan] * len(PUBLISHED)
+    return result
+
+
+def _rows(preds: pd.DataFrame) -> pd.DataFrame:
+    """What `judging.summary` takes; the right way is the same premise with a hypothesis in its language."""
+    needed = ["item", "premise_language", "hypothesis_language", "label"]
+    missing = [name for name in needed if name not in preds]
+    if missing:
+        raise ValueError(
+            f"expected predictions on mixed pairs, with the columns {', '.join(needed)}; got none named {', '.join(missing)}; remedy: "
+            "predict(nli, mixed(pairs))"
+        )
+    frame = preds[["item", "premise_language", "hypothesis_language", "label"]].copy()
+    frame["prompt"] = judging.prompts(preds)
+    gold = preds["gold"] if "gold" in preds else pd.Series(None, index=preds.index, dtype=object)
+    frame["correct"] = np.where(gold.isna(), np.nan, (preds["label"] == gold).astype(float))
+    own = frame[frame["premise_language"] == frame["hypothesis_language"]]
+    own = own.set_index(["item", "premise_language"])[["label", "correct"]]
+    keys = pd.MultiIndex.from_frame(frame[["item", "premise_language"]])
+    usual = own.reindex(keys)
+    frame["right"] = usual["correct"].to_numpy()
+    frame["flip"] = np.where(
+        usual["label"].isna(), np.nan, (usual["label"].to_numpy() != frame["label"].to_numpy()).astype(float)
+    )
+    return frame
+
+
+def _interval(rows: pd.DataFrame, seed: int) -> tuple[float, float]:
+    """Of across minus within, cells weighing equally: every language has the same items, so rows do too."""
+    same = rows["premise_language"] == rows["hypothesis_language"]
+    weight = np.where(same, -1 / same.sum(), 1 / (~same).sum())
+    by_prompt = pd.Series(rows["correct"].to_numpy() * weight).groupby(rows["prompt"].to_numpy()).sum()
+    return judging.interval_of_sum(by_prompt.to_numpy(), seed=seed)
+
+
+def _check_golds(frame: pd.DataFrame) -> None:
+    kinds = frame.groupby("item", sort=False)["gold"].nunique(dropna=False)
+    if (kinds > 1).any():
+        raise ValueError(
+            f"expected one gold label an item; item {kinds.index[kinds > 1][0]!r} has different ones by language; remedy: mend it"
+        )
