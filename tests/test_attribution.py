@@ -6,8 +6,8 @@ import pytest
 import torch
 from captum.attr import InputXGradient, IntegratedGradients
 
-from xlmkit import attribution, forward
-from xlmkit.attribution import METHODS, STEPS, explain
+from xlmkit import forward
+from xlmkit.attribution import METHODS, STEPS, explain, explaining
 from xlmkit.encoding import encode
 from xlmkit.explanation import tolerance
 from xlmkit.notices import Notice, forget
@@ -298,7 +298,7 @@ def test_padding_does_not_change_the_scores(nli, pairs, explained, method):
 
 
 def test_more_pairs_than_a_chunk_keep_their_order(nli, pairs, explained, monkeypatch):
-    monkeypatch.setattr(attribution, "CHUNK", 4)
+    monkeypatch.setattr(explaining, "CHUNK", 4)
     odd_index = pairs.set_index(pd.Index([5.5, 0.0, 3.0, 2.0, 9.0, 1.0]))
     assert_same(explain(nli, odd_index, progress=False), explained["integrated_gradients"])
 

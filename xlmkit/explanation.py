@@ -72,16 +72,16 @@ class Explanation:
     premise_language, hypothesis_language : codes; the second is None for a single text.
     label, probability : the label that the model predicts (in fp32) and its probability in [0, 1].
     gold : the right label, None where unknown.
-    target : the label whose logit F is explained; `contrast` the label whose logit is subtracted from it, or None.
+    target : the label whose logit is explained; `contrast` the label whose logit is subtracted from it, or None. F is the logit or the difference.
     tokens : (T,) in the model's order, special tokens included.
     words : (W,) premise first; words that truncation cut off are not among them.
     scores : (T,) float64, read-only, in `unit`; positive speaks for the target.
-    method, aggregation : "sum" (signed, over the width of the embeddings) or "l2" (its norm, never negative).
-    unit : "logits", for saliency "logits per unit of embedding".
+    method, aggregation : "sum" (signed, over the width of the embeddings), "l2" (its norm) or "share" (of attention); only "sum" has negative scores.
+    unit : "logits"; for saliency "logits per unit of embedding", for attention "share of attention", for random scores "none (random)".
     output, baseline_output : F(x) and F(baseline) in logits; the latter None where the method has no baseline.
-    delta : the signed sum of all scores minus (F(x) - F(baseline)), in logits; under "l2" it is still that of the signed sum, which judges
-        the path and not the aggregation. None where the method promises no completeness.
-    steps : on the path from the baseline; None where there is none.
+    delta : the signed sum of all scores, and of `language_share`, minus (F(x) - F(baseline)), in logits; under "l2" it is still that of the
+        signed sum, which judges the path and not the aggregation. None where the method promises no completeness, or forces it.
+    steps : on the path from the baseline, or the samples of kernel_shap and lime; None where there are none.
     passed : whether delta passes the gate; None where no gate applies.
     language_share : logits that belong to the language ids, None where not computed.
     truncated : whether pieces were cut. `trained` : False where the model's head is random, so that nothing here means anything.
@@ -140,6 +140,11 @@ class Explanation:
                 sums[token.word] += score
         sums.setflags(write=False)
         return sums
+
+    @property
+    def signed(self) -> bool:
+        """Whether scores can be negative: they speak for the target or against it."""
+        return self.aggregation == "sum"
 
     @property
     def sides(self) -> tuple[str, ...]:

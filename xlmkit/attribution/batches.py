@@ -1,0 +1,127 @@
+"""Batches: a method over many pairs, longest first, with more steps where the gate asks for them and less at once where memory ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from xlmkit import forward
+from xlmkit.attribution.batch import Batch, Names, exact
+from xlmkit.attribution.methods import METHOD, Options
+from xlmkit.attribution.path import STEPS, schedule
+from xlmkit.checkpoint import NLIModel
+from xlmkit.encoding import Encoding
+from xlmkit.explanation import passes_gate
+from xlmkit.notices import say
+
+
+@dataclass
+class Task:
+    """What stays the same over all pairs of one call; `budget` (padded tokens a pass) shrinks when memory runs out."""
+
+    nli: NLIModel
+    options: Options
+    budget: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method found for one pair."""
+
+    scores: np.ndarray  # (T,) without padding
+    logits: np.ndarray  # (labels,)
+    target: int
+    output: float
+    baseline_output: float | None
+    language_share: float | None
+    delta: float | None
+    steps: int | None
+
+    @property
+    def passed(self) -> bool | None:
+        """The gate's verdict; None where no gate applies."""
+        if self.delta is None or self.baseline_output is None:
+            return None
+        return passes_gate(self.delta, self.output - self.baseline_output)
+
+
+def results(task: Task, encoding: Encoding, names: Names, bar: tqdm) -> list[Result]:
+    """One result a pair, in their order. Of a path method: each number of steps in turn, for the pairs that have not passed."""
+    gated = METHOD[task.options.method].gated
+    found: dict[int, Result] = {}
+    waiting = np.arange(len(encoding))
+    for steps in schedule(task.options.steps) if gated else (1,):
+        for rows, some in _in_batches(task, encoding, names, waiting, steps):
+            found |= dict(zip(rows.tolist(), some, strict=True))
+            bar.update(sum(result.passed is not False or steps == STEPS[-1] for result in some))
+        waiting = np.array([row for row in waiting.tolist() if found[row].passed is False], dtype=np.int64)
+    return [found[row] for row in range(len(encoding))]
+
+
+def _in_batches(
+    task: Task, encoding: Encoding, names: Names, waiting: np.ndarray, steps: int
+) -> Iterator[tuple[np.ndarray, list[Result]]]:
+    """Attribute the waiting rows, longest first, in batches of equal lengths; out of memory halves the budget and goes on."""
+    waiting = waiting[np.argsort(-encoding.lengths[waiting], kind="stable")]
+    while len(waiting):
+        width = int(encoding.lengths[waiting[0]])
+        room = max(1, task.budget // width)  # rows of one pass
+        together = 1 if METHOD[task.options.method].sampled else max(1, room // steps)
+        rows = waiting[:together]
+        try:
+            batch = Batch.of(task.nli, encoding.select(rows), names.select(rows.tolist()), room)
+            some = _attribute(task, batch, steps)
+        except RuntimeError as error:
+            _shrink(task, room * width, width, error)
+            continue
+        yield rows, some
+        waiting = waiting[len(rows) :]
+
+
+def _shrink(task: Task, used: int, width: int, error: RuntimeError) -> None:
+    """Halve the budget after an out-of-memory error; raise any other error, and this one where nothing is left to halve."""
+    if not forward.out_of_memory(error):
+        raise error
+    if used <= width:
+        raise MemoryError(
+            f"one row of {width} tokens does not fit into memory; remedy: a lower `max_tokens`, or device='cpu'"
+        ) from error
+    task.budget = used // 2
+    say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
+
+
+def _attribute(task: Task, batch: Batch, steps: int) -> list[Result]:
+    """Results of one batch; no pass has more than `room` rows, or than there are pairs."""
+    method = METHOD[task.options.method]
+    attributed = method.run(batch, task.options, steps)
+    values = (
+        exact(attributed.values) * batch.encoding.attention_mask.numpy()[..., None]
+    )  # padding is exactly zero
+    signed = values.sum(-1)  # (B, T)
+    scores = np.linalg.norm(values, axis=-1) if task.options.aggregation == "l2" else signed
+    logits, outputs = exact(batch.logits), exact(batch.outputs)
+    before = None if attributed.baseline_outputs is None else exact(attributed.baseline_outputs)
+    shares = None if attributed.languages is None else exact(attributed.languages)
+    found = []
+    for row, length in enumerate(batch.encoding.lengths):
+        baseline = None if before is None else float(before[row])
+        share = None if shares is None else float(shares[row])
+        delta = None
+        if method.gated and baseline is not None:
+            delta = float(signed[row].sum() + (share or 0.0) - (outputs[row] - baseline))
+        found.append(
+            Result(
+                scores[row, :length],
+                logits[row],
+                int(batch.targets[row]),
+                float(outputs[row]),
+                baseline,
+                share,
+                delta,
+                attributed.steps,
+            )
+        )
+    return found

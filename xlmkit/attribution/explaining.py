@@ -1,0 +1,255 @@
+"""Explaining: pairs -> Explanations, by any method; of misclassifications by default why the wrong label rather than the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from xlmkit.attribution.batch import Names
+from xlmkit.attribution.batches import Result, Task, results
+from xlmkit.attribution.methods import METHOD, Options, check_options
+from xlmkit.attribution.names import check_names, golds, names_of, need_golds, predicted_labels
+from xlmkit.checkpoint import NLIModel
+from xlmkit.encoding import Encoding
+from xlmkit.erasure import word_counts
+from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
+from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
+from xlmkit.notices import say
+from xlmkit.pairs import language_columns, sentence_columns
+
+BATCH_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # padded tokens in one forward and backward pass
+CHUNK = 1024  # pairs that are encoded and sorted by length together
+
+
+def explain(
+    nli: NLIModel,
+    pairs: pd.DataFrame,
+    *,
+    method: str = "integrated_gradients",
+    target: str = "predicted",
+    contrast: str | None = None,
+    steps: int | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    aggregation: str | None = None,
+    batch_tokens: int | None = None,
+    max_tokens: int = 256,
+    progress: bool = True,
+) -> list[Explanation]:
+    """Explain each pair: what do its tokens add to the logit of `target`, or to its difference from that of `contrast`?
+
+    Parameters
+    ----------
+    pairs : a frame as `read_pairs` or `predict` gives it, of any size; of single texts where the model classifies these.
+    method : one of `METHODS`; "attention_rollout" and "random" depend on no label.
+    target : the label whose logit is explained: "predicted" (by this model, in fp32), "gold", or a label's name.
+    contrast : None, or the label whose logit is subtracted: "gold", "predicted", or a label's name: why the target rather than the contrast.
+    steps : of integrated gradients and gradient SHAP, 1 to 300: where to start. Whatever it is, pairs that fail the gate
+        |delta| <= max(5 % of |F(x) - F(baseline)|, 0.02 logit) go on to each higher number in 20, 50, 100, 200, 300;
+        None starts at 20. What fails at 300 is returned with `passed` = False.
+    samples : of KernelSHAP and LIME, sets of words to draw for a pair; None: 8 a word, at least 200.
+    seed : of the methods that draw. What is drawn depends on it and on the pair alone.
+    aggregation : over the width of the embeddings: "sum" keeps sign and completeness; "l2", the norm, has neither but agrees better across
+        languages. None: what stands first for the method in `AGGREGATIONS`.
+    batch_tokens : padded tokens in one pass, over pairs and steps; None chooses by device. Out of memory halves it and goes on.
+    max_tokens : the longest pair, as in `encode`.
+
+    Returns
+    -------
+    One `Explanation` a row, in the order of the rows; [] for none. They do not depend on `batch_tokens`, nor on the other rows (1e-5).
+
+    Raises
+    ------
+    ValueError : if an option or a row is not as said above, a gold label is missing where asked for, a row's contrast is its target, the method
+        knows no labels and is given a contrast, or the model has no head.
+    MemoryError : if not even one row of one pair fits."""
+    need_head(nli)
+    check_names(nli, target, contrast)
+    options = check_options(method, aggregation, steps, samples, seed)
+    if contrast is not None and not METHOD[method].labelled:
+        raise ValueError(
+            f"{method} is the same for every label, so it cannot say why one rather than another; got contrast={contrast!r}; "
+            "remedy: leave `contrast` out, or use another method"
+        )
+    return run(
+        nli,
+        pairs,
+        options,
+        target,
+        contrast,
+        batch_tokens=batch_tokens,
+        max_tokens=max_tokens,
+        progress=progress,
+    )
+
+
+def explain_errors(nli: NLIModel, pairs: pd.DataFrame, **options: Any) -> list[Explanation]:
+    """Explain what the model gets wrong: why the predicted label rather than the gold one?
+
+    Parameters
+    ----------
+    pairs : a frame with `gold` in every row: of errors, or of everything; what this model in fp32 gets right is left out, with a notice.
+    options : as in `explain`, whose `target` is "predicted" and whose `contrast` is "gold" unless they are given.
+
+    Returns
+    -------
+    One `Explanation` an error, in the order of the rows; [] where there is none.
+
+    Raises
+    ------
+    ValueError : as in `explain`, or if a gold label is missing."""
+    need_head(nli)
+    frame = check_input(nli, pairs)
+    right = need_golds(nli, frame, "explain_errors", "give them labels")
+    predicted = predicted_labels(nli, frame, options.get("max_tokens", 256))
+    wrong = np.array([own != gold for own, gold in zip(predicted, right, strict=True)], dtype=bool)
+    if not wrong.all():
+        say(f"{(~wrong).sum()} of {len(frame)} pairs are predicted right and left out of the errors")
+    return explain(nli, frame[wrong], **{"target": "predicted", "contrast": "gold"} | options)
+
+
+def run(
+    nli: NLIModel,
+    pairs: pd.DataFrame,
+    options: Options,
+    target: str,
+    contrast: str | None,
+    *,
+    batch_tokens: int | None,
+    max_tokens: int,
+    progress: bool,
+) -> list[Explanation]:
+    """`explain` with options that have been checked."""
+    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
+    frame = check_input(nli, pairs)
+    names = names_of(nli, frame, target, contrast, max_tokens)
+    source = provenance(nli, "explain", _settings(nli, options, target, contrast, max_tokens))
+    task = Task(nli, options, budget)
+    found: list[Explanation] = []
+    with tqdm(total=len(frame), desc="explain", unit="pair", disable=not progress or frame.empty) as bar:
+        for start in range(0, len(frame), CHUNK):
+            rows = range(start, min(start + CHUNK, len(frame)))
+            found += _explain_chunk(task, frame.iloc[rows], names.select(rows), source, max_tokens, bar)
+    return found
+
+
+def _settings(
+    nli: NLIModel, options: Options, target: str, contrast: str | None, max_tokens: int
+) -> dict[str, Any]:
+    """What was asked for, and what of it the method uses."""
+    method = METHOD[options.method]
+    settings: dict[str, Any] = {
+        "method": options.method,
+        "target": target,
+        "contrast": contrast,
+        "steps": options.steps,
+        "aggregation": options.aggregation,
+        "baseline": method.baseline,
+        "max_tokens": max_tokens,
+        "dtype": "float32",
+        "device": nli.device.type,
+    }
+    if method.sampled:
+        settings["samples"] = options.samples
+    if method.seeded:
+        settings["seed"] = options.seed
+    if options.language is not None:
+        settings["baseline_language"] = options.language
+    return settings
+
+
+def _explain_chunk(
+    task: Task, frame: pd.DataFrame, names: Names, source: dict[str, Any], max_tokens: int, bar: tqdm
+) -> list[Explanation]:
+    encoding = encode_frame(task.nli, frame, max_tokens=max_tokens, spans=True)
+    _check_samples(task.options, encoding, frame)
+    found = results(task, encoding, names, bar)
+    return [
+        _explanation(task, encoding, row, result, contrast, **given, provenance=source)
+        for row, (result, contrast, given) in enumerate(
+            zip(found, names.contrasts, _given(frame), strict=True)
+        )
+    ]
+
+
+def _check_samples(options: Options, encoding: Encoding, frame: pd.DataFrame) -> None:
+    """A linear model over W words has W + 1 numbers to find."""
+    if options.samples is None:
+        return
+    for id, words in zip(frame["pair_id"], word_counts(encoding).tolist(), strict=True):
+        if options.samples < words + 2:
+            raise ValueError(
+                f"`samples` must be at least the number of words + 2; pair {id!r} has {words} words; got {options.samples}; "
+                "remedy: leave it out, or a lower `max_tokens`"
+            )
+
+
+def _given(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """What of each row goes into its Explanation unchanged; a single text is a premise without a hypothesis."""
+    sentences, languages = sentence_columns(frame), language_columns(frame)
+    single = len(sentences) == 1
+    sources = {
+        "pair_id": "pair_id",
+        "premise": sentences[0],
+        "hypothesis": None if single else sentences[1],
+        "premise_language": languages[0],
+        "hypothesis_language": None if single else languages[-1],
+    }
+    columns = {
+        name: [None] * len(frame) if own is None else frame[own].tolist() for name, own in sources.items()
+    }
+    for *values, gold in zip(*columns.values(), golds(frame), strict=True):
+        yield {**dict(zip(columns, values, strict=True)), "gold": gold}
+
+
+def _explanation(
+    task: Task, encoding: Encoding, row: int, result: Result, contrast: str | None, **given: Any
+) -> Explanation:
+    labels = task.nli.labels
+    tokens, words = places(encoding, row)
+    chances = np.exp(result.logits - result.logits.max())
+    return Explanation(
+        **given,
+        label=labels[int(result.logits.argmax())],
+        probability=float(chances.max() / chances.sum()),
+        target=labels[result.target],
+        contrast=contrast,
+        tokens=tokens,
+        words=words,
+        scores=result.scores,
+        method=task.options.method,
+        aggregation=task.options.aggregation,
+        unit=METHOD[task.options.method].unit,
+        output=result.output,
+        baseline_output=result.baseline_output,
+        delta=result.delta,
+        steps=result.steps,
+        passed=result.passed,
+        language_share=result.language_share,
+        truncated=encoding.truncated[row],
+        trained=task.nli.trained,
+    )
+
+
+def places(encoding: Encoding, row: int) -> tuple[tuple[ExplainedToken, ...], tuple[ExplainedWord, ...]]:
+    """Tokens and words of one pair; words are numbered through both sentences, and only those that reached the model."""
+    if encoding.tokens is None or encoding.words is None:
+        raise ValueError("attributions need an encoding with spans; remedy: encode(..., spans=True)")
+    numbers: dict[tuple[int, int], int] = {}
+    tokens: list[ExplainedToken] = []
+    words: list[ExplainedWord] = []
+    for token in encoding.tokens[row]:
+        if token.word is None or token.sentence is None:
+            tokens.append(ExplainedToken(token.text))
+            continue
+        key = (token.sentence, token.word)
+        if key not in numbers:
+            numbers[key] = len(words)
+            word = encoding.words[row][token.sentence][token.word]
+            words.append(ExplainedWord(word.text, token.sentence, word.start, word.end))
+        tokens.append(ExplainedToken(token.text, numbers[key], token.sentence, token.start, token.end))
+    return tuple(tokens), tuple(words)
