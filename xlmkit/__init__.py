@@ -22,6 +22,7 @@ _HOME = {
     "classify": "inference",
     "evaluate": "metrics",
     "explain": "attribution",
+    "explain_errors": "attribution",
     "finetune": "training",
     "TrainingConfig": "training",
     "Explanation": "explanation",

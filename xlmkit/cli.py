@@ -123,13 +123,14 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--method",
         default="integrated_gradients",
-        help="integrated_gradients (default), saliency, input_x_gradient or occlusion",
+        help="integrated_gradients (default), gradient_shap, saliency, input_x_gradient, occlusion, kernel_shap, lime, attention_rollout or random",
     )
     explain.add_argument("--target", default="predicted", help="predicted (default), gold, or a label's name")
-    explain.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
     explain.add_argument(
-        "--steps", type=int, help="of integrated gradients; chosen by the error where left out"
+        "--contrast", help="why the target rather than this: gold, predicted, or a label's name"
     )
+    explain.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
+    explain.add_argument("--steps", type=int, help="of path methods; chosen by the error where left out")
     _add_model(explain)
     _add_output(explain, "jsonl", "html")
 
@@ -304,6 +305,7 @@ def _explain(chosen: argparse.Namespace) -> int:
     options = {
         "method": chosen.method,
         "target": chosen.target,
+        "contrast": chosen.contrast,
         "steps": chosen.steps,
         "aggregation": chosen.aggregation,
     }

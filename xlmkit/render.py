@@ -32,6 +32,11 @@ METHOD_NAMES = {
     "saliency": "saliency (gradient)",
     "input_x_gradient": "input × gradient",
     "occlusion": "occlusion (leave one word out)",
+    "gradient_shap": "gradient SHAP",
+    "kernel_shap": "KernelSHAP over words",
+    "lime": "LIME over words",
+    "attention_rollout": "attention rollout (no explanation of a label)",
+    "random": "random numbers (a control)",
 }
 
 
@@ -61,7 +66,7 @@ def _card(explanation: Explanation) -> str:
     states = {
         "xk-failed": explanation.passed is False,
         "xk-untrained": not explanation.trained,
-        "xk-l2": explanation.aggregation == "l2",
+        "xk-unsigned": not explanation.signed,
     }
     classes = " ".join(["xk", *(name for name, holds in states.items() if holds)])
     scale = _scale(explanation)
@@ -161,7 +166,9 @@ def _words(explanation: Explanation, sentence: int, text: str, scale: float) -> 
     rest = text[cursor:]
     faded = explanation.truncated and bool(rest.strip())
     parts.append(
-        f'<span class="xk-cut" title="not seen by the model">{escaped(rest)}</span>' if faded else escaped(rest)
+        f'<span class="xk-cut" title="not seen by the model">{escaped(rest)}</span>'
+        if faded
+        else escaped(rest)
     )
     return "".join(parts)
 
@@ -229,20 +236,27 @@ def _shade(explanation: Explanation, score: float, scale: float) -> str:
 
 
 def _legend(explanation: Explanation, scale: float) -> str:
-    """The scale: five samples with numbers (three under l2), in the same shades and underlines as the words."""
-    shares = (0.0, 0.5, 1.0) if explanation.aggregation == "l2" else (-1.0, -0.5, 0.0, 0.5, 1.0)
+    """The scale: five samples with numbers (three where there is no sign), in the same shades and underlines as the words."""
+    shares = (-1.0, -0.5, 0.0, 0.5, 1.0) if explanation.signed else (0.0, 0.5, 1.0)
     target = escaped(explanation.target)
     if scale == 0:
-        return f'<div class="xk-legend">No word moves the logit of <b>{target}</b>.</div>'
+        than = (
+            "" if explanation.contrast is None else f" against that of <b>{escaped(explanation.contrast)}</b>"
+        )
+        return f'<div class="xk-legend">No word moves the logit of <b>{target}</b>{than}.</div>'
     samples = "".join(
         f'<span class="xk-sample {_shade(explanation, share * scale, scale)}">{_number(explanation, share * scale)}</span>'
         for share in shares
     )
-    ends = (
-        ("weak", "strong, of either sign")
-        if explanation.aggregation == "l2"
-        else (f"against {target}", f"for {target}")
-    )
+    if not explanation.signed:
+        ends = (
+            "weak",
+            "strong, of either sign" if explanation.aggregation == "l2" else "strong, for no label",
+        )
+    elif explanation.contrast is None:
+        ends = (f"against {target}", f"for {target}")
+    else:
+        ends = (f"for {escaped(explanation.contrast)}", f"for {target}")
     return (
         f'<div class="xk-legend"><span>{ends[0]}</span><span class="xk-scale">{samples}</span><span>{ends[1]}</span>'
         f'<span class="xk-unit">{escaped(explanation.unit)}</span></div>'
@@ -255,7 +269,7 @@ def _account(explanation: Explanation) -> str:
     if explanation.baseline_output is not None and explanation.change is not None:
         parts.append(f"F(baseline) {_signed(explanation.baseline_output)}")
         parts.append(f"change {_signed(explanation.change)}")
-    if explanation.aggregation == "sum":
+    if explanation.signed and explanation.unit == "logits":
         parts.append(f"words {_signed(float(explanation.word_scores.sum()))}")
         parts.append(f"special tokens {_signed(explanation.remainder)}")
     if explanation.language_share is not None:
@@ -266,7 +280,8 @@ def _account(explanation: Explanation) -> str:
 
 def _verdict(explanation: Explanation) -> str:
     if explanation.passed is None or explanation.delta is None or explanation.change is None:
-        return "no gate: this method does not promise that its scores add up to the change"
+        samples = "" if explanation.steps is None else f"{explanation.steps} samples; "
+        return f"{samples}no gate: this method does not promise that its scores add up to the change, or forces them to"
     word = "passed" if explanation.passed else "FAILED"
     return (
         f"delta {_signed(explanation.delta)}, allowed {_unsigned(tolerance(explanation.change))}, "
@@ -345,7 +360,7 @@ def quoted(value: object) -> str:
 
 
 def _number(explanation: Explanation, value: float, form: str = "") -> str:
-    return _unsigned(value, form) if explanation.aggregation == "l2" else _signed(value, form)
+    return _signed(value, form) if explanation.signed else _unsigned(value, form)
 
 
 def _signed(value: float, form: str = "") -> str:

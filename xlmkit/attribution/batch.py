@@ -129,11 +129,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Attributed:
-    """What a method found for a batch. `baseline_outputs` is F(baseline); `languages` what belongs to the language ids, in logits."""
+    """What a method found for a batch. `baseline_outputs` is F(baseline); `languages` what belongs to the language ids."""
 
     values: torch.Tensor  # (B, T, H), or (B, T, 1)
     baseline_outputs: torch.Tensor | None = None  # (B,)
-    languages: torch.Tensor | None = None  # (B,)
+    languages: torch.Tensor | None = None  # (B, T, H)
     steps: int | None = None
 
 

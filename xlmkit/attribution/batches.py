@@ -97,14 +97,13 @@ def _attribute(task: Task, batch: Batch, steps: int) -> list[Result]:
     """Results of one batch; no pass has more than `room` rows, or than there are pairs."""
     method = METHOD[task.options.method]
     attributed = method.run(batch, task.options, steps)
-    values = (
-        exact(attributed.values) * batch.encoding.attention_mask.numpy()[..., None]
-    )  # padding is exactly zero
+    real = batch.encoding.attention_mask.numpy()[..., None]  # (B, T, 1)
+    values = exact(attributed.values) * real  # padding is exactly zero
     signed = values.sum(-1)  # (B, T)
     scores = np.linalg.norm(values, axis=-1) if task.options.aggregation == "l2" else signed
     logits, outputs = exact(batch.logits), exact(batch.outputs)
     before = None if attributed.baseline_outputs is None else exact(attributed.baseline_outputs)
-    shares = None if attributed.languages is None else exact(attributed.languages)
+    shares = None if attributed.languages is None else (exact(attributed.languages) * real).sum((1, 2))
     found = []
     for row, length in enumerate(batch.encoding.lengths):
         baseline = None if before is None else float(before[row])

@@ -6,7 +6,9 @@ index (Grabisch and Roubens 1999), taken at the whole input. A word is left out 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,7 +96,7 @@ def interaction(
         "max_tokens": max_tokens,
         "dtype": "float32",
     }
-    found.attrs = {
+    attrs: dict[Hashable, Any] = {
         "pair_id": frame["pair_id"].iloc[0],
         "target": names.targets[0],
         "contrast": names.contrasts[0],
@@ -107,6 +109,7 @@ def interaction(
         **english,
         "provenance": provenance(nli, "interaction", settings),
     }
+    found.attrs = attrs
     return found
 
 

@@ -63,12 +63,7 @@ def joint_integrated_gradients(batch: Batch, steps: int, language: str) -> Attri
     )
     with torch.no_grad():
         before = score(words, other, mask, targets, contrasts)
-    totals = (
-        (shares.double() * mask[..., None]).sum((1, 2))
-        if shares.device.type != "mps"
-        else (shares * mask[..., None]).sum((1, 2))
-    )
-    return Attributed(values, before, totals, steps)
+    return Attributed(values, before, shares, steps)
 
 
 def gradient_shap(batch: Batch, steps: int, seed: int) -> Attributed:
