@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import xlmkit
@@ -62,11 +63,17 @@ def test_every_language_has_ten_items_of_each_phenomenon_and_forty_of_each_label
         assert sorted(Counter(i.label for i in items if i.phenomenon == phenomenon).values()) == [3, 3, 4]
 
 
+def test_teachers_notes_are_one_line(english):
+    for item in english:
+        assert item.note is not None
+        assert "\n" not in item.note
+        assert 20 <= len(item.note) <= 200, (item.id, len(item.note))
+
+
 def test_the_english_texts_are_short(english):
     for item in english:
         assert 6 <= len(item.premise.split()) <= 18, item.id
         assert 4 <= len(item.hypothesis.split()) <= 12, item.id
-        assert item.note is not None
 
 
 def test_hypotheses_of_every_label_are_of_one_length(english):
@@ -100,6 +107,28 @@ def test_the_readme_gives_size_and_sum_of_every_file():
         data = file.read_bytes()
         row = f"| `workshop/{file.name}` | {len(data)} | `{hashlib.sha256(data).hexdigest()}` |"
         assert row in table, f"data/README.md should have the line {row}"
+
+
+def test_the_readme_says_licence_weak_spots_and_what_each_reading_of_each_language_changed():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert "CC0 1.0" in text
+    assert "## Weak spots" in text
+    table = text.split("## Changes by language and pass")[1].split("## ")[0]
+    rows = {
+        line.split("|")[1].strip(): line for line in table.splitlines() if re.match(r"\| [a-z]{2} \|", line)
+    }
+    assert set(rows) == set(LANGUAGES)
+    third = {code for code, row in rows.items() if row.split("|")[4].strip() != "-"}
+    assert third == {"el", "hi", "sw", "th", "ur"}
+
+
+@pytest.mark.parametrize("split", ["dev", "test.a"])
+def test_no_text_of_the_set_stands_in_xnli(shared, split):
+    xnli = read_pairs(shared / "data" / "xnli" / f"xnli.{split}.tsv")
+    known = {" ".join(text.casefold().split()) for text in pd.concat([xnli["premise"], xnli["hypothesis"]])}
+    own = read_pairs("workshop")
+    for text in pd.concat([own["premise"], own["hypothesis"]]):
+        assert " ".join(text.casefold().split()) not in known
 
 
 # --- read_pairs
@@ -316,6 +345,8 @@ def test_scripts_are_counted_over_letters_only():
         ("en", "The dog's bed is here.", 'no "\'"'),
         ("en", "The dog  sleeps.", "single spaces"),
         ("en", "The dog sleeps .", "no space before '.'"),
+        ("en", "The dog\tsleeps.", "U+0009"),
+        ("en", "The dog\x00sleeps.", "U+0000"),
         ("en", " The dog sleeps.", "at either end"),
         ("en", "The\u00a0dog sleeps.", "U+00A0"),
         ("en", "The\u200b dog sleeps.", "U+200B"),
@@ -403,6 +434,19 @@ def test_a_label_that_changed_in_translation_and_a_missing_item_are_found(englis
     assert any(f.item == "negation-01" and "missing" in f.what for f in found)
 
 
+def test_files_in_one_language_are_not_compared(english):
+    assert list(check_parallel([english, english[:5]])) == []
+
+
+def test_what_a_file_lacks_is_not_said_while_lines_of_it_cannot_be_read(english):
+    french = [dataclasses.replace(item, language="fr", file="fr.jsonl") for item in english[1:]]
+    assert [f.item for f in check_parallel([english, french], [True, True])] == ["negation-01"]
+    assert list(check_parallel([english, french], [True, False])) == []
+    more = [*french, dataclasses.replace(french[0], id="negation-99")]
+    assert [f.item for f in check_parallel([english, more], [True, False])] == ["negation-99"]
+    assert list(check_parallel([english, more], [False, False])) == []
+
+
 def test_a_text_of_another_length_than_its_translation_is_found(english):
     french = [dataclasses.replace(item, language="fr", file="fr.jsonl") for item in english]
     assert list(check_parallel([english, french])) == []
@@ -439,6 +483,14 @@ def write(path: Path, *rows: dict) -> Path:
         ({"hypothesis_rationale": "animal"}, "list of spans as `hypothesis_rationale`"),
         ({"rational": []}, "no field 'rational'"),
         ({"note": None}, "text as `note`"),
+        ({"label": None}, "text as `label`, got None"),
+        ({"label": "Entailment"}, "expected a label of"),
+        ({"id": "x-३"}, "an id of the phenomenon"),
+        ({"id": 7}, "text as `id`, got 7"),
+        ({"premise": ["a"]}, "text as `premise`"),
+        ({"premise": "\u2003 \n"}, "text as `premise`"),
+        ({"premise_rationale": [[4.0, 7.0]]}, "list of spans"),
+        ({"premise_rationale": None}, "list of spans as `premise_rationale`, got None"),
     ],
 )
 def test_a_line_with_wrong_fields_is_found_with_its_line(tmp_path, change, sentence):
@@ -455,6 +507,50 @@ def test_a_missing_field_and_a_line_that_is_no_json_are_found(tmp_path):
         (2, True),
         (1, True),
     ]
+
+
+def test_a_finding_is_one_short_line_whatever_stands_in_the_file(tmp_path):
+    rows = [GOOD | {"id": "x\n\x1b[31m"}, GOOD | {"id": ""}, GOOD | {"id": "x-" + "1" * 999, "label": "e"}]
+    rows += [GOOD | {"id": "x-4", "premise": "a" * 9999 + ".", "premise_rationale": [[4, 7]]}]
+    found = check_files([write(tmp_path / "en.jsonl", *rows)])
+    assert [finding.line for finding in found] == [1, 2, 3, 4]
+    assert [finding.item for finding in found] == [None, None, None, "x-4"]
+    assert all(str(finding).isprintable() and len(str(finding)) < 300 for finding in found)
+
+
+def test_findings_stand_in_the_order_of_lines_and_labels_wait_until_every_line_is_read(tmp_path):
+    rows = [GOOD, GOOD, GOOD | {"id": "x-3", "premise": "The cat sleeps ."}]
+    found = check_files([write(tmp_path / "en.jsonl", *rows)])
+    assert [finding.line for finding in found] == [2, 2, 3, None, None]
+    assert "the labels of the file" in found[3].what
+    found = check_files([write(tmp_path / "en.jsonl", *rows, GOOD | {"label": 1})])
+    assert [finding.line for finding in found] == [2, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "an empty file"),
+        ("{}".encode("utf-16"), "got UTF-16"),
+        ('{"id": "é"}'.encode("latin-1"), "byte 0xe9"),
+        (b"\x1f\x8b\x08\x00", "binary file"),
+        (b"[" * 100_000 + b"]" * 100_000, "not valid JSON"),
+        (b'{"id": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"id": "a", "id": "b"}', "appears twice"),
+        (b"[]\nnull", "a JSON object, got list"),
+    ],
+)
+def test_a_file_that_is_no_json_lines_is_a_sentence_and_no_traceback(tmp_path, capsys, content, said):
+    file = tmp_path / "en.jsonl"
+    file.write_bytes(content)
+    assert cli.main(["check-pairs", str(file)]) in (1, 2)
+    assert said in "".join(capsys.readouterr())
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path):
+    file = write(tmp_path / "en.jsonl", GOOD)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert check_files([file]) == []
 
 
 def test_only_english_needs_a_note(tmp_path):

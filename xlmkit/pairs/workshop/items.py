@@ -113,7 +113,9 @@ def read_items(
 
 
 def _name(row: Mapping[str, Any]) -> str | None:
-    return row["id"] if isinstance(row.get("id"), str) else None
+    """The id of a line for its findings: what could not be shown on one line is left out."""
+    name = row.get("id")
+    return name if isinstance(name, str) and name.strip() and name.isprintable() and len(name) <= 60 else None
 
 
 def _item(file: str, line: int, language: str, row: Mapping[str, Any]) -> Item:
@@ -134,8 +136,9 @@ def _row_faults(row: Mapping[str, Any], *, note_needed: bool) -> Iterator[tuple[
             yield f"expected no field {reprlib.repr(field)}", _FIELDS
     for field in texts:
         if field in row and not (isinstance(row[field], str) and row[field].strip()):
-            yield f"expected text as `{field}`, got {reprlib.repr(row[field])}", "write a text"
-    if isinstance(row.get("label"), str) and row["label"] not in LABELS:
+            remedy = f"write {', '.join(LABELS[:-1])} or {LABELS[-1]}" if field == "label" else "write a text"
+            yield f"expected text as `{field}`, got {reprlib.repr(row[field])}", remedy
+    if isinstance(row.get("label"), str) and row["label"].strip() and row["label"] not in LABELS:
         yield (
             f"expected a label of {', '.join(LABELS)}; got {reprlib.repr(row['label'])}",
             "write one of them",
@@ -144,8 +147,8 @@ def _row_faults(row: Mapping[str, Any], *, note_needed: bool) -> Iterator[tuple[
         if field in row and not _are_spans(row[field]):
             yield f"expected a list of spans as `{field}`, got {reprlib.repr(row[field])}", _SPANS
     name, phenomenon = row.get("id"), row.get("phenomenon")
-    if isinstance(name, str) and isinstance(phenomenon, str):
-        pattern = re.escape(phenomenon) + r"-\d+"
+    if isinstance(name, str) and isinstance(phenomenon, str) and name.strip() and phenomenon.strip():
+        pattern = re.escape(phenomenon) + "-[0-9]+"
         if not re.fullmatch(pattern, name):
             yield (
                 f"expected an id of the phenomenon and a number, got {reprlib.repr(name)}",

@@ -13,24 +13,31 @@ FACTOR = 2.0  # a text may be this many times as long as is usual for its langua
 FEWEST = 5  # items below which no length is usual
 
 
-def check_parallel(files: Sequence[Sequence[Item]]) -> Iterator[Finding]:
-    """Findings of each file against the English one, or the first where there is none in English."""
-    files = [items for items in files if items]
-    if not files:
+def check_parallel(files: Sequence[Sequence[Item]], whole: Sequence[bool] | None = None) -> Iterator[Finding]:
+    """Findings of each file against the English one, or the first where there is none in English; files in the same language are not compared.
+
+    `whole` says of which files all lines could be read (None: of all); of the others it is not said what they lack."""
+    complete = [True] * len(files) if whole is None else list(whole)
+    places = [place for place, items in enumerate(files) if items]
+    if not places:
         return
-    reference = next((items for items in files if items[0].language == "en"), files[0])
-    known = {item.id: item for item in reference}
-    for items in files:
-        if items is not reference:
-            yield from _same_items(items, known)
+    first = next((place for place in places if files[place][0].language == "en"), places[0])
+    known = {item.id: item for item in files[first]}
+    for place in places:
+        items = files[place]
+        if items[0].language != files[first][0].language:
+            yield from _same_items(items, known, complete[first])
+            if complete[place]:
+                yield from _missing(items, known)
             yield from _lengths(items, known)
 
 
-def _same_items(items: Sequence[Item], known: dict[str, Item]) -> Iterator[Finding]:
+def _same_items(items: Sequence[Item], known: dict[str, Item], all_known: bool) -> Iterator[Finding]:
     file = next(iter(known.values())).file
     for item in items:
         if item.id not in known:
-            yield item.finding(f"expected an item of {file}, got one that is not there", "add it there")
+            if all_known:
+                yield item.finding(f"expected an item of {file}, got one that is not there", "add it there")
             continue
         for field in ("label", "phenomenon"):
             expected, got = getattr(known[item.id], field), getattr(item, field)
@@ -39,14 +46,13 @@ def _same_items(items: Sequence[Item], known: dict[str, Item]) -> Iterator[Findi
                     f"expected the {field} of {file}, {expected!r}; got {got!r}",
                     "mend the one that is wrong; if the label changed in translation, translate anew",
                 )
-    for missing in sorted(known.keys() - {item.id for item in items}):
-        yield Finding(
-            items[0].file,
-            None,
-            missing,
-            f"expected every item of {file}, this one is missing",
-            "translate it",
-        )
+
+
+def _missing(items: Sequence[Item], known: dict[str, Item]) -> Iterator[Finding]:
+    file = next(iter(known.values())).file
+    for name in sorted(known.keys() - {item.id for item in items}):
+        what = f"expected every item of {file}, this one is missing"
+        yield Finding(items[0].file, None, name, what, "translate it")
 
 
 def _lengths(items: Sequence[Item], known: dict[str, Item]) -> Iterator[Finding]:

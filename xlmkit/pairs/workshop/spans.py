@@ -62,9 +62,14 @@ def _faults(text: str, spans: Spans, language: str) -> Iterator[str]:
         last = end
         shown = text[start:end]
         if not (_LETTER.match(text[start]) and _LETTER.match(text[end - 1])):
-            yield f"expected a span that begins and ends with a letter, mark or digit, got {shown!r}"
+            yield f"expected a span that begins and ends with a letter, mark or digit, got {_shown(shown)}"
         elif not (is_boundary(text, start, language) and is_boundary(text, end, language)):
-            yield f"expected whole words, got {shown!r} of {text!r}"
+            yield f"expected whole words, got {_shown(shown)} of {_shown(text)}"
     covered = {position for start, end in spans for position in range(start, end)}
     if spans and all(position in covered for position, letter in enumerate(text) if _LETTER.match(letter)):
         yield "expected the words that decide, got the whole text"
+
+
+def _shown(text: str) -> str:
+    """A text as a finding shows it: on one line that can be read."""
+    return repr(text) if len(text) <= 120 else f"{text[:80]!r}..."

@@ -69,6 +69,8 @@ def _characters(text: str, language: str) -> Iterator[Fault]:
         yield f"expected digits 0 to 9, got {digit!r}", "write Western digits in every language"
     allowed = _JOINERS.get(language, "")
     for character in sorted(set(text)):
+        if character in "\t\n\r":  # a space that is no plain one: `_spaces` says so
+            continue
         if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in allowed:
             yield f"expected no invisible character, got U+{ord(character):04X}", "take it out"
 
