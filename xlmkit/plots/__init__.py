@@ -10,10 +10,11 @@ from xlmkit.plots.agreement import by_count, flips
 from xlmkit.plots.calibration import reliability
 from xlmkit.plots.explanations import word_scores
 from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG
+from xlmkit.plots.geometry import cosines, dendrogram, embedding_map
 from xlmkit.plots.intervals import PUBLISHED, accuracy, differences, slices
 from xlmkit.plots.matrices import confusion, grid
 from xlmkit.plots.predictions import labels, probabilities
-from xlmkit.plots.probes import embedding_map, mixed, swap
+from xlmkit.plots.probes import mixed, retrieval, swap
 from xlmkit.plots.tables import Table, table
 from xlmkit.plots.training import learning_curve
 
@@ -27,6 +28,8 @@ __all__ = [
     "accuracy",
     "by_count",
     "confusion",
+    "cosines",
+    "dendrogram",
     "differences",
     "embedding_map",
     "flips",
@@ -36,6 +39,7 @@ __all__ = [
     "mixed",
     "probabilities",
     "reliability",
+    "retrieval",
     "slices",
     "swap",
     "table",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from xlmkit.plots.figure import BLUE, VERMILION, axes, legend_above, need, single
 from xlmkit.plots.matrices import stretched
@@ -42,7 +43,8 @@ def by_count(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     need(table, "right", "n", "expected")
     ax = axes(ax, 7.0, 3.2)
     bars = ax.bar(table["right"], table["n"], color=BLUE, width=0.8, label="items")
-    ax.bar_label(bars, padding=2, fontsize="small")
+    halo = [withStroke(linewidth=2.5, foreground="white")]  # the numbers stay readable over a diamond
+    ax.bar_label(bars, padding=2, fontsize="small", path_effects=halo, zorder=4)
     said = "expected if languages erred independently"
     ax.plot(table["right"], table["expected"], "D", color=VERMILION, markerfacecolor="white", label=said)
     ax.set(xlabel="languages in which the item is right", ylabel="items", xticks=table["right"])

@@ -36,7 +36,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
     model: {code: value / 100 for code, value in zip(_COLUMNS, row, strict=True)}
     for model, row in _ROWS.items()
 }
-NAMES = (("first", "second"), ("language",), ("trap",))  # what a row of differences is of
+NAMES = (("first", "second"), ("what",), ("language",))  # what a row of differences is of
 LEVEL = 0.05  # of the family-wise or false-discovery rate that a filled dot keeps
 
 
@@ -90,8 +90,8 @@ def differences(table: pd.DataFrame, *, label: str | None = None, ax: Axes | Non
 
     Parameters
     ----------
-    table : a frame as `compare`, `gap` or `compare_models` gives it: `first` and `second`, or `language` (or `trap`); `difference` or `gap`,
-        `low`, `high` in [-1, 1]; `p_holm` in [0, 1] is optional, and without it every dot is filled. Rows are drawn in their order.
+    table : a frame as `compare`, `gap` or `compare_models` gives it: `first` and `second`, or `language`; `difference` or `gap`, `low`, `high` in
+        [-1, 1]. Or as `probes.ablation` gives it, one language of it: `what`, `difference`, `difference_low`, `difference_high`. `p_holm` in [0, 1] is optional, and without it every dot is filled. Rows are drawn in their order.
     label : what the numbers are; None for what their column says.
 
     Raises
@@ -99,6 +99,9 @@ def differences(table: pd.DataFrame, *, label: str | None = None, ax: Axes | Non
     ValueError : if a column is missing."""
     value = "gap" if "gap" in table else "difference"
     names = next((columns for columns in NAMES if set(columns) <= set(table)), ("language",))
+    table = table.assign(
+        **{end: table[f"difference_{end}"] for end in ("low", "high") if f"difference_{end}" in table}
+    )
     need(table, *names, value, "low", "high")
     rows = _records(table)
     ax = axes(ax, 7.0, 1.3 + 0.28 * len(rows))

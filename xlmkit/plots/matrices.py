@@ -82,6 +82,7 @@ def stretched(
     label: str,
     *,
     signed: bool = False,
+    decimals: int = 0,
     lowest: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -89,7 +90,8 @@ def stretched(
 
     Parameters
     ----------
-    numbers : wide, in the unit to be written; whole numbers are written, or one decimal where `signed`.
+    numbers : wide, in the unit to be written with this many `decimals`; missing cells stay empty.
+    signed : zero is in the middle of the colours.
     lowest : where the colours begin instead of the lowest cell."""
     low, high = float(numbers.min().min()), float(numbers.max().max())
     reach = max(abs(low), abs(high)) or 1.0
@@ -98,14 +100,12 @@ def stretched(
         if signed
         else {"cmap": "Blues", "vmin": low if lowest is None else lowest, "vmax": high}
     )
-    texts = numbers.map(lambda cell: "" if pd.isna(cell) else f"{cell:.{int(signed)}f}").replace(
-        "-0.0", "0.0"
-    )
+    texts = numbers.map(lambda cell: "" if pd.isna(cell) else f"{cell:z.{decimals}f}".replace("-", "−"))
     height, width = numbers.shape
-    ax = axes(ax, 1.8 + 0.4 * width, 0.9 + 0.32 * height)
+    ax = axes(ax, 1.8 + (0.4 if decimals < 2 else 0.46) * width, 0.9 + 0.32 * height)
     sns.heatmap(
         numbers.astype(float),
-        annot=texts.replace("-", "−", regex=True),
+        annot=texts,
         fmt="",
         annot_kws={"fontsize": "small"},
         linewidths=0.5,

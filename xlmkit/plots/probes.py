@@ -1,16 +1,12 @@
-"""The language id: swaps, mixed pairs, and where the 15 embeddings lie."""
+"""What the language id does: swapped, mixed, and layer by layer."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from xlmkit.plots.figure import GREY, INK, PALETTE, axes, need, outline, single
+from xlmkit.plots.figure import BLUE, GREY, INK, VERMILION, axes, legend_above, need, outline, single
 from xlmkit.plots.matrices import stretched
 
 VALUES = {  # what is written on the scale, the factor, and whether zero is in its middle
@@ -19,7 +15,6 @@ VALUES = {  # what is written on the scale, the factor, and whether zero is in i
     "difference": ("difference in accuracy, points", 100, True),
     "margin": ("change of the margin, logits", 1, True),
 }
-LEGEND: dict[str, Any] = {"frameon": False, "alignment": "left", "title_fontsize": "medium"}
 
 
 def swap(table: pd.DataFrame, *, value: str = "flips", ax: Axes | None = None) -> Axes:
@@ -54,43 +49,28 @@ def mixed(table: pd.DataFrame, *, value: str = "accuracy", ax: Axes | None = Non
     return ax
 
 
-def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw where the language embeddings lie in a plane: the mark says the script, the colour the family, the code the language.
+def retrieval(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw layer by layer how often a sentence's nearest neighbour is its translation: the mean over the languages, and the band from lowest to highest.
 
     Parameters
     ----------
-    table : a frame as `probes.embedding_map` gives it: `language`, `x`, `y`, `script`, `family`.
+    table : a frame as `probes.retrieval` gives it: `layer`, `language`, `ids`, `accuracy` in [0, 1], `chance`.
 
     Raises
     ------
-    ValueError : if a column is missing."""
-    need(table, "language", "x", "y", "script", "family")
-    ax = axes(ax, 7.0, 4.4)
-    marks = dict(zip(table["script"].unique(), "osD^vPX*h", strict=False))
-    colours = dict(zip(table["family"].unique(), PALETTE, strict=False))
-    for row in table.to_dict("records"):
-        mark, colour = marks.get(row["script"], "p"), colours.get(row["family"], INK)
-        ax.plot(row["x"], row["y"], mark, color=colour, markersize=9)
-        right = _free_on_the_right(table, row)
-        ax.annotate(
-            row["language"],
-            (row["x"], row["y"]),
-            xytext=(8 if right else -8, 0),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="center",
-        )
-    scripts = [
-        Line2D([], [], marker=mark, linestyle="", color=GREY, label=script) for script, mark in marks.items()
-    ]
-    codes = table.groupby("family")["language"].agg(" ".join)
-    families = [Patch(color=colour, label=f"{family}: {codes[family]}") for family, colour in colours.items()]
-    ax.add_artist(
-        ax.legend(handles=scripts, title="script", loc="upper left", bbox_to_anchor=(1, 1), **LEGEND)
-    )
-    ax.legend(handles=families, title="family", loc="lower left", bbox_to_anchor=(1, 0), **LEGEND)
-    ax.set(aspect="equal", xlabel="first principal component", ylabel="second principal component")
-    ax.margins(0.1)
+    ValueError : if a column is missing, or a language has several rows in one layer."""
+    need(table, "layer", "language", "ids", "accuracy", "chance")
+    single(table, "layer", "language", "ids")
+    ax = axes(ax, 7.0, 3.6)
+    for kind, mark, colour in zip(table["ids"].unique(), "osD", (BLUE, VERMILION, GREY), strict=False):
+        own = 100 * table[table["ids"] == kind].groupby("layer")["accuracy"].agg(["mean", "min", "max"])
+        said = "no id" if kind == "none" else f"{kind} ids"
+        ax.plot(own.index, own["mean"], marker=mark, color=colour, label=said)
+        ax.fill_between(own.index, own["min"], own["max"], color=colour, alpha=0.12, linewidth=0)
+    ax.axhline(100 * table["chance"].mean(), color=INK, linestyle=":", linewidth=1)
+    ax.set(xlabel="layer (0: the embeddings)", ylabel="found at the first place, %", ylim=(0, 100))
+    ax.set_xticks(sorted(table["layer"].unique()))
+    legend_above(ax)
     sns.despine(ax=ax)
     return ax
 
@@ -104,13 +84,6 @@ def _matrix(table: pd.DataFrame, rows: str, columns: str, value: str, ax: Axes |
     order = {"index": table[rows].unique(), "columns": table[columns].unique()}
     wide = table.pivot(index=rows, columns=columns, values=value).reindex(**order)
     label, factor, signed = VALUES[value]
-    ax = stretched(factor * wide, label, signed=signed, ax=ax)
+    ax = stretched(factor * wide, label, signed=signed, decimals=int(signed), ax=ax)
     outline(ax, wide.index, wide.columns)
     return ax
-
-
-def _free_on_the_right(table: pd.DataFrame, row: dict[Any, Any]) -> bool:
-    """Whether a point's nearest neighbour lies on its left, so that its name has room on the right."""
-    others = table[table["language"] != row["language"]]
-    distance = (others["x"] - row["x"]) ** 2 + (others["y"] - row["y"]) ** 2
-    return others.empty or bool(others["x"].loc[distance.idxmin()] <= row["x"])
