@@ -52,8 +52,8 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
     if len(sentence_columns(frame)) < 2:
         raise ValueError("expected pairs of `premise` and `hypothesis`; got single texts")
     sides = language_columns(frame)
-    premises = _words(frame, "premise", sides[0])
-    hypotheses = _words(frame, "hypothesis", sides[-1])
+    premises = split_column(frame, "premise", sides[0])
+    hypotheses = split_column(frame, "hypothesis", sides[-1])
     lengths = np.array(
         [[len(first), len(second)] for first, second in zip(premises, hypotheses, strict=True)]
     )
@@ -69,8 +69,10 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
     return _with(frame, added)
 
 
-def _words(frame: pd.DataFrame, sentence: str, side: str, *, lowercase: bool = True) -> list[list[str]]:
-    """The words of a column of sentences, row by row; each text is cut once, however many rows it stands in."""
+def split_column(frame: pd.DataFrame, sentence: str, side: str, *, lowercase: bool = True) -> list[list[str]]:
+    """The words of a column of sentences, row by row; each text is cut once, however many rows it stands in.
+
+    `frame` is as `check_pairs` gives it; `side` names the column that holds the sentence's language."""
     words: list[list[str]] = [[] for _ in range(len(frame))]
     texts, codes = frame[sentence].to_numpy(), frame[side].to_numpy()
     for code in pd.unique(codes):
@@ -102,7 +104,7 @@ def _pieces(nli: NLIModel, frame: pd.DataFrame, sides: list[str]) -> dict[str, n
     counts = np.zeros((len(frame), 2), dtype=int)  # pieces, unknown ones
     words = np.zeros(len(frame), dtype=int)
     for sentence, side in (("premise", sides[0]), ("hypothesis", sides[-1])):
-        for row, cut in enumerate(_words(frame, sentence, side, lowercase=nli.lowercase)):
+        for row, cut in enumerate(split_column(frame, sentence, side, lowercase=nli.lowercase)):
             ids = [number for word in nli.pieces.ids(cut) for number in word]
             counts[row] += len(ids), ids.count(UNK)
             words[row] += len(cut)

@@ -1,0 +1,245 @@
+"""Baselines: what a model of sentence pairs must beat before it can be said to understand any.
+
+"ngram" sees the words of the hypothesis and how much of them the premise has (Bowman et al. 2015, arXiv:1508.05326, section 3.3, without its pairs of
+words); "hypothesis_only" sees the hypothesis alone and shows what annotators' habits give away (Poliak et al. 2018, arXiv:1805.01042; Gururangan
+et al. 2018, arXiv:1803.02324). Both are logistic regressions, one for each language of the pairs that they are trained on; nothing
+crosses from one language to another."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from tqdm.auto import tqdm
+
+from xlmkit import __version__
+from xlmkit.features import features
+from xlmkit.features.surface import NEGATION, split_column
+from xlmkit.metrics.frames import group_names, prompt_numbers
+from xlmkit.notices import say
+from xlmkit.pairs import LABELS, check_pairs, language_columns
+
+KINDS = ("ngram", "hypothesis_only")
+STRENGTH = 1.0  # scikit-learn's C, the inverse of the penalty; 0.3 and 3 are no better on XNLI dev
+
+Model = tuple[TfidfVectorizer, LogisticRegression]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A trained baseline; `predict` takes it.
+
+    kind : one of `KINDS`.
+    labels : the names that it gives, in the order of its probabilities.
+    trained_on : pairs by language ("en", or "en>de" where the two sentences differ in language).
+    models : by language, what turns words into columns, and the regression.
+    seen : premise and hypothesis of every pair trained on, as hashes."""
+
+    kind: str
+    labels: tuple[str, ...]
+    trained_on: Mapping[str, int]
+    models: Mapping[str, Model]
+    seen: frozenset[int]
+
+
+def train(pairs: pd.DataFrame, kind: str = "ngram", *, progress: bool = True) -> Baseline:
+    """Train a baseline on pairs with gold labels, in each of their languages.
+
+    Parameters
+    ----------
+    pairs : as `read_pairs` gives them; rows without gold are left out, which is said.
+    kind : "ngram" or "hypothesis_only".
+
+    Raises
+    ------
+    TypeError : if `pairs` is no DataFrame.
+    ValueError : if `kind` is unknown, rows are faulty, or a language has fewer than two labels to tell apart."""
+    frame = _pairs(pairs)
+    known = _with_gold(frame)
+    read = _read(known, kind)
+    models, counts = {}, {}
+    for name, rows in tqdm(_by_language(known).items(), desc="train", unit="language", disable=not progress):
+        models[name] = _fit(name, read, known["gold"].to_numpy(), rows)
+        counts[name] = len(rows)
+    return Baseline(kind, _labels(known["gold"]), counts, models, frozenset(_hashes(known)))
+
+
+def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Predict pairs with a baseline.
+
+    Returns
+    -------
+    A frame like that of `xlmkit.predict`: the given rows, index and columns, `label`, `p_<label>` in [0, 1] that sum to 1, and `correct` where there
+    is gold. That pairs were trained on is said.
+
+    Raises
+    ------
+    TypeError : if `baseline` is none, or `pairs` no DataFrame.
+    ValueError : if rows are faulty, or in a language that the baseline was not trained on."""
+    if not isinstance(baseline, Baseline):
+        raise TypeError(
+            f"expected a baseline first, got {type(baseline).__name__}; remedy: baselines.train(...)"
+        )
+    frame = _pairs(pairs)
+    places = _by_language(frame)
+    new = sorted(set(places) - set(baseline.models))
+    if new:
+        raise ValueError(
+            f"expected pairs in languages that the baseline was trained on ({', '.join(baseline.models)}); got {', '.join(new)}; "
+            "remedy: train on pairs in them too, since words of one language tell nothing about another"
+        )
+    seen = sum(value in baseline.seen for value in _hashes(frame))
+    if seen:
+        say(f"{seen} of {len(frame)} pairs were trained on: their accuracy says little")
+    read, found = _read(frame, baseline.kind), np.zeros((len(frame), len(baseline.labels)))
+    for name, rows in places.items():
+        found[rows] = _ask(baseline.models[name], read, rows, baseline.labels)
+    return _with_predictions(
+        frame, baseline.labels, found, _provenance(baseline.kind, {"trained_on": dict(baseline.trained_on)})
+    )
+
+
+def cross_predict(
+    pairs: pd.DataFrame, kind: str = "ngram", *, folds: int = 10, seed: int = 0, progress: bool = True
+) -> pd.DataFrame:
+    """Predict each pair with a baseline trained on the others: for sets that have no training part, such as the workshop's.
+
+    Prompts are drawn into `folds` parts by `seed`; items of one prompt, and translations of one item, are in the same part, so nothing of a pair
+    is learnt from its own premise. Rows without gold are predicted too.
+
+    Returns
+    -------
+    As `predict`, in the order of `pairs`.
+
+    Raises
+    ------
+    ValueError : as `train`, or if there are fewer prompts than `folds`, or fewer than two folds."""
+    frame = _pairs(pairs)
+    numbers, _ = prompt_numbers(frame)
+    prompts = int(numbers.max(initial=-1)) + 1
+    if not 2 <= folds <= prompts:
+        raise ValueError(f"`folds` must be 2 to the number of prompts, {prompts}; got {folds!r}")
+    part = np.random.default_rng(seed).permutation(np.arange(prompts) % folds)[numbers]
+    known = _with_gold(frame)
+    gold, labels, read = frame["gold"].to_numpy(), _labels(known["gold"]), _read(frame, kind)
+    found = np.zeros((len(frame), len(labels)))
+    for name, rows in tqdm(_by_language(frame).items(), desc="train", unit="language", disable=not progress):
+        learnt = rows[frame["gold"].notna().to_numpy()[rows]]
+        for fold in range(folds):
+            asked = rows[part[rows] == fold]
+            if len(asked):
+                model = _fit(name, read, gold, learnt[part[learnt] != fold])
+                found[asked] = _ask(model, read, asked, labels)
+    return _with_predictions(frame, labels, found, _provenance(kind, {"folds": folds, "seed": seed}))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is seen of N pairs: the words of each hypothesis, and (N, 6) numbers about the pair ((N, 0) for "hypothesis_only")."""
+
+    words: list[list[str]]
+    numbers: np.ndarray
+
+
+def _pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    frame = check_pairs(pairs, labels=None)
+    if "hypothesis" not in frame:
+        raise ValueError("expected pairs of `premise` and `hypothesis`; got single texts")
+    return frame
+
+
+def _with_gold(frame: pd.DataFrame) -> pd.DataFrame:
+    known = frame[frame["gold"].notna()] if "gold" in frame else frame.iloc[:0]
+    if known.empty:
+        raise ValueError(f"expected pairs with gold labels to learn from; got none in {len(frame)} rows")
+    if len(known) < len(frame):
+        say(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
+    return known
+
+
+def _labels(gold: pd.Series) -> tuple[str, ...]:
+    said = set(gold)
+    return tuple(label for label in LABELS if label in said) + tuple(sorted(said - set(LABELS)))
+
+
+def _by_language(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The places of the rows of each language, languages by name."""
+    names = group_names(frame, "language")
+    return {name: np.flatnonzero(names == name) for name in sorted(set(names))}
+
+
+def _read(frame: pd.DataFrame, kind: str) -> _Read:
+    if kind not in KINDS:
+        raise ValueError(f"`kind` must be one of {', '.join(map(repr, KINDS))}; got {kind!r}")
+    words = split_column(frame, "hypothesis", language_columns(frame)[-1])
+    if kind == "hypothesis_only":
+        return _Read(words, np.zeros((len(frame), 0)))
+    counted = features(frame[["premise", "hypothesis", *language_columns(frame)]])
+    overlap, negated = np.nan_to_num(counted["overlap"].to_numpy(dtype=float)), counted["negation"]
+    ratio = np.nan_to_num(counted["length_ratio"].to_numpy(dtype=float))
+    sides = (negated == side for side in NEGATION[1:])
+    return _Read(words, np.column_stack([overlap, overlap == 1, np.log(np.maximum(ratio, 0.01)), *sides]))
+
+
+def _fit(name: str, read: _Read, gold: np.ndarray, rows: np.ndarray) -> Model:
+    labels = set(gold[rows])
+    if len(labels) < 2:
+        got = f"{labels.pop()!r} only" if labels else "none"
+        raise ValueError(f"expected two or more gold labels in {name!r} to tell apart; got {got}")
+    vectorizer = TfidfVectorizer(analyzer=_grams, binary=True)
+    columns = vectorizer.fit_transform([read.words[row] for row in rows])
+    regression = LogisticRegression(C=STRENGTH, max_iter=1000)
+    return vectorizer, regression.fit(_joined(columns, read.numbers[rows]), gold[rows].astype(str))
+
+
+def _ask(model: Model, read: _Read, rows: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """(rows, labels) probabilities; a label that the model never met has 0."""
+    vectorizer, regression = model
+    found = np.zeros((len(rows), len(labels)))
+    columns = _joined(vectorizer.transform([read.words[row] for row in rows]), read.numbers[rows])
+    found[:, [labels.index(label) for label in regression.classes_]] = regression.predict_proba(columns)
+    return found
+
+
+def _grams(words: list[str]) -> list[str]:
+    """One and two words; a sentence's bounds are words of their own."""
+    bounded = ["<", *words, ">"]
+    return words + [f"{first} {second}" for first, second in itertools.pairwise(bounded)]
+
+
+def _joined(words: csr_matrix, numbers: np.ndarray) -> csr_matrix:
+    return hstack([words, csr_matrix(numbers.astype(float))], format="csr")
+
+
+def _hashes(frame: pd.DataFrame) -> list[int]:
+    """A number for each pair's two texts, the same in every process (Python's `hash` is not)."""
+    texts = (
+        f"{first}\0{second}" for first, second in zip(frame["premise"], frame["hypothesis"], strict=True)
+    )
+    return [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in texts]
+
+
+def _with_predictions(
+    frame: pd.DataFrame, labels: Sequence[str], found: np.ndarray, provenance: dict[str, Any]
+) -> pd.DataFrame:
+    result = frame.copy()
+    result["label"] = np.array(labels, dtype=object)[found.argmax(1)]
+    for place, label in enumerate(labels):
+        result[f"p_{label}"] = found[:, place]
+    if "gold" in result:
+        correct = (result["label"] == result["gold"]).astype("boolean")
+        result["correct"] = correct.mask(result["gold"].isna())
+    result.attrs["provenance"] = provenance
+    return result
+
+
+def _provenance(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"xlmkit": __version__, "task": "baseline", "settings": settings, "model": {"kind": kind}}
