@@ -54,7 +54,7 @@ HOMES = {
     "pythainlp": {"preprocessing"},
     "rjieba": {"preprocessing"},
     "sacremoses": {"preprocessing"},
-    "scipy": {"alignment", "metrics", "recipe", "probes", "faithfulness"},
+    "scipy": {"baselines", "alignment", "metrics", "recipe", "probes", "faithfulness"},
     "sklearn": {"metrics", "baselines", "recipe", "pairs", "probes", "faithfulness"},
     "statsmodels": {"metrics", "faithfulness"},
     "pyarrow": {"results"},
