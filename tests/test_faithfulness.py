@@ -1,0 +1,432 @@
+"""Laws of faithfulness: right values on models whose answer is known, and the same numbers however the work is shared out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from captum.metrics import infidelity as captum_infidelity
+from scipy.stats import kendalltau
+
+from xlmkit import inference
+from xlmkit.attribution import explain
+from xlmkit.encoding import encode
+from xlmkit.erasure import erase
+from xlmkit.faithfulness import judge, judging, measures
+from xlmkit.faithfulness.frames import COLUMNS
+from xlmkit.pieces import MASK, PAD
+
+ROWS = [
+    ("a", "en", "en", "The man is not in a red book today.", "No dog sleeps.", "contradiction"),
+    ("b", "th", "zh", "แมวไม่นอน", "今天下雨。", "neutral"),
+    ("c", "ur", "ur", "آدمی آج نہیں سو رہا ہے۔", "کتا سو رہا ہے۔", "entailment"),
+]
+NAMES = ["pair_id", "premise_language", "hypothesis_language", "premise", "hypothesis", "gold"]
+METHODS = ("saliency", "input_x_gradient", "occlusion")
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return pd.DataFrame(ROWS, columns=NAMES)
+
+
+@pytest.fixture(scope="module")
+def explained(nli, pairs):
+    return [one for method in METHODS for one in explain(nli, pairs, method=method, progress=False)]
+
+
+@pytest.fixture(scope="module")
+def judged(nli, explained):
+    return judge(nli, explained, progress=False)
+
+
+# --- the measures, on models whose answer is known -------------------------------------------------------------------------------------
+
+
+def bag(weights, bias=0.0):
+    """A linear model: what is left of the words' weights."""
+    weights = np.asarray(weights, dtype=float)
+    return lambda sets: np.array([bias + weights.sum() - weights[sorted(words)].sum() for words in sets])
+
+
+def decides(word):
+    """A model that gives the target probability 1 where it sees one word, and 0 where it does not."""
+    return lambda sets: np.array([float(word not in words) for words in sets])
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, (1,)),
+        (2, (1,)),
+        (10, (1, 2, 5)),
+        (20, (1, 2, 4, 10)),
+        (21, (1, 2, 3, 5, 11)),
+        (200, (2, 10, 20, 40, 100)),
+    ],
+)
+def test_steps_are_rounded_up_and_equal_ones_count_once(count, expected):
+    assert measures.steps(count) == expected
+
+
+def test_where_one_word_decides_naming_it_is_as_faithful_as_can_be():
+    scores = np.zeros(20)
+    scores[7] = 1.0
+    assert measures.comprehensiveness(decides(7), scores) == 1.0
+    assert measures.sufficiency(decides(7), scores) == 0.0
+
+
+def test_where_one_word_decides_naming_it_last_is_as_unfaithful_as_can_be():
+    scores = np.zeros(20)
+    scores[7] = -1.0
+    assert measures.comprehensiveness(decides(7), scores) == 0.0
+    assert measures.sufficiency(decides(7), scores) == 1.0
+
+
+def test_the_area_is_the_mean_over_the_steps_by_hand():
+    # 20 words: steps 1, 2, 4, 10. The deciding word stands third, so it is among the top 4 and 10 and not among the top 1 and 2.
+    scores = -np.arange(20.0)
+    assert measures.comprehensiveness(decides(2), scores) == pytest.approx(2 / 4)
+    assert measures.sufficiency(decides(2), scores) == pytest.approx(2 / 4)
+    # A linear model of 10 words with weights 10, 9, ..., 1, of 55 in all: steps 1, 2, 5 erase 10, 19 and 40.
+    weights = np.arange(10.0, 0.0, -1.0)
+    assert measures.comprehensiveness(bag(weights), weights) == pytest.approx((10 + 19 + 40) / 3)
+    assert measures.sufficiency(bag(weights), weights) == pytest.approx((45 + 36 + 15) / 3)
+    assert measures.comprehensiveness(bag(weights), weights, fractions=(0.3,)) == pytest.approx(27)
+
+
+def test_of_equal_scores_the_earlier_word_comes_first():
+    assert measures.ranked(np.array([0.0, 2.0, 1.0, 2.0])) == [1, 3, 2, 0]
+
+
+def test_leave_one_out_is_one_for_the_weights_of_a_linear_model_and_minus_one_for_their_opposite():
+    weights = np.array([0.3, -2.0, 1.5, 0.0, 0.7])
+    assert measures.leave_one_out(bag(weights), weights) == pytest.approx(1.0)
+    assert measures.leave_one_out(bag(weights, bias=3.0), -weights) == pytest.approx(-1.0)
+    # By hand: order 1 3 2 against 1 2 3 has two pairs in order and one out of order.
+    assert measures.leave_one_out(bag([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0])) == pytest.approx(1 / 3)
+    ties = np.array([1.0, 1.0, 0.0, 2.0, 2.0])
+    assert measures.leave_one_out(bag(weights), ties) == pytest.approx(kendalltau(ties, weights).statistic)
+
+
+@pytest.mark.parametrize(
+    ("weights", "scores"), [([1.0, 2.0], [1.0, 1.0]), ([1.0, 1.0], [1.0, 2.0]), ([1.0], [1.0])]
+)
+def test_leave_one_out_is_missing_where_nothing_can_be_ranked(weights, scores):
+    assert math.isnan(measures.leave_one_out(bag(weights), np.array(scores)))
+
+
+def test_infidelity_is_zero_for_the_weights_of_a_linear_model_whatever_their_scale():
+    weights, rng = np.array([0.3, -2.0, 1.5, 0.0, 0.7]), np.random.default_rng(0)
+    masks = measures.random_masks(5, 40, rng)
+    for scale in (1.0, 100.0, -0.01):
+        assert measures.infidelity(bag(weights), scale * weights, masks) == pytest.approx(0.0, abs=1e-12)
+    assert measures.infidelity(bag(weights), weights[::-1], masks) > 0.1
+    drops = [weights[sorted(mask)].sum() ** 2 for mask in masks]
+    assert measures.infidelity(bag(weights), np.zeros(5), masks) == pytest.approx(np.mean(drops))
+
+
+def test_infidelity_is_captums():
+    """The same masks, a model that is not linear, and captum's own function with `normalize=True`."""
+    rng = np.random.default_rng(3)
+    weights, scores = torch.from_numpy(rng.normal(size=(6, 4))), rng.normal(size=6)
+    masks = measures.random_masks(6, 30, rng)
+
+    def model(words):  # (B, 6) which words are there
+        return torch.tanh(words @ weights).sum(1)
+
+    hit = torch.tensor([[float(word in mask) for word in range(6)] for mask in masks], dtype=torch.float64)
+    theirs = captum_infidelity(
+        model,
+        lambda inputs: (hit, inputs - hit),
+        torch.ones(1, 6, dtype=torch.float64),
+        torch.from_numpy(scores)[None],
+        n_perturb_samples=len(masks),
+        normalize=True,
+    )
+
+    def value(sets):
+        there = torch.ones(len(sets), 6, dtype=torch.float64)
+        for row, words in enumerate(sets):
+            there[row, sorted(words)] = 0.0
+        return model(there).numpy()
+
+    assert measures.infidelity(value, scores, masks) == pytest.approx(float(theirs), abs=1e-10)
+
+
+def test_masks_are_never_empty_and_of_every_size():
+    masks = measures.random_masks(6, 400, np.random.default_rng(0))
+    sizes = np.bincount([len(mask) for mask in masks], minlength=7)
+    assert sizes[0] == 0
+    assert (sizes[1:] > 400 / 6 / 2).all()
+
+
+def test_controls_are_the_same_scores_in_the_given_orders():
+    scores, orders = np.array([5.0, 1.0, 3.0]), np.array([[2, 0, 1], [0, 1, 2]])
+    controls = measures.shuffled(scores, orders)
+    assert controls.tolist() == [[3.0, 1.0, 5.0], [5.0, 3.0, 1.0]]
+    assert [measures.ranked(control) for control in controls] == orders.tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "controls", "higher", "expected"),
+    [
+        (0.5, [0.1, 0.2, 0.3, 0.6], True, 0.75),
+        (0.5, [0.1, 0.2, 0.3, 0.6], False, 0.25),
+        (0.5, [0.5, 0.5], True, 0.5),
+        (0.5, [0.5, 0.1, 0.9, 0.9], False, 0.625),
+        (math.nan, [0.5, 0.1], True, math.nan),
+    ],
+)
+def test_a_percentile_is_the_share_of_controls_beaten_and_ties_count_half(value, controls, higher, expected):
+    found = measures.percentile(value, np.array(controls), higher_is_better=higher)
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("fractions", [(), (0.0, 0.5), (1.5,)])
+def test_fractions_outside_their_range_are_refused(fractions):
+    with pytest.raises(ValueError, match="shares in"):
+        measures.steps(5, fractions)
+
+
+# --- judging a model -------------------------------------------------------------------------------------------------------------------
+
+
+def only(frame, id, method, metric):
+    rows = frame[(frame["pair_id"] == id) & (frame["method"] == method) & (frame["metric"] == metric)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_one_row_an_explanation_and_metric(judged, explained):
+    assert list(judged.columns) == list(COLUMNS)
+    assert len(judged) == len(explained) * len(judging.MEASURES)
+    assert judged["pair_id"].tolist() == [one.pair_id for one in explained for _ in judging.MEASURES]
+    assert judged["language"].unique().tolist() == ["en", "th>zh", "ur"]
+    assert judged["percentile"].between(0, 1).all()
+    assert set(judged["erasure"]) == {"mask"}
+
+
+@pytest.mark.parametrize("how", ["mask", "pad", "delete"])
+def test_erasing_by_hand_and_asking_transformers_gives_the_same_comprehensiveness(nli, explained, how):
+    one = explained[len(ROWS)]  # input x gradient of the first pair
+    encoding = encode(nli, one.premise, one.hypothesis, "en")
+    words = [token.word for token in one.tokens]
+
+    def probability(gone):
+        ids, langs = encoding.input_ids[0].tolist(), encoding.langs[0].tolist()
+        kept = [place for place, word in enumerate(words) if how != "delete" or word not in gone]
+        piece = {"mask": MASK, "pad": PAD, "delete": None}[how]
+        row = torch.tensor([[piece if words[place] in gone else ids[place] for place in kept]])
+        logits = nli.network(
+            input_ids=row,
+            langs=torch.tensor([[langs[place] for place in kept]]),
+            attention_mask=torch.ones_like(row),
+        ).logits[0]
+        return float(logits.softmax(0)[nli.labels.index(one.target)])
+
+    order = np.argsort(-one.word_scores, kind="stable").tolist()
+    steps = measures.steps(len(order))
+    comprehensiveness = probability(set()) - np.mean([probability(set(order[:k])) for k in steps])
+    sufficiency = probability(set()) - np.mean([probability(set(order[k:])) for k in steps])
+    found = judge(nli, one, how=how, metrics=("comprehensiveness", "sufficiency"), controls=2, progress=False)
+    assert found["value"].tolist() == pytest.approx([comprehensiveness, sufficiency], abs=1e-5)
+
+
+def test_occlusion_is_leave_one_out_where_both_erase_by_padding(nli, explained):
+    occlusion = [one for one in explained if one.method == "occlusion"]
+    found = judge(nli, occlusion, metrics="leave_one_out", how="pad", progress=False)
+    assert found["value"].tolist() == pytest.approx([1.0] * len(ROWS))
+    assert found["percentile"].tolist() == [1.0] * len(ROWS)
+
+
+def linear_logits(nli, weights):
+    """In place of the network: logits that are sums of one weight a word piece, for the first label alone."""
+
+    def logits(_, encoding, **__):
+        found = np.zeros((len(encoding), len(nli.labels)), dtype=np.float32)
+        found[:, 0] = (weights[encoding.input_ids] * encoding.attention_mask).sum(1)
+        return found
+
+    return logits
+
+
+def test_on_a_linear_model_its_weights_beat_every_control(nli, explained, monkeypatch):
+    weights = torch.from_numpy(np.random.default_rng(1).normal(size=nli.network.config.vocab_size))
+    weights[: MASK + 10] = 0.0  # special pieces say nothing
+    monkeypatch.setattr(inference, "logits", linear_logits(nli, weights))
+    right = []
+    for one in explained[: len(ROWS)]:
+        encoding = encode(
+            nli,
+            one.premise,
+            one.hypothesis,
+            one.premise_language,
+            hypothesis_languages=one.hypothesis_language,
+        )
+        scores = np.array(
+            [0.0 if t.special else w for t, w in zip(one.tokens, weights[encoding.input_ids[0]], strict=True)]
+        )
+        right.append(
+            dataclasses.replace(one, target=nli.labels[0], scores=scores, output=float(scores.sum()))
+        )
+    found = judge(nli, right, progress=False).set_index(["metric", "pair_id"])
+    assert found.loc["leave_one_out", "value"].tolist() == pytest.approx([1.0] * 3)
+    assert found.loc["infidelity", "value"].tolist() == pytest.approx([0.0] * 3, abs=1e-9)
+    assert (found["percentile"] >= 0.97).all()
+    wrong = [dataclasses.replace(one, scores=-one.scores) for one in right]
+    found = judge(nli, wrong, metrics=judging.MEASURES[:3], progress=False)
+    assert (found["percentile"] <= 0.03).all()
+
+
+def test_a_random_explanation_is_at_chance_on_average(nli, explained):
+    rng = np.random.default_rng(0)
+    one = explained[0]
+    scores = [rng.normal(size=len(one.words)) for _ in range(60)]
+    places = [token.word for token in one.tokens]
+    sizes = np.bincount([place for place in places if place is not None])
+    random = [
+        dataclasses.replace(one, scores=[0.0 if p is None else own[p] / sizes[p] for p in places])
+        for own in scores
+    ]
+    found = judge(nli, random, progress=False).groupby("metric")["percentile"].mean()
+    # The mean of 60 percentiles, uniform on [0, 1], has a standard deviation of 0.037.
+    assert found.between(0.5 - 0.15, 0.5 + 0.15).all()
+
+
+def test_one_pair_alone_gives_what_it_gives_among_others(nli, explained, judged):
+    for number in (1, 5):
+        alone = judge(nli, explained[number], progress=False)
+        rows = judged.iloc[4 * number : 4 * number + 4].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, rows, atol=1e-5)
+
+
+def test_chunks_and_batches_do_not_change_the_numbers(nli, explained, judged, monkeypatch):
+    monkeypatch.setattr(judging, "CHUNK", 1)
+    pd.testing.assert_frame_equal(judge(nli, explained, batch_tokens=64, progress=False), judged, atol=1e-5)
+
+
+def test_methods_of_one_pair_share_their_controls(nli, explained, monkeypatch):
+    """The top words of the controls are the same for every method, so a second method costs its own erasures only."""
+    asked = []
+    true = judging.erase
+    monkeypatch.setattr(
+        judging, "erase", lambda e, words, how: asked.append(len(words)) or true(e, words, how)
+    )
+    first, second = explained[0], explained[len(ROWS)]
+    for given in ([first], [first, second]):
+        judge(nli, given, progress=False)
+    assert asked[0] < asked[1] <= asked[0] + 2 * len(measures.steps(len(first.words)))
+
+
+def test_the_seed_decides_controls_and_masks_and_nothing_global_does(nli, explained, judged):
+    np.random.seed(1)  # noqa: NPY002
+    state = torch.get_rng_state()
+    again = judge(nli, explained[0], progress=False)
+    pd.testing.assert_frame_equal(again, judged[:4])
+    other = judge(nli, explained[0], seed=1, progress=False)
+    assert (other["control"] != again["control"]).any()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_contrast_is_judged_by_the_difference_of_its_two_logits(nli, explained):
+    one = explained[2 * len(ROWS)]
+    encoding = encode(nli, one.premise, one.hypothesis, "en")
+    rival = next(label for label in nli.labels if label != one.target)
+    target, other = (nli.labels.index(label) for label in (one.target, rival))
+    whole = inference.logits(nli, encoding)[0]
+    contrast = dataclasses.replace(one, contrast=rival, output=float(whole[target] - whole[other]))
+    found = judge(nli, contrast, metrics=("comprehensiveness", "leave_one_out"), controls=1, progress=False)
+    order = measures.ranked(one.word_scores)
+    sets = [[], *(order[:k] for k in measures.steps(len(order))), *([word] for word in range(len(order)))]
+    logits = inference.logits(nli, erase(encoding.select([0] * len(sets)), sets, "mask")).astype(float)
+    margin = logits[:, target] - logits[:, other]
+    chance = 1 / (1 + np.exp(-margin))
+    tops = len(measures.steps(len(order)))
+    assert found["value"][0] == pytest.approx(chance[0] - chance[1 : tops + 1].mean(), abs=1e-6)
+    assert found["value"][1] == pytest.approx(
+        kendalltau(one.word_scores, margin[0] - margin[tops + 1 :]).statistic
+    )
+
+
+# --- what comes along, and bad input ---------------------------------------------------------------------------------------------------
+
+
+def test_items_and_prompts_of_the_pairs_come_along(nli, explained, pairs):
+    frame = pairs.assign(item=["i1", "i2", "i1"], promptID=[7, 8, 7])
+    found = judge(nli, explained[:3], metrics="sufficiency", controls=1, pairs=frame, progress=False)
+    assert list(found.columns[:3]) == ["pair_id", "promptID", "item"]
+    assert found["item"].tolist() == ["i1", "i2", "i1"]
+    assert found["promptID"].tolist() == [7, 8, 7]
+
+
+def test_an_untrained_head_is_marked(nli, explained):
+    found = judge(nli, [dataclasses.replace(explained[0], trained=False)], controls=1, progress=False)
+    assert found["untrained"].all()
+
+
+def test_no_explanations_give_an_empty_frame(nli, capfd):
+    found = judge(nli, [])
+    assert found.empty
+    assert list(found.columns) == list(COLUMNS)
+    assert capfd.readouterr().err == ""
+
+
+def test_single_texts_of_one_word_are_judged(topics):
+    texts = pd.DataFrame({"text": ["dog", "The man sleeps."], "language": "en"})
+    found = judge(
+        topics, explain(topics, texts, method="occlusion", progress=False), controls=3, progress=False
+    )
+    word = found[found["pair_id"] == found["pair_id"][0]].set_index("metric")
+    assert math.isnan(word.loc["leave_one_out", "value"])
+    assert math.isnan(word.loc["leave_one_out", "percentile"])
+    assert word.loc["sufficiency", "value"] == 0.0
+    assert word.loc["comprehensiveness", "percentile"] == 0.5
+
+
+def test_a_pair_at_the_models_limit_is_judged(nli):
+    long = pd.DataFrame(
+        {"premise": ["dog " * 600], "hypothesis": ["A man sleeps."], "language": "en", "pair_id": "long"}
+    )
+    one = explain(nli, long, method="input_x_gradient", max_tokens=512, progress=False)
+    assert len(one[0].tokens) == 512
+    found = judge(nli, one, metrics="comprehensiveness", controls=1, progress=False)
+    assert found["value"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": "beauty"}, "'beauty'"),
+        ({"metrics": ()}, "must be some of"),
+        ({"how": "blank"}, "'blank'"),
+        ({"controls": 0}, "`controls`"),
+        ({"masks": 2.5}, "`masks`"),
+        ({"seed": -1}, "`seed`"),
+        ({"pairs": pd.DataFrame({"pair_id": ["z"]})}, "lacks 3 of the explained pairs"),
+        ({"pairs": pd.DataFrame({"pair_id": ["a", "a"]})}, "'a' again"),
+        ({"pairs": pd.DataFrame({"id": ["a"]})}, "`pair_id`"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_by_name(nli, explained, options, message):
+    with pytest.raises(ValueError, match=message):
+        judge(nli, explained[:3], **{"controls": 1, "masks": 1, "progress": False, **options})
+
+
+def test_explanations_of_another_model_are_refused(nli, topics, explained):
+    one = explained[0]
+    with pytest.raises(ValueError, match="this model gives"):
+        judge(nli, dataclasses.replace(one, output=one.output + 1.0), controls=1, progress=False)
+    with pytest.raises(ValueError, match="other tokens"):
+        judge(nli, dataclasses.replace(one, premise="A cat."), controls=1, progress=False)
+    with pytest.raises(ValueError, match="the label"):
+        judge(topics, one, progress=False)
+    with pytest.raises(TypeError, match="got str"):
+        judge(nli, ["explanation"], progress=False)
+    cut = dataclasses.replace(explained[1], provenance={"settings": {"max_tokens": 99}})
+    with pytest.raises(ValueError, match="judge them apart"):
+        judge(nli, [one, cut], progress=False)
