@@ -1,0 +1,269 @@
+"""The traps, each against transformers' own tokeniser and network doing it; and what they must not do."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from xlmkit import probes
+from xlmkit.checkpoint import load
+from xlmkit.checkpoint.weights import random_head
+from xlmkit.encoding import encode
+from xlmkit.inference import predict
+from xlmkit.pieces import PAD
+from xlmkit.probes import usual
+from xlmkit.probes.ablation import without_mask
+
+TEXTS = [
+    ("en", "The dog sleeps.", "No dog sleeps.", "contradiction"),
+    ("en", "A man eats a book and a cat eats the dog.", "It rains today.", "neutral"),
+    ("en", "The man eats (a book).", "No book is not the man’s.", "entailment"),
+    ("hi", "वह आज नहीं सो रहा है।", "आदमी सो रहा है।", "contradiction"),
+    ("hi", "कुत्ता सो रहा है।", "एक बिल्ली।", "neutral"),
+    ("th", "ฝนตกวันนี้", "แมวกินหมา", "entailment"),
+    ("th", "ไม่เป็นคน", "คนนอน", "neutral"),
+    ("fr", "L’homme n’est pas le chien.", "Il pleut aujourd’hui.", "contradiction"),
+    ("fr", "Un chat dort.", "Le chat est un chien.", "neutral"),
+]
+TRAPS = ["right", "1", "2", "3", "4", "5", "6", "7", "usual", "1-6", "all"]
+
+
+@pytest.fixture(scope="module")
+def folder_model(tiny_folder):
+    return load(tiny_folder, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def pairs() -> pd.DataFrame:
+    frame = pd.DataFrame(TEXTS, columns=["language", "premise", "hypothesis", "gold"])
+    return frame.assign(item=[str(number) for number in range(len(frame))])
+
+
+@pytest.fixture(scope="module")
+def table(folder_model, pairs):
+    return probes.ablation(folder_model, pairs, progress=False)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_folder):
+    """As a user gets it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def network(tiny_folder):
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(tiny_folder).eval()
+
+
+def answer(network, **inputs):
+    with torch.no_grad():
+        return network(**{name: torch.tensor(rows) for name, rows in inputs.items()}).logits[0]
+
+
+def right_rows(nli, pairs):
+    """Each pair alone, as the authors fed it: ids, language ids, where the hypothesis starts."""
+    for row in pairs.itertuples():
+        encoding = encode(nli, row.premise, row.hypothesis, row.language)
+        ids = encoding.input_ids[0].tolist()
+        yield ids, encoding.langs[0].tolist(), ids.index(1, 1) + 1
+
+
+def expected(trap, nli, network, tokenizer, pairs):
+    """Labels (numbers) that transformers itself gives where it makes this mistake, pair by pair."""
+    found = []
+    for row, (ids, langs, start) in zip(pairs.itertuples(), right_rows(nli, pairs), strict=True):
+        types = [0] * start + [1] * (len(ids) - start)
+        own = nli.languages[row.language]
+        if trap == "right":
+            given = {"input_ids": [ids], "langs": [langs], "attention_mask": [[1] * len(ids)]}
+        elif trap == "1":
+            given = {"input_ids": [[0, *ids[1:]]], "langs": [langs]}
+        elif trap == "2":
+            english = encode(nli, row.premise, row.hypothesis, "en").input_ids.tolist()
+            given = {"input_ids": english, "langs": [[own] * len(english[0])]}
+        elif trap == "3":
+            first, second = (
+                tokenizer.convert_tokens_to_ids(tokenizer._tokenize(text, lang=row.language))
+                for text in (row.premise, row.hypothesis)
+            )
+            moses = [1, *first, 1, *second, 1]
+            given = {"input_ids": [moses], "langs": [[own] * len(moses)]}
+        elif trap == "4":
+            given = {"input_ids": [ids], "attention_mask": [[1] * len(ids)]}
+        elif trap == "5":
+            given = {"input_ids": [ids], "langs": [langs], "token_type_ids": [types]}
+        elif trap == "6":
+            given = {"input_ids": [ids], "langs": [langs]}
+        else:
+            called = dict(tokenizer(row.premise, row.hypothesis))
+            called = {name: [values] for name, values in called.items()}
+            if trap == "usual":
+                given = called
+            else:
+                ids = called["input_ids"][0]
+                start = ids.index(1) + 1
+                types = [0] * start + [1] * (len(ids) - start)
+                given = {"input_ids": [ids], "token_type_ids": [types]}
+        found.append(int(answer(network, **given).argmax()))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("trap", ["right", "1", "2", "3", "4", "5", "6", "usual", "1-6"])
+def test_a_trap_gives_the_labels_of_transformers_where_it_makes_that_mistake(
+    folder_model, network, tokenizer, pairs, table, trap
+):
+    found = expected(trap, folder_model, network, tokenizer, pairs)
+    right = expected("right", folder_model, network, tokenizer, pairs)
+    gold = np.array([folder_model.labels.index(label) for label in pairs["gold"]])
+    rows = table[table["trap"] == trap].set_index("language")
+    for code in ("en", "hi", "th", "fr", "all"):
+        own = (pairs["language"] == code).to_numpy() | (code == "all")
+        assert rows.loc[code, "n"] == own.sum()
+        assert rows.loc[code, "accuracy"] == pytest.approx((found == gold)[own].mean())
+        assert rows.loc[code, "flips"] == pytest.approx((found != right)[own].mean())
+        difference = (found == gold)[own].mean() - (right == gold)[own].mean()
+        assert rows.loc[code, "difference"] == pytest.approx(difference)
+
+
+def test_the_pipeline_of_transformers_gives_the_usual_row(tiny_folder, folder_model, pairs, table):
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model=str(tiny_folder), tokenizer=str(tiny_folder), device=-1)
+    given = [{"text": row.premise, "text_pair": row.hypothesis} for row in pairs.itertuples()]
+    labels = [found["label"] for found in classify(given)]
+    accuracy = np.mean([label == gold for label, gold in zip(labels, pairs["gold"], strict=True)])
+    row = table[(table["trap"] == "usual") & (table["language"] == "all")].iloc[0]
+    assert row["accuracy"] == pytest.approx(accuracy)
+    usual_labels = predict(folder_model, pairs, progress=False)["label"]
+    assert row["flips"] == pytest.approx(np.mean(usual_labels.to_numpy() != np.array(labels)))
+
+
+def test_the_rows_come_in_the_order_of_the_traps_with_all_languages_last(table):
+    assert table["trap"].drop_duplicates().tolist() == TRAPS == list(probes.TRAPS)
+    assert table["language"].tolist()[:5] == ["en", "fr", "hi", "th", "all"]
+    assert table["what"].tolist() == [probes.TRAPS[trap] for trap in table["trap"]]
+
+
+def test_the_right_way_is_what_predict_answers(folder_model, pairs, table):
+    preds = predict(folder_model, pairs, progress=False)
+    right = table[table["trap"] == "right"].set_index("language")
+    assert right.loc["all", "accuracy"] == pytest.approx(preds["correct"].mean())
+    assert (right[["flips", "difference", "changed"]] == 0).all(axis=None)
+
+
+def test_a_mask_left_out_changes_nothing_in_prediction(table):
+    rows = table[table["trap"] == "6"]
+    assert (rows[["flips", "difference", "changed"]] == 0).all(axis=None)
+
+
+def test_english_is_cut_as_english(table):
+    rows = table[table["trap"] == "2"].set_index("language")
+    assert rows.loc["en", ["flips", "changed"]].tolist() == [0, 0]
+    assert rows.loc["th", "changed"] == 1
+
+
+def test_sacremoses_differs_where_hindi_has_a_virama_and_not_in_thai(table):
+    rows = table[table["trap"] == "3"].set_index("language")
+    assert rows.loc["hi", "changed"] == 0.5  # the second pair has one, the first has none
+    assert rows.loc["th", "changed"] == 0
+
+
+def test_random_heads_are_drawn_as_transformers_draws_them_and_averaged(folder_model, pairs, table):
+    preds = predict(folder_model, pairs, progress=False)
+    hits, flips = [], []
+    for seed in range(5):
+        head = random_head(folder_model.network.config, seed=seed)
+        other = probes.ids.with_heads(folder_model, [head])
+        encoding = encode(folder_model, pairs["premise"], pairs["hypothesis"], pairs["language"].tolist())
+        with torch.no_grad():
+            values = other.network(
+                input_ids=encoding.input_ids, langs=encoding.langs, attention_mask=encoding.attention_mask
+            ).logits
+        labels = np.array(folder_model.labels)[values.argmax(1)]
+        hits.append((labels == pairs["gold"]).mean())
+        flips.append((labels != preds["label"]).mean())
+    row = table[(table["trap"] == "7") & (table["language"] == "all")].iloc[0]
+    assert row["accuracy"] == pytest.approx(np.mean(hits))
+    assert row["flips"] == pytest.approx(np.mean(flips))
+
+
+def test_chunks_do_not_change_the_table(folder_model, pairs, table, monkeypatch):
+    from xlmkit import inference
+
+    monkeypatch.setattr(inference, "CHUNK", 4)
+    again = probes.ablation(folder_model, pairs, progress=False)
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_without_gold_labels_flip_all_the_same(folder_model, pairs, table):
+    found = probes.ablation(folder_model, pairs.drop(columns="gold"), progress=False)
+    assert found[["accuracy", "difference", "difference_low"]].isna().all(axis=None)
+    assert found["flips"].tolist() == pytest.approx(table["flips"].tolist())
+
+
+def test_mixed_pairs_have_each_sides_right_id(folder_model, tokenizer):
+    frame = pd.DataFrame(
+        {
+            "premise": ["ฝนตกวันนี้"],
+            "hypothesis": ["आदमी सो रहा है।"],
+            "premise_language": ["th"],
+            "hypothesis_language": ["hi"],
+        }
+    )
+    rows = usual.cut_by_language(tokenizer, frame, 256)
+    from xlmkit.probes.ablation import _spoken
+
+    found = _spoken(folder_model, frame, usual.batch(rows))
+    ids, langs = found.input_ids[0].tolist(), found.langs[0].tolist()
+    middle = ids.index(1, 1)
+    assert langs == [10] * middle + [7] * (len(ids) - middle)
+    assert probes.ablation(folder_model, frame, progress=False)["language"].tolist()[:2] == ["th>hi", "all"]
+
+
+def test_long_pairs_are_cut_to_the_same_length(folder_model, tokenizer):
+    frame = pd.DataFrame({"premise": ["A man " * 60], "hypothesis": ["The dog. " * 30], "language": ["en"]})
+    for rows in (usual.called(tokenizer, frame, 40), usual.cut_by_language(tokenizer, frame, 40)):
+        assert [len(row) for row in rows] == [40]
+    found = probes.ablation(folder_model, frame, max_tokens=40, progress=False)
+    assert len(found) == len(TRAPS) * 2
+
+
+def test_without_a_mask_pads_inside_the_input_are_taken_for_its_end(folder_model, network):
+    encoding = encode(folder_model, "The dog sleeps.", "No dog.", "en")
+    padded = encoding.input_ids.clone()
+    padded[padded > 1] = PAD
+    bare = without_mask(dataclasses.replace(encoding, input_ids=padded))
+    assert bare.attention_mask.sum() == 3
+    with torch.no_grad():
+        whole, cut = (
+            network(input_ids=padded, langs=encoding.langs, attention_mask=mask).logits
+            for mask in (encoding.attention_mask, None)
+        )
+    found = probes.unmasked_baseline(
+        folder_model,
+        pd.DataFrame({"premise": ["The dog sleeps."], "hypothesis": ["No dog."], "language": ["en"]}),
+    )
+    assert found["attended"][0] == pytest.approx(3 / encoding.lengths[0])
+    assert found["shift"][0] == pytest.approx(float((whole - cut).abs().mean()), abs=1e-5)
+    assert found["shift"][0] > 0.01
+
+
+def test_a_model_in_memory_asks_for_a_tokenizer(nli, tokenizer, pairs):
+    assert len(probes.ablation(nli, pairs, tokenizer=tokenizer, progress=False)) == len(TRAPS) * 5
+    with pytest.raises(ValueError, match="one or more"):
+        probes.ablation(nli, pairs, tokenizer=tokenizer, heads=0, progress=False)
+
+
+def test_single_texts_can_be_ablated(topics, tokenizer):
+    frame = pd.DataFrame({"text": ["The dog sleeps.", "It rains."], "language": ["en", "en"]})
+    found = probes.ablation(topics, frame, tokenizer=tokenizer, progress=False)
+    assert found["n"].tolist() == [2] * (2 * len(TRAPS))
+    assert (found.loc[found["trap"] == "6", "flips"] == 0).all()
