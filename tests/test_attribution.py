@@ -4,88 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from attribution_toys import FEW, ROWS, assert_same, explained_by, frame, parts, replace_network
 from captum.attr import InputXGradient, IntegratedGradients
 
 from xlmkit import forward
 from xlmkit.attribution import METHODS, STEPS, explain, explaining
-from xlmkit.encoding import encode
 from xlmkit.explanation import tolerance
 from xlmkit.notices import Notice, forget
-from xlmkit.pieces import PAD
-
-ROWS = [
-    ("a", "en", "en", "The man is not in a red book today.", "No dog sleeps.", "contradiction"),
-    ("b", "fr", "fr", "L'homme dort.", "Il pleut.", "neutral"),
-    ("c", "hi", "hi", "एक आदमी सो रहा नहीं है।", "आज कुत्ता।", "contradiction"),
-    ("d", "th", "zh", "แมวไม่นอน", "今天下雨。", "neutral"),
-    ("e", "ur", "ar", "آدمی آج نہیں سو رہا ہے۔", "رجل ينام.", "entailment"),
-    (
-        "f",
-        "de",
-        "de",
-        "Der Mann schläft nicht, die Katze und der Hund schlafen heute auch nicht.",
-        "Es regnet.",
-        "neutral",
-    ),
-]
-NAMES = ["pair_id", "premise_language", "hypothesis_language", "premise", "hypothesis", "gold"]
+from xlmkit.pieces import MASK
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    return pd.DataFrame(ROWS, columns=NAMES)
+    return frame()
 
 
 @pytest.fixture(scope="module")
 def explained(nli, pairs):
-    return {method: explain(nli, pairs, method=method, progress=False) for method in METHODS}
-
-
-def parts(nli, row):
-    """One pair alone, by hand: encoding, embeddings, baseline with the pad embedding at ordinary tokens, logits(embeddings) by transformers."""
-    _, language, other, premise, hypothesis, _ = row
-    encoding = encode(nli, premise, hypothesis, language, hypothesis_languages=other)
-    table = nli.network.transformer.embeddings.weight
-    inputs = table[encoding.input_ids]
-    baseline = inputs.clone()
-    for position, token in enumerate(encoding.tokens[0]):
-        if not token.special:
-            baseline[0, position] = table[PAD]
-
-    def logits(embeddings):
-        rows = len(embeddings)
-        return nli.network(
-            inputs_embeds=embeddings,
-            langs=encoding.langs.expand(rows, -1),
-            attention_mask=encoding.attention_mask.expand(rows, -1),
-        ).logits
-
-    return encoding, inputs, baseline, logits
-
-
-def scores(explanations):
-    return [explanation.scores for explanation in explanations]
-
-
-def assert_same(left, right, tolerance=1e-5):
-    for one, other in zip(left, right, strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=tolerance)
-        assert (one.pair_id, one.target, one.steps, one.passed) == (
-            other.pair_id,
-            other.target,
-            other.steps,
-            other.passed,
-        )
-        assert one.output == pytest.approx(other.output, abs=tolerance)
-
-
-def replace_network(monkeypatch, function):
-    """Let `function(embeddings (B, T, H), attention_mask (B, T))` -> (B,) be every label's logit, with a factor 1, 2, 3 by label."""
-
-    def logits(nli, embeddings, langs, attention_mask):
-        return function(embeddings, attention_mask)[:, None] * torch.tensor([1.0, 2.0, 3.0])
-
-    monkeypatch.setattr(forward, "logits_from_embeddings", logits)
+    return {method: explained_by(nli, pairs, method) for method in METHODS}
 
 
 # --- integrated gradients against what must hold ---------------------------------------------------------------------------------------
@@ -200,9 +136,7 @@ def test_words_and_tokens_stand_where_the_user_wrote_them(explained):
 def test_a_linear_model_gets_its_weights_back(nli, pairs, monkeypatch):
     weight = torch.linspace(-1, 1, nli.network.config.emb_dim)
     replace_network(monkeypatch, lambda e, mask: ((e @ weight) * mask).sum(1))
-    results = {
-        method: explain(nli, pairs, method=method, target="neutral", progress=False) for method in METHODS
-    }
+    results = {method: explained_by(nli, pairs, method, target="neutral") for method in METHODS}
     for number, row in enumerate(ROWS):
         _, inputs, baseline, _ = parts(nli, row)
         moved = (2 * (inputs - baseline)[0] @ weight).numpy()
@@ -217,6 +151,14 @@ def test_a_linear_model_gets_its_weights_back(nli, pairs, monkeypatch):
             results["integrated_gradients"][number].word_scores, abs=1e-4
         )
         assert results["integrated_gradients"][number].delta == pytest.approx(0.0, abs=1e-4)
+        _, _, masked, _ = parts(nli, row, piece=MASK)
+        between = (2 * (inputs - (baseline + masked) / 2)[0] @ weight).numpy()
+        assert results["gradient_shap"][number].scores == pytest.approx(between, abs=1e-4)
+        for method in ("kernel_shap", "lime"):  # a lasso of strength 0.01 takes a little from every word
+            near = pytest.approx(
+                results["occlusion"][number].word_scores, abs=1e-2 if method == "kernel_shap" else 0.2
+            )
+            assert results[method][number].word_scores == near
 
 
 def test_a_square_of_a_sum_shares_its_cross_terms(nli, pairs, monkeypatch):
@@ -272,11 +214,12 @@ def test_steps_say_where_the_schedule_starts(nli, pairs):
     assert {e.steps for e in rough} & set(STEPS)
 
 
-@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "occlusion"])
+@pytest.mark.parametrize("method", sorted({*METHODS} - {"integrated_gradients", "gradient_shap"}))
 def test_methods_without_completeness_have_no_gate(explained, method):
     for explanation in explained[method]:
-        assert (explanation.delta, explanation.passed, explanation.steps, explanation.contrast) == (None,) * 4
-        assert (explanation.baseline_output is None) == (method != "occlusion")
+        assert (explanation.delta, explanation.passed, explanation.contrast) == (None,) * 3
+        assert explanation.steps == FEW.get(method, {}).get("samples")
+        assert (explanation.baseline_output is None) == (method not in ("occlusion", "kernel_shap", "lime"))
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------------------------
@@ -285,15 +228,13 @@ def test_methods_without_completeness_have_no_gate(explained, method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
 def test_scores_do_not_depend_on_the_batch(nli, pairs, explained, method, batch_tokens):
-    found = explain(nli, pairs, method=method, batch_tokens=batch_tokens, progress=False)
+    found = explained_by(nli, pairs, method, batch_tokens=batch_tokens)
     assert_same(found, explained[method])
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_padding_does_not_change_the_scores(nli, pairs, explained, method):
-    alone = [
-        explain(nli, pairs[row : row + 1], method=method, progress=False)[0] for row in range(len(pairs))
-    ]
+    alone = [explained_by(nli, pairs[row : row + 1], method)[0] for row in range(len(pairs))]
     assert_same(alone, explained[method])
 
 
@@ -429,7 +370,7 @@ def test_nothing_is_left_behind(nli, pairs):
     state, weights = torch.get_rng_state(), [parameter.clone() for parameter in nli.network.parameters()]
     with torch.no_grad():
         for method in METHODS:
-            explain(nli, pairs[:1], method=method, progress=False)
+            explained_by(nli, pairs[:1], method)
         assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), state)
