@@ -131,6 +131,7 @@ def compare_models(
     Returns
     -------
     One row a language, then "all" rows: `by`, then the columns of `compare`; `difference` is the first minus the second, `n` counts pairs.
+    `p_mcnemar` of "all" is missing, since translations of one item are not independent.
 
     Raises
     ------
@@ -159,7 +160,10 @@ def compare_models(
     prompts = pd.factorize(min(numbers, key=lambda of_items: len(set(of_items))))[0]
     tested = _tested(found.right[:, :1], found.right[:, 1:], counted, prompts, (count, seed, confidence))
     frame = pd.DataFrame({by: [*groups, ALL], "first": names[0], "second": names[1]})
-    return _with_holm(frame.assign(**tested))
+    frame = frame.assign(**tested)
+    if len(groups) > 1:
+        frame.loc[len(groups), "p_mcnemar"] = math.nan
+    return _with_holm(frame)
 
 
 def sign_flip(

@@ -142,6 +142,7 @@ def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
     Raises
     ------
     ValueError : if there is no such column."""
+    _check_frame(preds)
     if by in preds:
         return preds[by].astype(str).to_numpy(dtype=object)
     if by == "language" and {"premise_language", "hypothesis_language"} <= set(preds.columns):
@@ -173,11 +174,15 @@ def own_labels(preds: pd.DataFrame) -> Sequence[str]:
     return own if own and said <= set(own) and not set(LABELS) <= set(own) else LABELS
 
 
-def _check_columns(preds: pd.DataFrame, gold: bool) -> None:
+def _check_frame(preds: pd.DataFrame) -> None:
     if not isinstance(preds, pd.DataFrame):
         raise TypeError(
             f"expected a DataFrame of predictions, got {type(preds).__name__}; remedy: predict(...)"
         )
+
+
+def _check_columns(preds: pd.DataFrame, gold: bool) -> None:
+    _check_frame(preds)
     missing = [column for column in (("label", "gold") if gold else ("label",)) if column not in preds]
     if missing:
         raise ValueError(

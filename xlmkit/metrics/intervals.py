@@ -12,7 +12,9 @@ from scipy.stats import norm
 
 from xlmkit.metrics.bootstrap import interval
 
-FEWEST = 30  # prompts that a group must have for its intervals to be bootstrapped
+# Prompts that a group must have for its intervals to be bootstrapped. In simulations (accuracy 0.5 to 0.9, 1 to 15 rows a prompt, alike or not)
+# 95 % intervals held the truth in 90 to 96 % of the draws from 30 prompts on, and in 67 to 97 % at 10, where Wilson's did in 85 to 98 %.
+FEWEST = 30
 
 
 def wilson(share: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
