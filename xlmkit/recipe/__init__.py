@@ -49,7 +49,7 @@ class Plan:
     teaching: teaching.Plan = field(default_factory=teaching.Plan)
     distilling: tuple[distilling.Plan, ...] = (
         distilling.Plan(),
-        distilling.Plan(tokens=4_500_000, rate=1.5e-4, embedding_rate=5e-4, settled=0.4),
+        distilling.Plan(tokens=4_000_000, rate=1.5e-4, embedding_rate=5e-4, settled=0.4),
     )
     finishing: finishing.Plan = field(default_factory=finishing.Plan)
 
