@@ -6,6 +6,7 @@ what they found. `profile` and `compare_errors` ask whether explanations of erro
 from xlmkit.faithfulness.differences import compare_errors, frequent_words, profile
 from xlmkit.faithfulness.judging import judge
 from xlmkit.faithfulness.plausibility import plausibility, rationale_words
+from xlmkit.faithfulness.sensitivity import sensitivity
 from xlmkit.faithfulness.summary import summarize
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "plausibility",
     "profile",
     "rationale_words",
+    "sensitivity",
     "summarize",
 ]
