@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import xlmkit
 from xlmkit import cli
+from xlmkit.pairs.workshop import PHENOMENA
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,8 +72,6 @@ def test_every_xlmkit_command_that_is_mentioned_parses():
 
 
 def test_every_public_name_that_is_mentioned_exists():
-    import xlmkit
-
     for name in set(re.findall(r"\bxk\.(\w+)", TEXT)):
         assert name in xlmkit.__all__, name
 
@@ -91,3 +91,11 @@ def test_the_traps_are_seven():
 )
 def test_licence_use_and_help_are_said(phrase):
     assert phrase in TEXT
+
+
+def test_the_table_of_the_workshop_is_the_embedded_models_and_has_a_row_for_each_phenomenon():
+    weights = xlmkit.load(device="cpu").provenance["weights_sha256"]
+    section = TEXT.split("## The workshop's pairs\n")[1].split("\n## ")[0]
+    assert f"weights `{weights[:12]}`" in section, "predict the workshop anew and put the figures in"
+    rows = [line.split(" | ")[0].strip("| ") for line in section.splitlines() if line.startswith("| ")]
+    assert rows == ["phenomenon", *PHENOMENA, "**all**", "95 %"]
