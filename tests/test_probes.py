@@ -288,7 +288,7 @@ def test_items_that_are_not_parallel_are_refused_and_the_first_missing_one_is_na
         lambda: probes.grid(nli, lacking, progress=False),
         lambda: probes.retrieval(nli, lacking, progress=False),
     ):
-        with pytest.raises(ValueError, match="item 'i1' is missing in 'de' .the first of 2."):
+        with pytest.raises(ValueError, match=r"item 'i1' is missing in 'de' \(the first of 2\)"):
             ask()
 
 

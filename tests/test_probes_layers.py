@@ -13,8 +13,8 @@ from xlmkit import probes
 from xlmkit.encoding import encode
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import MASK
-from xlmkit.probes import retrieval as rooms
 from xlmkit.probes.fill_mask import SIGN
+from xlmkit.probes.retrieval import wrong_language
 
 TEXTS = {
     "en": ["The dog sleeps.", "A man eats a book.", "It rains today.", "The cat is not red."],
@@ -71,7 +71,7 @@ def test_retrieval_finds_what_transformers_states_say_is_nearest(nli, texts, set
     assert found["layer"].drop_duplicates().tolist() == [0, 1, 2]
     vectors = {}
     for code, sentences in TEXTS.items():
-        own = {"right": code, "wrong": rooms.wrong_language(nli, code), "none": None}[setting]
+        own = {"right": code, "wrong": wrong_language(nli, code), "none": None}[setting]
         number = None if own is None else nli.languages[own]
         vectors[code] = np.stack([states_by_hand(nli, text, code, number) for text in sentences], axis=1)
         if centred:
@@ -102,7 +102,7 @@ def test_sentences_that_repeat_are_asked_for_once(nli, texts):
 
 
 def test_the_wrong_id_is_another_language_for_every_language(nli):
-    wrong = {code: rooms.wrong_language(nli, code) for code in LANGUAGES}
+    wrong = {code: wrong_language(nli, code) for code in LANGUAGES}
     assert all(code != other for code, other in wrong.items())
     assert sorted(wrong.values()) == sorted(LANGUAGES)
 
@@ -148,7 +148,7 @@ def test_the_guesses_are_those_of_transformers_language_model(mlm):
             rows = found[(found["id"] == id) & (found["place"] == number)]
             best = chances[place].topk(3)
             assert rows["rank"].tolist() == [1, 2, 3]
-            assert rows["probability"].tolist() == pytest.approx(best.values.tolist(), abs=1e-6)
+            assert rows["probability"].tolist() == pytest.approx(best.values.tolist(), abs=1e-5)
             assert rows["piece"].tolist() == [mlm.pieces.name(number) for number in best.indices.tolist()]
 
 

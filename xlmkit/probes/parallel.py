@@ -27,13 +27,11 @@ def parallel(pairs: pd.DataFrame, *, least: int = 2) -> pd.DataFrame:
             f"expected parallel items: a column `item` that is the same in all languages; got {', '.join(map(str, pairs.columns))}; "
             "remedy: read_pairs gives it for XNLI and the workshop; in your own pairs, number the items"
         )
-    frame = check_pairs(pairs.drop(columns=["gold"], errors="ignore"))
+    frame = check_pairs(pairs, labels=None)
     if "language" not in frame:
         raise ValueError(
             "expected pairs of one language each (`language`); got mixed ones; remedy: give the parallel pairs that they were made of"
         )
-    if "gold" in pairs:
-        frame["gold"] = pairs["gold"].to_numpy()
     languages = sorted(frame["language"].unique())
     if len(languages) < least:
         raise ValueError(f"expected at least {least} languages; got {', '.join(languages) or 'none'}")
