@@ -1,26 +1,33 @@
 """Predictions judged by language: frames in, frames out, from any model.
 
 `frames` reads what is given, `bootstrap` resamples prompts, `intervals` makes intervals of shares, and the rest are the questions:
-`accuracy`, `confusion`, `comparison`, `agreement`."""
+`accuracy`, `confusion`, `comparison`, `agreement`, `calibration`, `temperature`."""
 
 from xlmkit.metrics.accuracy import evaluate
 from xlmkit.metrics.agreement import agreement, by_count, flips, right_wrong
 from xlmkit.metrics.bootstrap import resamples
+from xlmkit.metrics.calibration import calibration, reliability
 from xlmkit.metrics.comparison import compare, compare_models, gap
 from xlmkit.metrics.confusion import confusion
 from xlmkit.metrics.intervals import effective_rows, wilson
+from xlmkit.metrics.temperature import fit_temperature, temperature_effect, with_temperature
 
 __all__ = [
     "agreement",
     "by_count",
+    "calibration",
     "compare",
     "compare_models",
     "confusion",
     "effective_rows",
     "evaluate",
+    "fit_temperature",
     "flips",
     "gap",
+    "reliability",
     "resamples",
     "right_wrong",
+    "temperature_effect",
     "wilson",
+    "with_temperature",
 ]
