@@ -55,16 +55,12 @@ def test_mask_and_pad_change_the_ids_of_the_named_words_and_nothing_else(encodin
     }
 
 
-def test_deletion_is_the_encoding_of_the_text_without_the_word(nli, encoding):
+def test_deletion_is_the_encoding_of_the_text_without_the_word(nli):
     """A text whose words are cut the same way without the word gives the same ids by the ordinary way."""
+    languages = {"languages": PAIRS[2], "hypothesis_languages": ["sw", "en", "zh"]}
+    encoding = encode(nli, *PAIRS[:2], **languages)
     erased = erase(encoding, [[1], [3], []], "delete")
-    plain = encode(
-        nli,
-        ["The sleeps today.", "Der Hund schläft .", PAIRS[0][2]],
-        list(PAIRS[1]),
-        PAIRS[2],
-        hypothesis_languages=["en", "de", "zh"],
-    )
+    plain = encode(nli, ["The sleeps today.", "Der Hund schläft .", PAIRS[0][2]], list(PAIRS[1]), **languages)
     width = erased.input_ids.shape[1]
     for name in ("input_ids", "langs", "attention_mask"):
         assert torch.equal(getattr(erased, name), getattr(plain, name)[:, :width])

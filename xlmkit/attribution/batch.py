@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -102,20 +102,6 @@ class Batch:
         """(B,) F at other embeddings (B, T, H), without a gradient."""
         with torch.no_grad():
             return self.score(embeddings, *self.arguments)
-
-    def alone(self, row: int) -> Batch:
-        """One pair as a batch of its own, without padding."""
-        encoding = self.encoding.select([row])
-        width = encoding.input_ids.shape[1]
-        return replace(
-            self,
-            encoding=encoding,
-            inputs=self.inputs[row : row + 1, :width],
-            words=self.words[row : row + 1, :width],
-            targets=self.targets[row : row + 1],
-            contrasts=self.contrasts[row : row + 1],
-            logits=self.logits[row : row + 1],
-        )
 
     def generators(self, seed: int) -> list[np.random.Generator]:
         """A source of chance for each pair that depends on `seed` and on the pair's own ids, and on no neighbour."""
