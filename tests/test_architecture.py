@@ -40,6 +40,7 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "errors",
     "render",
     "plots",
+    "report",
     "training",
     "recipe",
     "doctor",

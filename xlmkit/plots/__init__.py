@@ -9,7 +9,7 @@ scripts is drawn with the fonts that the machine has."""
 from xlmkit.plots.agreement import by_count, flips
 from xlmkit.plots.calibration import reliability
 from xlmkit.plots.explanations import word_scores
-from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG
+from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG, svg
 from xlmkit.plots.geometry import cosines, dendrogram, embedding_map
 from xlmkit.plots.intervals import PUBLISHED, accuracy, differences, slices
 from xlmkit.plots.matrices import confusion, grid
@@ -41,6 +41,7 @@ __all__ = [
     "reliability",
     "retrieval",
     "slices",
+    "svg",
     "swap",
     "table",
     "word_scores",

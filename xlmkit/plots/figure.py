@@ -7,6 +7,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -153,3 +154,12 @@ def _families() -> list[str]:
     there = set(font_manager.get_font_names())
     found = [next((family for family in stack if family in there), None) for stack in FONTS]
     return list(dict.fromkeys(["DejaVu Sans", *(family for family in found if family)]))
+
+
+def svg(drawing: Any) -> str:
+    """What a plot returned (Axes or FacetGrid) as an SVG document, the same for the same drawing; its figure is closed."""
+    figure = drawing.figure
+    with BytesIO() as file, plt.rc_context({"svg.hashsalt": "xlmkit"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+        plt.close(figure)
+        return file.getvalue().decode("utf-8")

@@ -15,6 +15,10 @@ from xlmkit.plots.figure import GREY, INK, PALETTE, axes, lines, name, need
 from xlmkit.plots.matrices import stretched
 
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7))
+POINT, NAME = (
+    (11.0, 9.5),
+    (17.0, 15.0),
+)  # how near a name may come to a point and to a name, across and down, in points of type
 LEGEND: dict[str, Any] = {"frameon": False, "alignment": "left", "title_fontsize": "medium"}
 
 
@@ -115,11 +119,11 @@ def _write_names(ax: Axes, table: pd.DataFrame) -> None:
     figure = ax.get_figure(root=True)
     figure.draw_without_rendering()  # so that places on the page are known
     points = ax.transData.transform(table[["x", "y"]].to_numpy(float)) * 72 / figure.dpi
-    taken = [tuple(point) for point in points]
+    names = np.empty((0, 2))
     for point, row in zip(points, table.to_dict("records"), strict=True):
-        ways = [(reach * x, reach * y) for reach in (11, 18, 26) for x, y in DIRECTIONS]
-        way = min(ways, key=lambda way: _covered(point + way, taken) + 0.02 * abs(complex(*way)))
-        taken.append(tuple(point + way))
+        ways = [(reach * x, reach * y) for reach in (11, 18, 26, 36) for x, y in DIRECTIONS]
+        way = min(ways, key=lambda way: _covered(point + way, points, names) + 0.02 * abs(complex(*way)))
+        names = np.vstack([names, point + way])
         thin = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 0}
         ax.annotate(
             row["language"],
@@ -132,7 +136,10 @@ def _write_names(ax: Axes, table: pd.DataFrame) -> None:
         )
 
 
-def _covered(place: np.ndarray, taken: list[tuple[float, ...]]) -> float:
-    """How much a name there would cover of the points and names that are there, each some 11 points wide."""
-    distances = np.abs(np.array(taken) - place).max(1)
-    return float(np.clip(1 - distances / 11, 0, None).sum())
+def _covered(place: np.ndarray, points: np.ndarray, names: np.ndarray) -> float:
+    """How much a name there would cover of the points, and of the names that are there."""
+    shares = [
+        np.clip(1 - (np.abs(taken - place) / size).max(1), 0, None).sum()
+        for taken, size in ((points, POINT), (names, NAME))
+    ]
+    return float(shares[0] + 4 * shares[1])

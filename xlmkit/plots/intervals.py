@@ -36,7 +36,11 @@ PUBLISHED: dict[str, dict[str, float]] = {
     model: {code: value / 100 for code, value in zip(_COLUMNS, row, strict=True)}
     for model, row in _ROWS.items()
 }
-NAMES = (("first", "second"), ("what",), ("language",))  # what a row of differences is of
+NAMES = (
+    ("what",),
+    ("language",),
+    ("first", "second"),
+)  # what a row of differences is of, the first that is there
 LEVEL = 0.05  # of the family-wise or false-discovery rate that a filled dot keeps
 
 
@@ -98,7 +102,7 @@ def differences(table: pd.DataFrame, *, label: str | None = None, ax: Axes | Non
     ------
     ValueError : if a column is missing."""
     value = "gap" if "gap" in table else "difference"
-    names = next((columns for columns in NAMES if set(columns) <= set(table)), ("language",))
+    names = next((columns for columns in NAMES if set(columns) <= set(table)), NAMES[-1])
     table = table.assign(
         **{end: table[f"difference_{end}"] for end in ("low", "high") if f"difference_{end}" in table}
     )

@@ -1,0 +1,184 @@
+"""Analysis: every question of `metrics` asked of one frame of predictions, and which of them it cannot answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from xlmkit import __version__, metrics
+from xlmkit.features import features
+from xlmkit.metrics.bootstrap import COUNT
+from xlmkit.metrics.frames import ALL
+
+DATA = (
+    "item",
+    "language",
+    "premise_language",
+    "hypothesis_language",
+    "premise",
+    "hypothesis",
+    "text",
+    "gold",
+)
+KINDS = ("gold", "negation", "genre", "phenomenon")  # columns that may say where a language loses
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was found, as frames of `metrics` by name; `left_out` says why a question has no answer here."""
+
+    frames: Mapping[str, pd.DataFrame]
+    left_out: Mapping[str, str]
+    reference: str  # the language that the others are held against
+    lowest: str | None  # the language that loses most against it; None where nothing can be compared
+    provenance: Mapping[str, Any]  # of model, data and kit
+    settings: Mapping[str, Any] = field(default_factory=dict)  # resamples and seed
+
+
+def analyse(
+    preds: pd.DataFrame,
+    *,
+    reference: str = "en",
+    beside: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    count: int = COUNT,
+    seed: int = 0,
+    progress: bool = True,
+) -> Analysis:
+    """Ask everything that this frame can answer.
+
+    Parameters
+    ----------
+    preds : predictions of any model, with gold: `pair_id`, `language`, `item`, `premise`, `hypothesis`, `gold`, `label`, `p_<label>`. What lacks a
+        column goes without the questions that need it.
+    reference : the language that the others are held against.
+    beside : predictions of the same pairs by others, a baseline or another checkpoint, by name.
+    count, seed : of resamples and random flips.
+
+    Raises
+    ------
+    ValueError : if there is no accuracy to speak of: no gold, no predictions, unknown labels."""
+    chance: dict[str, Any] = {"count": count, "seed": seed}
+    found = {"accuracy": metrics.evaluate(preds, **chance)}
+    left_out: dict[str, str] = {}
+    with tqdm(
+        total=14 + len(beside), initial=1, desc="analyse", unit="question", disable=not progress
+    ) as bar:
+        _answer(_of_languages(preds, reference, chance), found, left_out, bar)
+        lowest = _lowest(found.get("gap"))
+        _answer(_of_kinds(preds, lowest, reference, chance), found, left_out, bar)
+        others = {
+            f"beside {name}": partial(metrics.compare_models, preds, other, names=("model", name), **chance)
+            for name, other in beside.items()
+        }
+        _answer(others, found, left_out, bar)
+    return Analysis(found, left_out, reference, lowest, _provenance(preds), chance)
+
+
+def loss(preds: pd.DataFrame, language: str, reference: str = "en", **chance: Any) -> pd.DataFrame:
+    """Where a language loses against the reference: its gap on the items of each kind, and how much of the whole gap that makes.
+
+    Parameters
+    ----------
+    preds : predictions with gold, each item in both languages; the columns of `KINDS` that there are say the kinds, as the reference's row has them.
+    chance : `count` and `seed`, as `gap` takes them.
+
+    Returns
+    -------
+    One row a column and value: `feature`, `value`, `n` items, `share_of_items` in [0, 1], `gap` with `low` and `high` in [-1, 1], and `share_of_loss`:
+    `n` times `gap`, divided by the same over all items. The shares of a column add up to 1; one is below 0 where the language wins, and more than 1
+    if it wins elsewhere.
+
+    Raises
+    ------
+    ValueError : as `gap` does, or if the language loses nothing."""
+    both = preds[preds["language"].isin([language, reference])]
+    whole = metrics.gap(both, reference, **chance).iloc[0]
+    if not whole["gap"] > 0:
+        raise ValueError(f"expected {language!r} to lose against {reference!r}; it does not")
+    kinds = both[both["language"] == reference].set_index("item")
+    rows = []
+    for column in [name for name in KINDS if name in kinds]:
+        for value, items in kinds.groupby(column).groups.items():
+            own = metrics.gap(both[both["item"].isin(items)], reference, **chance).iloc[0]
+            part = {"feature": column, "value": value, "n": own["n"], "share_of_items": own["n"] / whole["n"]}
+            part |= {name: own[name] for name in ("gap", "low", "high")}
+            part["share_of_loss"] = own["n"] * own["gap"] / (whole["n"] * whole["gap"])
+            rows.append(part)
+    return pd.DataFrame(rows)
+
+
+Questions = Mapping[str, Callable[[], pd.DataFrame]]
+
+
+def _of_languages(preds: pd.DataFrame, reference: str, chance: dict[str, Any]) -> Questions:
+    return {
+        "confusion": partial(metrics.confusion, preds, **chance),
+        "gap": partial(metrics.gap, preds, reference, **chance),
+        "comparison": partial(metrics.compare, preds, **chance),
+        "agreement": partial(metrics.agreement, preds, **chance),
+        "flips": partial(metrics.flips, preds),
+        "by_count": partial(metrics.by_count, preds),
+        "calibration": partial(metrics.calibration, preds),
+        "reliability": partial(metrics.reliability, preds),
+    }
+
+
+def _of_kinds(preds: pd.DataFrame, lowest: str | None, reference: str, chance: dict[str, Any]) -> Questions:
+    """Questions of the pairs' features, and of the language that loses most."""
+    described = _described(preds)
+    questions: dict[str, Callable[[], pd.DataFrame]] = {
+        "slices": partial(metrics.slices, described, by=None),
+        "slices_by_language": partial(metrics.slices, described),
+        "discovered": partial(metrics.discover, described, seed=chance["seed"]),
+    }
+    if lowest is not None:
+        questions["right_wrong"] = partial(metrics.right_wrong, preds, reference, lowest)
+        questions["loss"] = partial(loss, described, lowest, reference, **chance)
+    return questions
+
+
+def _answer(
+    questions: Questions, found: dict[str, pd.DataFrame], left_out: dict[str, str], bar: tqdm
+) -> None:
+    """Ask each question; what this frame cannot answer is said on the page, in the words of the error."""
+    for name, question in questions.items():
+        try:
+            found[name] = question()
+        except ValueError as error:
+            left_out[name] = str(error)
+        bar.update()
+
+
+def _described(preds: pd.DataFrame) -> pd.DataFrame:
+    """The predictions with the features of their pairs; as they are where there is no text to count on."""
+    try:
+        return features(preds)
+    except ValueError:
+        return preds
+
+
+def _lowest(gap: pd.DataFrame | None) -> str | None:
+    """The language that loses most, if any does."""
+    if gap is None:
+        return None
+    languages = gap[gap["language"] != ALL]
+    worst = languages.loc[languages["gap"].idxmax()]
+    return str(worst["language"]) if worst["gap"] > 0 else None
+
+
+def _provenance(preds: pd.DataFrame) -> dict[str, Any]:
+    """Of the model as `predict` wrote it down, and of the data as they are here."""
+    columns = [name for name in DATA if name in preds]
+    content = preds[columns].to_json(orient="split", index=False).encode("utf-8", "backslashreplace")
+    data = {"source": preds.attrs.get("source", "not recorded"), "rows": len(preds)}
+    data |= {name: int(preds[name].nunique()) for name in ("language", "item", "promptID") if name in preds}
+    data |= {"columns": columns, "sha256": hashlib.sha256(content).hexdigest()}
+    made = preds.attrs.get("provenance", {"model": "not recorded: the predictions came without provenance"})
+    return {"report": {"xlmkit": __version__}, "predictions": made, "data": data}
