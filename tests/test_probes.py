@@ -403,6 +403,23 @@ def test_the_way_begins_at_the_right_id_and_ends_at_the_other(nli, pairs, to):
     assert np.allclose(found[[f"p_{label}" for label in nli.labels]].sum(axis=1), 1)
 
 
+def test_movement_is_the_largest_change_of_a_logit_and_the_labels_that_went_along(nli):
+    rows = [
+        ("a", 0.0, "neutral", 1.0, 0.0),
+        ("a", 1.0, "entailment", 0.5, 2.0),
+        ("b", 0.0, "neutral", 1.0, 0.0),
+        ("b", 1.0, "neutral", 2.0, 0.5),
+    ]
+    columns = ["pair_id", "share", "label", "logit_neutral", "logit_entailment"]
+    path = pd.DataFrame(rows, columns=columns).assign(language="en", to="sw")
+    found = probes.movement(path)
+    assert found["change"].tolist() == [0, 1.5]  # the means of 2 and 1
+    assert found["flips"].tolist() == [0, 0.5]
+    assert found["n"].tolist() == [2, 2]
+    with pytest.raises(ValueError, match="pair_id"):
+        probes.movement(path.drop(columns="pair_id"))
+
+
 def test_half_way_is_the_mean_of_the_two_embeddings(nli, pairs):
     own = nli.network.transformer.lang_embeddings.weight
     middle = ids.with_vectors(nli, own[[4, 9]].mean(0, keepdim=True))

@@ -232,6 +232,8 @@ def test_long_pairs_are_cut_to_the_same_length(folder_model, tokenizer):
     frame = pd.DataFrame({"premise": ["A man " * 60], "hypothesis": ["The dog. " * 30], "language": ["en"]})
     for rows in (usual.called(tokenizer, frame, 40), usual.cut_by_language(tokenizer, frame, 40)):
         assert [len(row) for row in rows] == [40]
+    own = encode(folder_model, frame["premise"], frame["hypothesis"], "en", max_tokens=40)
+    assert usual.cut_by_language(tokenizer, frame, 40) == own.input_ids.tolist()
     found = probes.ablation(folder_model, frame, max_tokens=40, progress=False)
     assert len(found) == len(TRAPS) * 2
 
@@ -250,6 +252,7 @@ def test_without_a_mask_pads_inside_the_input_are_taken_for_its_end(folder_model
     found = probes.unmasked_baseline(
         folder_model,
         pd.DataFrame({"premise": ["The dog sleeps."], "hypothesis": ["No dog."], "language": ["en"]}),
+        progress=False,
     )
     assert found["attended"][0] == pytest.approx(3 / encoding.lengths[0])
     assert found["shift"][0] == pytest.approx(float((whole - cut).abs().mean()), abs=1e-5)

@@ -21,9 +21,9 @@ from xlmkit.checkpoint.weights import random_head
 from xlmkit.encoding import Encoding, encode
 from xlmkit.metrics.frames import ALL
 from xlmkit.pairs import language_columns, sentence_columns
-from xlmkit.pieces import BOS, PAD
+from xlmkit.pieces import BOS, EOS, PAD
 from xlmkit.probes import judging, usual
-from xlmkit.probes.ids import need_language_ids, spoken, vectors, with_heads, with_vectors
+from xlmkit.probes.ids import chunks, need_language_ids, spoken, vectors, with_heads, with_vectors
 
 RIGHT = "right"
 TRAPS = {
@@ -94,7 +94,8 @@ def ablation(
     frame = inference.check_input(nli, pairs)
     tokenizer = tokenizer or usual.user_tokenizer(nli)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TRAPS}
-    with tqdm(total=len(frame) * len(TRAPS), desc="ablation", unit="pair", disable=not progress) as bar:
+    passes = len(TRAPS) + 1  # the right way is computed before it is compared
+    with tqdm(total=len(frame) * passes, desc="ablation", unit="pair", disable=not progress) as bar:
         for start in range(0, len(frame), inference.CHUNK):
             chunk = frame.iloc[start : start + inference.CHUNK]
             for name, rows in _judged(nli, chunk, tokenizer, heads, batch_tokens, max_tokens, bar):
@@ -117,35 +118,39 @@ def ablation(
 
 
 def unmasked_baseline(
-    nli: NLIModel, pairs: pd.DataFrame, *, batch_tokens: int | None = None, max_tokens: int = 256
+    nli: NLIModel,
+    pairs: pd.DataFrame,
+    *,
+    batch_tokens: int | None = None,
+    max_tokens: int = 256,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Where trap 6 bites: the pad baseline of an attribution, with its mask and without.
 
-    Every piece but the special tokens is the pad piece. Without a mask transformers takes the three special tokens for the whole input.
+    Every piece but the special tokens is the pad piece. Without a mask transformers takes the first three positions for the whole input.
 
     Returns
     -------
     `language`, `n`, `attended` (mean share of the positions that are left), `shift` (mean absolute change of a logit of the baseline, in logits):
-    what a completeness delta can never get below.
+    a completeness delta cannot get below it, whatever the number of steps.
 
     Raises
     ------
     ValueError : if the model has no head, or rows are faulty."""
     inference.need_head(nli)
     frame = inference.check_input(nli, pairs)
-    encoding = inference.encode_frame(nli, frame, max_tokens=max_tokens, spans=False)
-    special = encoding.input_ids.le(1)
-    padded = replace(encoding, input_ids=torch.where(special, encoding.input_ids, PAD))
-    with_mask = inference.logits(nli, padded, batch_tokens=batch_tokens)
-    without = inference.logits(nli, without_mask(padded), batch_tokens=batch_tokens)
-    rows = pd.DataFrame(
-        {
-            "language": spoken(frame),
-            "attended": (without_mask(padded).lengths / padded.lengths),
-            "shift": np.abs(with_mask - without).mean(1),
-        }
-    )
-    keys = rows.groupby("language")
+    parts = []
+    with tqdm(total=2 * len(frame), desc="baseline", unit="pair", disable=not progress) as bar:
+        for rows, encoding in chunks(nli, frame, max_tokens):
+            special = encoding.input_ids.le(EOS)
+            masked = replace(encoding, input_ids=torch.where(special, encoding.input_ids, PAD))
+            bare = without_mask(masked)
+            one, other = (
+                inference.logits(nli, fed, batch_tokens=batch_tokens, bar=bar) for fed in (masked, bare)
+            )
+            measured = {"attended": bare.lengths / masked.lengths, "shift": np.abs(one - other).mean(1)}
+            parts.append(pd.DataFrame({"language": spoken(frame.iloc[rows]), **measured}))
+    keys = pd.concat(parts).groupby("language")
     return keys.mean().assign(n=keys.size()).reset_index()[["language", "n", "attended", "shift"]]
 
 
@@ -177,17 +182,17 @@ def _judged(
     for setting in _settings(nli, chunk, tokenizer, max_tokens):
         if right is None:
             right = setting.encoding
-            labels = inference.logits(wide, right, batch_tokens=batch_tokens).argmax(1)
+            labels = inference.logits(wide, right, batch_tokens=batch_tokens, bar=bar).argmax(1)
         changed = _differ(right, setting.encoding)
         if setting.random:
-            found = inference.logits(drawn, setting.encoding, batch_tokens=batch_tokens)
+            found = inference.logits(drawn, setting.encoding, batch_tokens=batch_tokens, bar=bar)
             answers = found.reshape(len(chunk), heads, -1).argmax(2)
         else:
             answers = labels[:, None].copy()
             places = np.flatnonzero(changed)
             part = setting.encoding.select(places)
-            answers[places, 0] = inference.logits(wide, part, batch_tokens=batch_tokens).argmax(1)
-        bar.update(len(chunk))
+            answers[places, 0] = inference.logits(wide, part, batch_tokens=batch_tokens, bar=bar).argmax(1)
+            bar.update(len(chunk) - len(places))
         yield (
             setting.trap,
             pd.DataFrame(
@@ -258,7 +263,7 @@ def _spoken(nli: NLIModel, chunk: pd.DataFrame, encoding: Encoding) -> Encoding:
         torch.tensor([nli.languages[code] for code in chunk[name]])[:, None]
         for name in language_columns(chunk)
     ]
-    special = encoding.input_ids.le(1).long()
+    special = encoding.input_ids.le(EOS).long()
     premise = special.cumsum(1) < 2
     return replace(encoding, langs=torch.where(premise, sides[0], sides[-1]).expand_as(encoding.input_ids))
 

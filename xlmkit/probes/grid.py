@@ -18,8 +18,9 @@ PUBLISHED = pd.DataFrame(
     [("mBERT", 0.657, 0.545), ("XLM-R", 0.742, 0.648), ("InfoXLM", 0.754, 0.703)],
     columns=["model", "within", "across"],
 )
-"""Accuracy on mixed-language XNLI test of models without language ids, in [0, 1]: both sentences in one language (`within`), or not (`across`).
-Fine-tuned on English MultiNLI; on XNLI's own test, so beside other items they are a frame of reference and no comparison."""
+"""Accuracy of models without language ids on XNLI, in [0, 1]: both sentences in one language (`within`), or not (`across`). Gathered from the
+literature; the tables that they come from were not at hand to be read again. Beside other items than XNLI's test they are a frame of
+reference and no comparison."""
 
 _CARRIED = ("promptID", "pairID", "genre", "phenomenon", "english_premise", "english_hypothesis")
 
@@ -66,7 +67,9 @@ def grid(
 ) -> pd.DataFrame:
     """`grid_table` of the model's predictions on `mixed(pairs)`: 15 languages make 225 predictions an item, so choose items first."""
     found = predict(nli, mixed(pairs), batch_tokens=batch_tokens, max_tokens=max_tokens, progress=progress)
-    return grid_table(found, seed=seed)
+    result = grid_table(found, seed=seed)
+    result.attrs["provenance"] = found.attrs["provenance"]
+    return result
 
 
 def grid_table(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
@@ -99,7 +102,7 @@ def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 
     Returns
     -------
     `model` (first `name`), `within` and `across` (mean accuracy over languages, in [0, 1]), `difference` (across minus within) with `low` and
-    `high`, missing for published models and for a grid.
+    `high`, missing for published models and for a grid; `source`: "measured" or "published".
 
     Raises
     ------
@@ -118,6 +121,7 @@ def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 
     result = pd.concat([pd.DataFrame([own]), PUBLISHED], ignore_index=True)
     result["difference"] = result["across"] - result["within"]
     result["low"], result["high"] = [low] + [math.nan] * len(PUBLISHED), [high] + [math.nan] * len(PUBLISHED)
+    result["source"] = ["measured"] + ["published"] * len(PUBLISHED)
     return result
 
 

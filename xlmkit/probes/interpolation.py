@@ -54,7 +54,40 @@ def interpolate(
             for step in range(steps + 1):
                 moved = replace(encoding, langs=encoding.langs + offset * step)
                 found[step, rows] = inference.logits(wide, moved, batch_tokens=batch_tokens, bar=bar)
-    return _path(nli, frame, found, to)
+    result = _path(nli, frame, found, to)
+    result.attrs["provenance"] = inference.provenance(nli, "interpolate", {"to": to, "steps": steps})
+    return result
+
+
+def movement(path: pd.DataFrame) -> pd.DataFrame:
+    """How far the logits have moved at each point of the way, and how many labels with them.
+
+    Parameters
+    ----------
+    path : what `interpolate` gives.
+
+    Returns
+    -------
+    `language`, `to`, `share`, `n`, `change` (mean over pairs of the largest absolute change of a logit since share 0, in logits) and
+    `flips` (share of pairs whose label is another than at 0).
+
+    Raises
+    ------
+    ValueError : if a column is missing."""
+    columns = [name for name in path if str(name).startswith("logit_")]
+    missing = [name for name in ("pair_id", "language", "to", "share", "label") if name not in path]
+    if missing or not columns:
+        raise ValueError(
+            f"expected a frame of `interpolate`; got none of {', '.join(missing) or 'logit_<label>'}"
+        )
+    start = path[path["share"] == 0].set_index("pair_id").loc[path["pair_id"]]
+    moved = path[["language", "to", "share"]].copy()
+    moved["change"] = np.abs(path[columns].to_numpy(float) - start[columns].to_numpy(float)).max(1)
+    moved["flips"] = (path["label"].to_numpy() != start["label"].to_numpy()).astype(float)
+    keys = moved.groupby(["language", "to", "share"], sort=False)
+    result = keys[["change", "flips"]].mean().reset_index()
+    result.insert(3, "n", keys.size().to_numpy())
+    return result
 
 
 def _points(nli: NLIModel, to: str, steps: int) -> tuple[NLIModel, int]:

@@ -76,7 +76,10 @@ def retrieval(
                 for layer, (ours, theirs) in enumerate(zip(asked, target, strict=True)):
                     hits = (ours @ theirs.T).argmax(1) == np.arange(len(ours))
                     rows.append({"layer": layer, "language": code, "ids": setting, **_share(hits)})
-    return pd.DataFrame(rows)
+    result = pd.DataFrame(rows)
+    settings = {"pivot": pivot, "column": column, "centred": centred, "max_tokens": max_tokens}
+    result.attrs["provenance"] = inference.provenance(nli, "retrieval", settings)
+    return result
 
 
 def wrong_language(nli: NLIModel, code: str) -> str:

@@ -76,9 +76,8 @@ def _rows(frame: pd.DataFrame) -> list[list[str]]:
 
 
 def _joined(tokenizer: XLMTokenizer, sides: Sequence[tuple[int, ...]], max_tokens: int) -> list[int]:
-    """The tokeniser's own layout and truncation."""
-    first, *second = map(list, sides)
-    joined = tokenizer.prepare_for_model(
-        first, *second, truncation="longest_first", max_length=max_tokens, verbose=False
-    )
-    return list(joined["input_ids"])
+    """The tokeniser's own layout; of what is too long the longer sentence gives first, as in `encode`."""
+    kept = [list(side) for side in sides]
+    while sum(map(len, kept)) > max_tokens - len(kept) - 1:
+        max(reversed(kept), key=len).pop()
+    return list(tokenizer.build_inputs_with_special_tokens(*kept))
