@@ -97,10 +97,10 @@ def test_a_calibrated_model_lies_at_its_floor_and_its_interval_holds_zero():
 def test_the_interval_covers_the_error_of_a_model_that_is_too_sure():
     true = first(calibration(model(40_000, temperature=0.6, seed=99), count=2, draws=2))["ece"]
     found = [
-        first(calibration(model(600, temperature=0.6, seed=seed), count=200, draws=50)) for seed in range(40)
+        first(calibration(model(600, temperature=0.6, seed=seed), count=200, draws=20)) for seed in range(30)
     ]
     assert np.mean([row["low"] <= true <= row["high"] for row in found]) >= 0.85
-    assert all(row["ece_p"] < 0.05 for row in found)
+    assert all(row["ece_p"] < 0.1 for row in found)
 
 
 def test_prompts_whose_items_agree_widen_the_interval():
@@ -180,7 +180,7 @@ def test_the_temperature_that_was_built_in_is_found_and_lies_in_its_interval():
 
 
 def test_the_interval_of_the_temperature_covers_as_often_as_it_says():
-    tables = [first(fit_temperature(model(300, temperature=0.5, seed=seed))) for seed in range(60)]
+    tables = [first(fit_temperature(model(600, temperature=0.5, seed=seed))) for seed in range(40)]
     covered = np.mean([row["low"] <= 2 <= row["high"] for row in tables])
     assert 0.85 <= covered <= 1
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
 from xlmkit.metrics.calibration import TINY, calibration
@@ -169,7 +169,12 @@ def _fitted(logits: np.ndarray, gold: np.ndarray, prompt: np.ndarray, confidence
         bounds = (math.log(LOWEST), math.log(HIGHEST))
         inside = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
         best = min((*bounds, inside), key=loss)
-    half = float(norm.ppf(0.5 + confidence / 2)) * _spread(logits, gold, prompt, math.exp(-best))
+    prompts = len(np.unique(prompt))
+    half = math.nan
+    if prompts >= FEWEST:
+        half = float(student.ppf(0.5 + confidence / 2, prompts - 1)) * _spread(
+            logits, gold, prompt, math.exp(-best)
+        )
     return {
         "n": len(gold),
         "temperature": math.exp(best),
@@ -181,15 +186,15 @@ def _fitted(logits: np.ndarray, gold: np.ndarray, prompt: np.ndarray, confidence
 
 
 def _spread(logits: np.ndarray, gold: np.ndarray, prompt: np.ndarray, inverse: float) -> float:
-    """Standard error of the temperature's logarithm, by the sandwich of slopes summed over prompts; missing with few prompts."""
+    """Standard error of the temperature's logarithm, by the sandwich of slopes summed over prompts; missing where the loss has no curvature."""
     names, number = np.unique(prompt, return_inverse=True)
-    if len(names) < FEWEST:
-        return math.nan
     chance = softmax(logits * inverse, axis=1)
     mean = (chance * logits).sum(1)
     slopes = np.bincount(number, weights=mean - logits[np.arange(len(gold)), gold])  # of the loss by 1 / T
     curvature = float(((chance * logits**2).sum(1) - mean**2).sum())
-    return math.sqrt(float((slopes**2).sum())) / (curvature * inverse) if curvature > 0 else math.nan
+    if curvature <= 0:
+        return math.nan
+    return math.sqrt(float((slopes**2).sum()) * len(names) / (len(names) - 1)) / (curvature * inverse)
 
 
 def _by_row(
