@@ -101,6 +101,7 @@ def test_the_area_is_the_mean_over_the_steps_by_hand():
 
 def test_of_equal_scores_the_earlier_word_comes_first():
     assert measures.ranked(np.array([0.0, 2.0, 1.0, 2.0])) == [1, 3, 2, 0]
+    assert measures.ranked(np.tile([1.0, 2.0], 100)) == [*range(1, 200, 2), *range(0, 200, 2)]
 
 
 def test_leave_one_out_is_one_for_the_weights_of_a_linear_model_and_minus_one_for_their_opposite():

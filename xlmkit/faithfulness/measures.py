@@ -81,8 +81,8 @@ def leave_one_out(value: Value, scores: np.ndarray) -> float:
     it erases in the same way."""
     full, *without = value([frozenset(), *(frozenset([word]) for word in range(len(scores)))])
     drops = full - np.asarray(without)
-    if np.ptp(scores) == 0 or np.ptp(drops) == 0:
-        return math.nan
+    if np.ptp(drops) == 0:
+        return math.nan  # at once: while `judge` notes what will be asked, no loss is known
     return float(kendalltau(scores, drops).statistic)
 
 
