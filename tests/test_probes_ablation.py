@@ -16,7 +16,7 @@ from xlmkit.encoding import encode
 from xlmkit.inference import predict
 from xlmkit.pieces import PAD
 from xlmkit.probes import usual
-from xlmkit.probes.ablation import without_mask
+from xlmkit.probes.traps import feed, without_mask
 
 TEXTS = [
     ("en", "The dog sleeps.", "No dog sleeps.", "contradiction"),
@@ -218,10 +218,7 @@ def test_mixed_pairs_have_each_sides_right_id(folder_model, tokenizer):
             "hypothesis_language": ["hi"],
         }
     )
-    rows = usual.cut_by_language(tokenizer, frame, 256)
-    from xlmkit.probes.ablation import _spoken
-
-    found = _spoken(folder_model, frame, usual.batch(rows))
+    (found,) = (fed.encoding for fed in feed(folder_model, frame, tokenizer, 256) if fed.trap == "3")
     ids, langs = found.input_ids[0].tolist(), found.langs[0].tolist()
     middle = ids.index(1, 1)
     assert langs == [10] * middle + [7] * (len(ids) - middle)
@@ -230,10 +227,10 @@ def test_mixed_pairs_have_each_sides_right_id(folder_model, tokenizer):
 
 def test_long_pairs_are_cut_to_the_same_length(folder_model, tokenizer):
     frame = pd.DataFrame({"premise": ["A man " * 60], "hypothesis": ["The dog. " * 30], "language": ["en"]})
-    for rows in (usual.called(tokenizer, frame, 40), usual.cut_by_language(tokenizer, frame, 40)):
-        assert [len(row) for row in rows] == [40]
+    assert usual.called(tokenizer, frame, 40).encoding.input_ids.shape == (1, 40)
     own = encode(folder_model, frame["premise"], frame["hypothesis"], "en", max_tokens=40)
-    assert usual.cut_by_language(tokenizer, frame, 40) == own.input_ids.tolist()
+    moses = usual.cut_by_language(tokenizer, frame, 40).encoding.input_ids
+    assert moses[0, 1:].tolist() == own.input_ids[0, 1:].tolist()
     found = probes.ablation(folder_model, frame, max_tokens=40, progress=False)
     assert len(found) == len(TRAPS) * 2
 
@@ -263,6 +260,14 @@ def test_a_model_in_memory_asks_for_a_tokenizer(nli, tokenizer, pairs):
     assert len(probes.ablation(nli, pairs, tokenizer=tokenizer, progress=False)) == len(TRAPS) * 5
     with pytest.raises(ValueError, match="one or more"):
         probes.ablation(nli, pairs, tokenizer=tokenizer, heads=0, progress=False)
+
+
+def test_special_tokens_in_a_text_do_not_move_the_token_types(folder_model, tokenizer):
+    frame = pd.DataFrame({"premise": ["A </s> dog."], "hypothesis": ["No dog."], "language": ["en"]})
+    given = usual.called(tokenizer, frame, 256)
+    assert given.encoding.input_ids[0].tolist() == tokenizer(*frame.iloc[0, :2])["input_ids"]
+    second = given.encoding.input_ids[0][given.second[0]].tolist()
+    assert second == [*tokenizer("No dog.", add_special_tokens=False)["input_ids"], 1]
 
 
 def test_single_texts_can_be_ablated(topics, tokenizer):

@@ -3,13 +3,14 @@
 `swap` exchanges ids, `grid` mixes languages, `ablation` makes the seven known mistakes one at a time, `geometry` looks at the language embeddings
 themselves, `retrieval` at the layers, and `fill_mask` at the language model."""
 
-from xlmkit.probes.ablation import TRAPS, ablation, unmasked_baseline
+from xlmkit.probes.ablation import ablation, unmasked_baseline
 from xlmkit.probes.fill_mask import fill_mask
 from xlmkit.probes.geometry import FAMILIES, dendrogram, embedding_map, geometry, groups, nearest
 from xlmkit.probes.grid import PUBLISHED, grid, grid_table, mixed, within_across
 from xlmkit.probes.interpolation import interpolate, movement
 from xlmkit.probes.retrieval import retrieval
 from xlmkit.probes.swap import swap
+from xlmkit.probes.traps import TRAPS
 
 __all__ = [
     "FAMILIES",

@@ -5,7 +5,7 @@ model's own vocab.json and merges.txt, as a user has it from `AutoTokenizer.from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import pandas as pd
@@ -16,7 +16,7 @@ from xlmkit.checkpoint import NLIModel
 from xlmkit.checkpoint.source import EMBEDDED, locate
 from xlmkit.encoding import Encoding
 from xlmkit.pairs import language_columns, sentence_columns
-from xlmkit.pieces import EOS, PAD
+from xlmkit.pieces import PAD
 
 
 def user_tokenizer(nli: NLIModel) -> XLMTokenizer:
@@ -28,56 +28,56 @@ def user_tokenizer(nli: NLIModel) -> XLMTokenizer:
     return XLMTokenizer.from_pretrained(locate(None if nli.source == EMBEDDED else nli.source).folder)
 
 
-def called(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: int) -> list[list[int]]:
-    """Ids of each row as `tokenizer(premise, hypothesis)` gives them: `<s> P </s> H </s>`, all cut as English."""
+@dataclass(frozen=True)
+class Given:
+    """Pairs as the tokeniser gives them; language ids are all 0 and to be given. `second` (B, T) is true from the second sentence on."""
+
+    encoding: Encoding
+    second: torch.Tensor
+
+
+def called(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: int) -> Given:
+    """Each row as `tokenizer(premise, hypothesis)` gives it: `<s> P </s> H </s>`, all cut as English."""
     once = lru_cache(maxsize=None)(
         lambda text: tuple(tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)))
     )
-    return [_joined(tokenizer, [once(text) for text in row], max_tokens) for row in _rows(frame)]
+    return _given(tokenizer, [[once(text) for text in row] for row in _texts(frame)], max_tokens)
 
 
-def cut_by_language(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: int) -> list[list[int]]:
-    """Ids of each row in the authors' layout, its texts cut by `_tokenize(text, lang=...)`: sacremoses in place of the Perl scripts."""
+def cut_by_language(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: int) -> Given:
+    """The same layout with each text cut by `_tokenize(text, lang=...)`: sacremoses in place of the Perl scripts."""
     once = lru_cache(maxsize=None)(
         lambda text, code: tuple(tokenizer.convert_tokens_to_ids(tokenizer._tokenize(text, lang=code)))
     )
-    languages = frame[language_columns(frame)].to_numpy().tolist()
-    rows = zip(_rows(frame), languages, strict=True)
-    found = [
-        _joined(
-            tokenizer,
-            [once(text, codes[min(side, len(codes) - 1)]) for side, text in enumerate(texts)],
-            max_tokens,
-        )
-        for texts, codes in rows
+    languages = [*frame[language_columns(frame)].to_numpy().T]
+    sides = [
+        [once(text, code) for text, code in zip(frame[name], codes, strict=True)]
+        for name, codes in zip(sentence_columns(frame), (languages[0], languages[-1]), strict=False)
     ]
-    return [[EOS, *ids[1:]] for ids in found]
+    return _given(tokenizer, [list(row) for row in zip(*sides, strict=True)], max_tokens)
 
 
-def batch(rows: Sequence[Sequence[int]]) -> Encoding:
-    """Ids by row as an encoding, padded; language ids are 0 and to be given."""
-    width = max(map(len, rows), default=0)
-    ids = torch.full((len(rows), width), PAD)
-    mask = torch.zeros((len(rows), width), dtype=torch.int64)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.tensor(row)
-        mask[number, : len(row)] = 1
-    return Encoding(ids, torch.zeros_like(ids), mask, ((0, 0),) * len(rows))
-
-
-def second_sentence(ids: torch.Tensor) -> torch.Tensor:
-    """(B, T) ids -> (B, T) bool: what follows the middle `</s>`; in both layouts that is the second special token."""
-    special = ids.le(EOS).long()  # `<s>` is 0, `</s>` 1
-    return special.cumsum(1) - special >= 2
-
-
-def _rows(frame: pd.DataFrame) -> list[list[str]]:
+def _texts(frame: pd.DataFrame) -> list[list[str]]:
     return frame[sentence_columns(frame)].to_numpy().tolist()
 
 
-def _joined(tokenizer: XLMTokenizer, sides: Sequence[tuple[int, ...]], max_tokens: int) -> list[int]:
-    """The tokeniser's own layout; of what is too long the longer sentence gives first, as in `encode`."""
+def _given(tokenizer: XLMTokenizer, rows: list[list[tuple[int, ...]]], max_tokens: int) -> Given:
+    """The tokeniser's own layout, padded."""
+    kept = [_kept(row, max_tokens) for row in rows]
+    joined = [tokenizer.build_inputs_with_special_tokens(*row) for row in kept]
+    width = max(map(len, joined), default=0)
+    ids = torch.full((len(rows), width), PAD)
+    mask, second = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
+    for number, (row, sides) in enumerate(zip(joined, kept, strict=True)):
+        ids[number, : len(row)] = torch.tensor(row)
+        mask[number, : len(row)] = 1
+        second[number, len(sides[0]) + 2 :] = True
+    return Given(Encoding(ids, torch.zeros_like(ids), mask, ((0, 0),) * len(rows)), second)
+
+
+def _kept(sides: list[tuple[int, ...]], max_tokens: int) -> list[list[int]]:
+    """What fits: the longer sentence gives first, at its end, as in `encode`."""
     kept = [list(side) for side in sides]
     while sum(map(len, kept)) > max_tokens - len(kept) - 1:
         max(reversed(kept), key=len).pop()
-    return list(tokenizer.build_inputs_with_special_tokens(*kept))
+    return kept
