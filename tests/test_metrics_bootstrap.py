@@ -179,6 +179,16 @@ def test_a_group_without_gold_has_no_interval_and_the_others_keep_theirs():
     pd.testing.assert_series_equal(table.loc["en"], evaluate(frame).set_index("language").loc["en"])
 
 
+def test_prompts_without_gold_are_not_drawn():
+    frame = parallel_frame()
+    more = pd.concat([frame.assign(promptID=-1, item=-1, gold=None)[:3], frame])
+    with pytest.warns(Notice, match="3 of 363 rows have no gold"):
+        table = evaluate(more)
+    pd.testing.assert_frame_equal(
+        table.drop(columns="without_gold"), evaluate(frame).drop(columns="without_gold")
+    )
+
+
 @pytest.mark.parametrize(("prompts", "count"), [(0, 10), (3, 0)])
 def test_nothing_to_draw_is_refused(prompts, count):
     with pytest.raises(ValueError, match="expected one or more prompts and resamples"):
