@@ -244,7 +244,7 @@ def test_more_pairs_than_a_chunk_keep_their_order(nli, pairs, explained, monkeyp
     assert_same(explain(nli, odd_index, progress=False), explained["integrated_gradients"])
 
 
-@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+@pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "occlusion", "kernel_shap"])
 @pytest.mark.parametrize(
     "error",
     [
@@ -264,7 +264,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(nli, pairs, explained, metho
     monkeypatch.setattr(forward, "logits_from_embeddings", small)
     forget()
     with pytest.warns(Notice, match="halved"):
-        found = explain(nli, pairs, method=method, progress=False)
+        found = explained_by(nli, pairs, method)
     assert max(sizes) > 60 >= min(sizes)
     assert_same(found, explained[method])
 

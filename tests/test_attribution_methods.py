@@ -61,6 +61,19 @@ def test_gradient_shap_adds_up_within_the_gate_and_depends_on_its_seed(nli, pair
         assert not np.array_equal(one.scores, another.scores)
 
 
+def test_places_by_stretches_miss_the_change_by_less_than_independent_ones(nli, pairs, monkeypatch):
+    def misses():
+        found = [
+            explain(nli, pairs[:3], method="gradient_shap", steps=300, seed=seed, progress=False)
+            for seed in range(4)
+        ]
+        return [abs(explanation.delta) for some in found for explanation in some]
+
+    stretches = misses()
+    monkeypatch.setattr(path, "draws", lambda source, count: source.random((2, count)))
+    assert max(stretches) < 0.2 * np.mean(misses())
+
+
 def test_its_places_are_one_from_each_stretch_of_the_path():
     for places in path.draws(np.random.default_rng(0), 50):
         assert (np.floor(places * 50) == np.arange(50)).all()

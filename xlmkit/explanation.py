@@ -263,9 +263,10 @@ class Explanation:
     def __repr__(self) -> str:
         verdict = {True: "passed", False: "FAILED", None: "no gate"}[self.passed]
         languages = "/".join(filter(None, (self.premise_language, self.hypothesis_language)))
+        contrast = "" if self.contrast is None else f", contrast={self.contrast!r}"
         return (
             f"Explanation(pair_id={self.pair_id!r}, {languages}, label={self.label!r}, "
-            f"target={self.target!r}, method={self.method!r}, {len(self.words)} words, {verdict})"
+            f"target={self.target!r}{contrast}, method={self.method!r}, {len(self.words)} words, {verdict})"
         )
 
     def __eq__(self, other: object) -> bool:
