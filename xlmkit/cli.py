@@ -49,7 +49,7 @@ EXAMPLES = {
     "evaluate": """
   xlmkit evaluate workshop --languages en,fr,sw
   xlmkit evaluate workshop --by phenomenon
-  xlmkit evaluate xnli/test --model my-model --out accuracy.csv
+  xlmkit evaluate xnli/test --model my-model --out accuracy.csv --report errors.html
   xlmkit evaluate --predictions predictions.parquet""",
     "check-pairs": """
   xlmkit check-pairs my-pairs-sw.jsonl
@@ -146,6 +146,11 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_model(evaluate)
     _add_output(evaluate, "text")
+    evaluate.add_argument(
+        "--report",
+        metavar="FILE",
+        help="an .html page of its own: every number by language, figures, findings",
+    )
 
     check = _command(
         commands, "check-pairs", "list every fault of pairs in the workshop's format", _check_pairs
@@ -321,6 +326,7 @@ def _explain(chosen: argparse.Namespace) -> int:
 
 def _evaluate(chosen: argparse.Namespace) -> int:
     _check_out(chosen)
+    _check_report(chosen)
     if chosen.predictions is None:
         nli = _load(chosen)
         predictions = xlmkit.predict(nli, _read(chosen, nli.labels), progress=_progress(chosen))
@@ -329,7 +335,21 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     else:
         predictions = xlmkit.read_results(chosen.predictions)
     _write(xlmkit.evaluate(predictions, by=chosen.by), chosen)
+    if chosen.report is not None:
+        _report(predictions, chosen)
     return 0
+
+
+def _report(predictions: pd.DataFrame, chosen: argparse.Namespace) -> None:
+    os.environ.setdefault("MPLBACKEND", "agg")  # figures go into the page; no window is wanted
+    from xlmkit.report import analyse, page
+    from xlmkit.results import atomic_write
+
+    found = page(analyse(predictions, progress=_progress(chosen)))
+    with atomic_write(chosen.report) as file:
+        file.write(found)
+    if not chosen.quiet:
+        print(f"wrote {chosen.report}", file=sys.stderr)
 
 
 def _finetune(chosen: argparse.Namespace) -> int:
@@ -399,6 +419,19 @@ def _check_out(chosen: argparse.Namespace) -> None:
             f"expected `--out` to end in {', '.join(chosen.extensions)}; got {chosen.out!r}; remedy: one of these extensions"
         )
     check_place(chosen.out)
+
+
+def _check_report(chosen: argparse.Namespace) -> None:
+    """The same for a report."""
+    if chosen.report is None:
+        return
+    from xlmkit.results import check_place
+
+    if Path(chosen.report).suffix.lower() not in (".html", ".htm"):
+        raise ValueError(
+            f"expected `--report` to end in .html; got {chosen.report!r}; remedy: that extension"
+        )
+    check_place(chosen.report)
 
 
 def _kind(chosen: argparse.Namespace) -> str:

@@ -9,13 +9,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from xlmkit import __version__, metrics
+from xlmkit import __version__, baselines, metrics
 from xlmkit.features import features
 from xlmkit.metrics.bootstrap import COUNT
-from xlmkit.metrics.frames import ALL
+from xlmkit.metrics.frames import ALL, prompt_numbers
 
 DATA = (
     "item",
@@ -27,6 +28,7 @@ DATA = (
     "text",
     "gold",
 )
+TOTAL = 17  # questions without those of `beside`
 KINDS = ("gold", "negation", "genre", "phenomenon")  # columns that may say where a language loses
 
 
@@ -46,6 +48,7 @@ def analyse(
     preds: pd.DataFrame,
     *,
     reference: str = "en",
+    dev: pd.DataFrame | None = None,
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({}),
     count: int = COUNT,
     seed: int = 0,
@@ -58,7 +61,8 @@ def analyse(
     preds : predictions of any model, with gold: `pair_id`, `language`, `item`, `premise`, `hypothesis`, `gold`, `label`, `p_<label>`. What lacks a
         column goes without the questions that need it.
     reference : the language that the others are held against.
-    beside : predictions of the same pairs by others, a baseline or another checkpoint, by name.
+    dev : the same model's predictions of a development set, on which temperatures are fitted; None takes half of the prompts, and judges the other.
+    beside : predictions of the same pairs by others, another checkpoint say, by name; two baselines stand there anyway, trained and asked in turns.
     count, seed : of resamples and random flips.
 
     Raises
@@ -67,17 +71,13 @@ def analyse(
     chance: dict[str, Any] = {"count": count, "seed": seed}
     found = {"accuracy": metrics.evaluate(preds, **chance)}
     left_out: dict[str, str] = {}
-    with tqdm(
-        total=14 + len(beside), initial=1, desc="analyse", unit="question", disable=not progress
-    ) as bar:
+    bar = tqdm(total=TOTAL + len(beside), initial=1, desc="analyse", unit="question", disable=not progress)
+    with bar:
         _answer(_of_languages(preds, reference, chance), found, left_out, bar)
+        _answer({"temperature": partial(_temperature, preds, dev, reference, chance)}, found, left_out, bar)
         lowest = _lowest(found.get("gap"))
         _answer(_of_kinds(preds, lowest, reference, chance), found, left_out, bar)
-        others = {
-            f"beside {name}": partial(metrics.compare_models, preds, other, names=("model", name), **chance)
-            for name, other in beside.items()
-        }
-        _answer(others, found, left_out, bar)
+        _answer(_beside(preds, beside, chance), found, left_out, bar)
     return Analysis(found, left_out, reference, lowest, _provenance(preds), chance)
 
 
@@ -125,7 +125,7 @@ def _of_languages(preds: pd.DataFrame, reference: str, chance: dict[str, Any]) -
         "agreement": partial(metrics.agreement, preds, **chance),
         "flips": partial(metrics.flips, preds),
         "by_count": partial(metrics.by_count, preds),
-        "calibration": partial(metrics.calibration, preds),
+        "calibration": partial(metrics.calibration, preds, **chance),
         "reliability": partial(metrics.reliability, preds),
     }
 
@@ -134,14 +134,37 @@ def _of_kinds(preds: pd.DataFrame, lowest: str | None, reference: str, chance: d
     """Questions of the pairs' features, and of the language that loses most."""
     described = _described(preds)
     questions: dict[str, Callable[[], pd.DataFrame]] = {
-        "slices": partial(metrics.slices, described, by=None),
-        "slices_by_language": partial(metrics.slices, described),
-        "discovered": partial(metrics.discover, described, seed=chance["seed"]),
+        "slices": partial(metrics.slices, described, by=None, **chance),
+        "slices_by_language": partial(metrics.slices, described, **chance),
+        "discovered": partial(metrics.discover, described, **chance),
     }
     if lowest is not None:
         questions["right_wrong"] = partial(metrics.right_wrong, preds, reference, lowest)
         questions["loss"] = partial(loss, described, lowest, reference, **chance)
     return questions
+
+
+def _temperature(
+    preds: pd.DataFrame, dev: pd.DataFrame | None, reference: str, chance: dict[str, Any]
+) -> pd.DataFrame:
+    if dev is not None:
+        return metrics.temperature_effect(preds, dev, reference=reference, **chance)
+    prompts, _ = prompt_numbers(preds)
+    order = np.random.default_rng(chance["seed"]).permutation(int(prompts.max(initial=-1)) + 1)
+    fitted = order[prompts] % 2 == 0
+    return metrics.temperature_effect(preds[~fitted], preds[fitted], reference=reference, **chance)
+
+
+def _beside(preds: pd.DataFrame, beside: Mapping[str, pd.DataFrame], chance: dict[str, Any]) -> Questions:
+    def against(name: str, other: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        return metrics.compare_models(preds, other(), names=("model", name), **chance)
+
+    asked = {
+        kind: partial(baselines.cross_predict, preds, kind, seed=chance["seed"], progress=False)
+        for kind in ("ngram", "hypothesis_only")
+    }
+    others = asked | {name: partial(pd.DataFrame, other) for name, other in beside.items()}
+    return {f"beside {name}": partial(against, name, other) for name, other in others.items()}
 
 
 def _answer(

@@ -116,6 +116,18 @@ def _calibration(analysis: Analysis) -> Iterator[str]:
     )
 
 
+def _beside(analysis: Analysis) -> Iterator[str]:
+    for name, table in analysis.frames.items():
+        if not name.startswith("beside "):
+            continue
+        row = table.set_index("language").loc[ALL]
+        side = "above" if row["difference"] > 0 else "below"
+        sure = "" if row["p"] <= LEVEL else ", which chance may explain"
+        yield (
+            f"It is {points(abs(row['difference']))} points {side} {row['second']} ({percent(row['second_accuracy'])}) on the same pairs{sure}."
+        )
+
+
 def _slices(analysis: Analysis) -> Iterator[str]:
     table = analysis.frames.get("slices")
     if table is None:
@@ -134,7 +146,7 @@ def _slices(analysis: Analysis) -> Iterator[str]:
 
 
 FEWEST = 10  # items that a kind must have to be named
-PARTS = (_accuracy, _gap, _loss, _comparison, _agreement, _confusion, _calibration, _slices)
+PARTS = (_accuracy, _gap, _loss, _comparison, _agreement, _confusion, _calibration, _beside, _slices)
 
 
 def named(code: object) -> str:

@@ -19,7 +19,10 @@ from xlmkit.render import SANS, escaped, flattened, quoted
 from xlmkit.report.analysis import Analysis
 from xlmkit.report.findings import findings, named
 
-ROWS = 300  # of a table that go on the page
+ROWS, OPEN = (
+    300,
+    40,
+)  # of a table: how many go on the page, and up to how many are unfolded where there is no figure
 UNREAD = {"premise_rationale", "hypothesis_rationale", "rationales", "untrained", "truncated", "correct"}
 SCRIPT = """
 const missing = text => text === undefined || text === "";
@@ -170,7 +173,7 @@ def _section(part: _Part, analysis: Analysis) -> str:
     frame = analysis.frames[part.name]
     return (
         f'<section id="{quoted(part.name)}"><h2>{escaped(_title(part, analysis))}</h2><p>{escaped(part.about).replace("`", "")}</p>'
-        f"{figure}<details{'' if figure else ' open'}><summary>{len(frame)} rows</summary>{_table(frame)}</details></section>"
+        f"{figure}<details{'' if figure or len(frame) > OPEN else ' open'}><summary>{len(frame)} rows</summary>{_table(frame)}</details></section>"
     )
 
 
@@ -184,7 +187,11 @@ def _title(part: _Part, analysis: Analysis) -> str:
 def _table(frame: pd.DataFrame) -> str:
     """The first rows of a frame, each number exact in `data-value` and rounded to be read."""
     shown = frame[[column for column in frame if column not in UNREAD]].head(ROWS)
-    head = "".join(f'<th scope="col"><button>{escaped(column)}</button></th>' for column in shown)
+    numbers = set(shown.select_dtypes("number").columns)
+    head = "".join(
+        f'<th scope="col"{" class=n" if column in numbers else ""}><button>{escaped(column)}</button></th>'
+        for column in shown
+    )
     rows = "".join(
         f"<tr>{''.join(_cell(name, value, record) for name, value in record.items())}</tr>"
         for record in shown.to_dict("records")
@@ -243,7 +250,7 @@ STYLE = (
     f":root{{color-scheme:light}}body{{margin:0;padding:16px;font:15px/1.5 {SANS};color:#222;background:#fff}}main{{max-width:62em;margin:0 auto}}"
     "h1{font-size:1.5em}h2{font-size:1.15em;margin:1.6em 0 .3em}.said{font-size:1.08em}img{max-width:100%;height:auto;display:block;margin:8px 0}"
     "details{overflow-x:auto}summary{cursor:pointer;color:#555}table{border-collapse:collapse;font-size:.87em;margin:6px 0}"
-    "th,td{padding:2px 10px 2px 0;text-align:start;vertical-align:top;unicode-bidi:isolate}.n{text-align:end;font-variant-numeric:tabular-nums;white-space:nowrap}"
+    "th,td{padding:2px 10px 2px 0;text-align:start;vertical-align:top;unicode-bidi:isolate}th.n,.n{text-align:end;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "thead th{position:sticky;top:0;background:#fff;border-bottom:1px solid #999}tbody tr:nth-child(even){background:#f4f4f4}"
     "th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid #0072B2}"
     'th button::after{content:" ↕";opacity:.35}th[aria-sort=ascending] button::after{content:" ↑";opacity:1}'
