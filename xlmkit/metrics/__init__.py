@@ -1,7 +1,7 @@
 """Predictions judged by language: frames in, frames out, from any model.
 
 `frames` reads what is given, `bootstrap` resamples prompts, `intervals` makes intervals of shares, and the rest are the questions:
-`accuracy`, `confusion`, `comparison`, `agreement`, `calibration`, `temperature`."""
+`accuracy`, `confusion`, `comparison`, `agreement`, `calibration`, `temperature`, `slices`, `discovery`."""
 
 from xlmkit.metrics.accuracy import evaluate
 from xlmkit.metrics.agreement import agreement, by_count, flips, right_wrong
@@ -9,7 +9,9 @@ from xlmkit.metrics.bootstrap import resamples
 from xlmkit.metrics.calibration import calibration, reliability
 from xlmkit.metrics.comparison import compare, compare_models, gap
 from xlmkit.metrics.confusion import confusion
+from xlmkit.metrics.discovery import discover
 from xlmkit.metrics.intervals import effective_rows, wilson
+from xlmkit.metrics.slices import slices
 from xlmkit.metrics.temperature import fit_temperature, temperature_effect, with_temperature
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "compare",
     "compare_models",
     "confusion",
+    "discover",
     "effective_rows",
     "evaluate",
     "fit_temperature",
@@ -27,6 +30,7 @@ __all__ = [
     "reliability",
     "resamples",
     "right_wrong",
+    "slices",
     "temperature_effect",
     "wilson",
     "with_temperature",
