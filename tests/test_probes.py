@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.cluster.hierarchy import dendrogram as draw
 from scipy.spatial.distance import cosine as cosine_distance
+from scipy.stats import binomtest
 
 from xlmkit import probes
 from xlmkit.encoding import encode
@@ -107,6 +108,21 @@ def test_no_id_is_what_transformers_does_without_langs(nli):
     premises, hypotheses = zip(*ITEMS["de"], strict=True)
     encoding = ids.exchanged(encode(nli, premises, hypotheses, "de"), numbers["none"])
     assert np.allclose(logits(wide, encoding), by_hand(nli, "de", None), atol=1e-5)
+
+
+@pytest.mark.parametrize("id", ["sw", "none"])
+def test_a_model_under_one_id_predicts_as_transformers_with_that_id(nli, pairs, id):
+    found = predict(probes.under(nli, id), pairs, progress=False)
+    for code in ITEMS:
+        values = by_hand(nli, code, None if id == "none" else id)
+        labels = [nli.labels[number] for number in values.argmax(1)]
+        assert found.loc[found["language"] == code, "label"].tolist() == labels
+        chances = torch.from_numpy(values).softmax(1).numpy()
+        columns = [f"p_{label}" for label in nli.labels]
+        assert np.allclose(found.loc[found["language"] == code, columns], chances, atol=1e-5)
+    assert found.attrs["provenance"]["model"]["language_id"] == id
+    with pytest.raises(ValueError, match="'xx'"):
+        probes.under(nli, "xx")
 
 
 # --- swap ---------------------------------------------------------------------------------------------------------------------------------
@@ -243,7 +259,7 @@ def test_a_cell_of_the_grid_is_the_accuracy_with_each_sides_right_id(nli, pairs)
 
 
 def cells(accuracy):
-    """Predictions on ten items in two languages that are right as often as said."""
+    """Predictions on forty items in two languages, of which so many are right."""
     rows = [
         {
             "item": str(number),
@@ -253,13 +269,13 @@ def cells(accuracy):
             "label": "neutral" if number < right else "entailment",
         }
         for (first, second), right in accuracy.items()
-        for number in range(10)
+        for number in range(40)
     ]
     return pd.DataFrame(rows)
 
 
 def test_within_and_across_are_the_means_of_the_diagonal_and_of_the_rest():
-    preds = cells({("de", "de"): 8, ("en", "en"): 9, ("de", "en"): 5, ("en", "de"): 6})
+    preds = cells({("de", "de"): 32, ("en", "en"): 36, ("de", "en"): 20, ("en", "de"): 24})
     for found in (probes.within_across(preds), probes.within_across(probes.grid_table(preds))):
         own = found.iloc[0]
         assert own[["within", "across", "difference"]].tolist() == pytest.approx([0.85, 0.55, -0.3])
@@ -269,12 +285,29 @@ def test_within_and_across_are_the_means_of_the_diagonal_and_of_the_rest():
 
 
 def test_the_interval_of_the_difference_is_over_items():
-    preds = cells({("de", "de"): 8, ("en", "en"): 8, ("de", "en"): 4, ("en", "de"): 4})
+    preds = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 16, ("en", "de"): 16})
     own = probes.within_across(preds).iloc[0]
-    chance = np.random.default_rng(7)  # by hand: an item's own difference is -1 for 4 of the 10 items, else 0
-    drawn = np.percentile(chance.binomial(10, 0.4, 200_000) / -10, [2.5, 97.5])
+    chance = np.random.default_rng(
+        7
+    )  # by hand: an item's own difference is -1 for 16 of the 40 items, else 0
+    drawn = np.percentile(chance.binomial(40, 0.4, 200_000) / -40, [2.5, 97.5])
     assert own[["low", "high"]].tolist() == pytest.approx(drawn.tolist(), abs=1e-9)
-    assert own["low"] < own["difference"] < own["high"]
+    cell = probes.grid_table(preds).set_index(["premise_language", "hypothesis_language"]).loc[("de", "en")]
+    assert cell[["difference_low", "difference_high"]].tolist() == pytest.approx(drawn.tolist(), abs=1e-9)
+
+
+def test_few_items_have_no_interval_and_items_that_never_change_a_cautious_one():
+    same = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 32, ("en", "de"): 32})
+    found = probes.grid_table(same).set_index(["premise_language", "hypothesis_language"])
+    columns = ["difference", "difference_low", "difference_high"]
+    bound = binomtest(0, 40).proportion_ci(method="wilson").high
+    assert found.loc[("de", "en"), columns].tolist() == pytest.approx([0, -bound, bound])
+    assert found.loc[("de", "de"), columns].tolist() == [0, 0, 0]
+    less = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 16, ("en", "de"): 16})
+    less = less[less["item"].astype(int) % 2 == 0]
+    assert probes.within_across(less)[["low", "high"]].isna().all(axis=None)
+    few = probes.grid_table(less).set_index(["premise_language", "hypothesis_language"])
+    assert few.loc[("de", "en"), columns[1:]].isna().all()
 
 
 def test_a_grid_without_mixed_pairs_has_no_across():

@@ -7,6 +7,7 @@ from xlmkit.probes.ablation import ablation, unmasked_baseline
 from xlmkit.probes.fill_mask import fill_mask
 from xlmkit.probes.geometry import FAMILIES, dendrogram, embedding_map, geometry, groups, nearest
 from xlmkit.probes.grid import PUBLISHED, grid, grid_table, mixed, within_across
+from xlmkit.probes.ids import under
 from xlmkit.probes.interpolation import interpolate, movement
 from xlmkit.probes.retrieval import retrieval
 from xlmkit.probes.swap import swap
@@ -30,6 +31,7 @@ __all__ = [
     "nearest",
     "retrieval",
     "swap",
+    "under",
     "unmasked_baseline",
     "within_across",
 ]

@@ -49,7 +49,7 @@ def ablation(
     One row a trap and a language, and "all" languages: `trap` (a key of `TRAPS`), `what`, `language` ("premise>hypothesis" where mixed), `n`,
     `without_gold`, `accuracy`, `low`, `high`, `difference` (to the right way, negative is worse) with `difference_low` and `difference_high`,
     `flips` (share of labels other than the right way's) and `changed` (share of pairs whose ids, language ids or mask are others; 1 where
-    what changes is the network). Without gold, accuracies are missing and flips are not.
+    what changes is the network). Without gold, accuracies are missing and flips are not; below 30 prompts a difference has no interval.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _judged(networks: _Networks, fed: Iterator[Fed], gold: np.ndarray, bar: tqdm
                 "correct": hits,
                 "right": judging.correct(labels, gold),
                 "flip": (answers != labels[:, None]).mean(1),
-                "mean_changed": changed.astype(float),
+                "changed": changed.astype(float),
             }
         )
 

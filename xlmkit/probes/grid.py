@@ -83,13 +83,15 @@ def grid_table(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     `premise_language`, `hypothesis_language`, `n`, `n_gold`, `accuracy`, `low`, `high`; `difference` to the same premises with hypotheses in
-    their own language, with `difference_low` and `difference_high`, and `flips`, the share of labels other than theirs.
+    their own language, with `difference_low` and `difference_high` (missing below 30 prompts), and `flips`, the share of labels other than
+    theirs.
 
     Raises
     ------
     ValueError : if a column is missing."""
     rows = _rows(preds)
-    return judging.summary(rows, ["premise_language", "hypothesis_language"], seed=seed)
+    result = judging.summary(rows, ["premise_language", "hypothesis_language"], seed=seed)
+    return result.drop(columns="changed")
 
 
 def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 0) -> pd.DataFrame:
@@ -102,7 +104,7 @@ def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 
     Returns
     -------
     `model` (first `name`), `within` and `across` (mean accuracy over languages, in [0, 1]), `difference` (across minus within) with `low` and
-    `high`, missing for published models and for a grid; `source`: "measured" or "published".
+    `high`, missing for published models, for a grid, and below 30 prompts; `source`: "measured" or "published".
 
     Raises
     ------
@@ -143,6 +145,7 @@ def _rows(preds: pd.DataFrame) -> pd.DataFrame:
     keys = pd.MultiIndex.from_frame(frame[["item", "premise_language"]])
     usual = own.reindex(keys)
     frame["right"] = usual["correct"].to_numpy()
+    frame["changed"] = (frame["premise_language"] != frame["hypothesis_language"]).astype(float)
     frame["flip"] = np.where(
         usual["label"].isna(), np.nan, (usual["label"].to_numpy() != frame["label"].to_numpy()).astype(float)
     )

@@ -75,13 +75,29 @@ def with_vectors(nli: NLIModel, further: torch.Tensor) -> NLIModel:
     Returns
     -------
     A model for `inference.logits` whose ids 0 to n-1 mean what they meant, and n to n+K-1 the new rows."""
-    network, body = _shallow(nli.network), _shallow(nli.network.transformer)
-    table = torch.cat([vectors(nli), further.to(nli.device, torch.float32)])  # (n + K, H)
-    body.lang_embeddings = torch.nn.Embedding.from_pretrained(table)
-    network.transformer = body
-    network.config = copy.deepcopy(network.config)
-    network.config.n_langs = len(table)
-    return replace(nli, network=network)
+    return _with_table(nli, torch.cat([vectors(nli), further.to(nli.device, torch.float32)]))
+
+
+def under(nli: NLIModel, id: str) -> NLIModel:
+    """The same model with one id for all: whatever languages it is told, it adds this one's embedding, or none.
+
+    `predict` and `explain` take it like any other, so that what they say under a wrong id can be compared with what they say under the right
+    one. Texts are still cut by their own language.
+
+    Parameters
+    ----------
+    id : a code of the model's, or "none".
+
+    Raises
+    ------
+    ValueError : if the model has no language ids, or `id` is not one of them."""
+    need_language_ids(nli)
+    (id,) = checked_ids(nli, [id])
+    own = vectors(nli)
+    row = torch.zeros_like(own[:1]) if id == NONE else own[nli.languages[id]][None]
+    return replace(
+        _with_table(nli, row.expand_as(own).clone()), provenance={**nli.provenance, "language_id": id}
+    )
 
 
 def with_heads(nli: NLIModel, heads: Sequence[dict[str, torch.Tensor]]) -> NLIModel:
@@ -133,6 +149,16 @@ def spoken(frame: pd.DataFrame) -> np.ndarray:
     if not second:
         return first
     return np.where(first == second[0], first, first + ">" + second[0])
+
+
+def _with_table(nli: NLIModel, table: torch.Tensor) -> NLIModel:
+    """The same model with these (ids, H) language embeddings."""
+    network, body = _shallow(nli.network), _shallow(nli.network.transformer)
+    body.lang_embeddings = torch.nn.Embedding.from_pretrained(table)
+    network.transformer = body
+    network.config = copy.deepcopy(network.config)
+    network.config.n_langs = len(table)
+    return replace(nli, network=network)
 
 
 def _shallow(module: Any) -> Any:

@@ -5,6 +5,7 @@ that differences are paired."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 
 from xlmkit.metrics.bootstrap import interval, totals
 from xlmkit.metrics.frames import ALL, prompt_numbers
-from xlmkit.metrics.intervals import share_intervals
+from xlmkit.metrics.intervals import FEWEST, share_intervals, wilson
 
 MEAN = "mean_"
 
@@ -45,15 +46,15 @@ def summary(rows: pd.DataFrame, by: Sequence[str], *, seed: int = 0) -> pd.DataF
 
     Parameters
     ----------
-    rows : `prompt`, `correct` (0 to 1, NaN without gold), `right` (the same of the right way) and `flip` (0 to 1); columns that start
-        with "mean_" are averaged.
+    rows : `prompt`, `correct` (0 to 1, NaN without gold), `right` (the same of the right way), `flip` (0 to 1) and `changed` (0 or 1, whether the
+        network was given anything else); columns that start with "mean_" are averaged.
     by : the columns that make a group.
 
     Returns
     -------
     `by`, groups in order of appearance; `n` rows, of which `without_gold` have none; `accuracy` with `low` and `high`; `difference` to the right
     way with `difference_low` and `difference_high` (all over the rows with gold, missing without any; 95 %); `flips`, the share of all rows
-    whose label is another; the means by their own names."""
+    whose label is another; `changed`; the means by their own names. The interval of a difference is missing below 30 prompts."""
     keys = rows.groupby(list(by), sort=False, observed=True)
     group = keys.ngroup().to_numpy()
     result = rows.drop_duplicates(list(by))[list(by)].reset_index(drop=True)
@@ -62,10 +63,21 @@ def summary(rows: pd.DataFrame, by: Sequence[str], *, seed: int = 0) -> pd.DataF
     result["without_gold"] = result["n"] - np.bincount(group[known], minlength=len(result))
     columns = ["accuracy", "low", "high", "difference", "difference_low", "difference_high"]
     result[columns] = _intervals(rows[known], group[known], len(result), seed)
-    result["flips"] = keys["flip"].mean().to_numpy()
+    result["flips"], result["changed"] = keys["flip"].mean().to_numpy(), keys["changed"].mean().to_numpy()
+    result.loc[(result["changed"] == 0) & result["difference"].notna(), columns[4:]] = (
+        0.0  # the same by definition
+    )
     for name in [name for name in rows if name.startswith(MEAN)]:
         result[name.removeprefix(MEAN)] = keys[name].mean().to_numpy()
     return result
+
+
+def interval_of_sum(by_prompt: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the sum of (P,) values of prompts; missing below 30 of them."""
+    if len(by_prompt) < FEWEST:
+        return math.nan, math.nan
+    low, high = interval(totals(by_prompt, seed=seed))
+    return float(low), float(high)
 
 
 def _intervals(known: pd.DataFrame, group: np.ndarray, groups: int, seed: int) -> np.ndarray:
@@ -78,22 +90,26 @@ def _intervals(known: pd.DataFrame, group: np.ndarray, groups: int, seed: int) -
     values = np.stack([here, here - known["right"].to_numpy(float), np.ones(len(known))], 1)
     by_prompt = np.zeros((prompt.max() + 1, groups, 3))
     np.add.at(by_prompt, (prompt, group), values)
-    return _ends(by_prompt, found, seed)
-
-
-def interval_of_sum(by_prompt: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the sum of (P,) values of prompts."""
-    low, high = interval(totals(by_prompt, seed=seed))
-    return float(low), float(high)
-
-
-def _ends(by_prompt: np.ndarray, found: np.ndarray, seed: int) -> np.ndarray:
-    """Fill the columns of `found` from (P, G, 3) sums."""
     hits, differences, counts = np.moveaxis(by_prompt, -1, 0)  # (P, G) each
     drawn = totals(by_prompt, seed=seed)  # (count, G, 3)
     with np.errstate(invalid="ignore"):
         found[:, 0], found[:, 3] = hits.sum(0) / counts.sum(0), differences.sum(0) / counts.sum(0)
         shares = drawn[..., :2] / drawn[..., 2:]
     found[:, 1], found[:, 2], _ = share_intervals(hits, counts, shares[..., 0])
-    found[:, 4], found[:, 5] = interval(shares[..., 1])
+    found[:, 4], found[:, 5] = _of_differences(differences, counts, shares[..., 1])
     return found
+
+
+def _of_differences(
+    differences: np.ndarray, counts: np.ndarray, drawn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(G,) low and high. Where no prompt has changed every resample says 0, and that is too sure of itself: then the share of prompts that would
+    change is bounded by Wilson's interval of none, and so is the difference."""
+    low, high = interval(drawn)
+    prompts = (counts > 0).sum(0)
+    few = prompts < FEWEST
+    low[few], high[few] = np.nan, np.nan
+    for place in np.flatnonzero((prompts > 0) & (differences == 0).all(0)):
+        high[place] = wilson(0.0, float(prompts[place]))[1]
+        low[place] = -high[place]
+    return low, high

@@ -41,7 +41,8 @@ def swap(
     One row a language of the texts and an id: `text_language` ("premise>hypothesis" where they differ), `id`, `n`, `n_gold`, `accuracy`,
     `low`, `high`, `difference` (to the right ids) with `difference_low` and `difference_high`, `flips` (share of labels other than with the right
     ids), `margin` (mean change of the gold logit minus the best other one, in logits; missing without gold) and `margin_predicted` (the same of the
-    label that the right ids give, never counting on gold). Without gold, accuracies are missing and flips are not.
+    label that the right ids give, never counting on gold). Without gold, accuracies are missing and flips are not; below 30 prompts a
+    difference has no interval.
 
     Raises
     ------
@@ -65,13 +66,14 @@ def swap(
                     "correct": judging.correct(found.argmax(1), gold),
                     "right": judging.correct(usual, gold),
                     "flip": (found.argmax(1) != usual).astype(float),
+                    "changed": (languages != name).astype(float),
                     "mean_margin": _margins(found, gold) - before["margin"],
                     "mean_margin_predicted": _margins(found, usual) - before["margin_predicted"],
                 }
             )
         )
     result = judging.summary(pd.concat(parts, ignore_index=True), ["text_language", "id"], seed=seed)
-    result = result.sort_values("text_language", kind="stable", ignore_index=True)
+    result = result.drop(columns="changed").sort_values("text_language", kind="stable", ignore_index=True)
     result.attrs["provenance"] = inference.provenance(nli, "swap", {"ids": names, "max_tokens": max_tokens})
     return result
 
