@@ -1,7 +1,7 @@
 """Probes: what the language id does, and what the usual path does to this model in silence.
 
-`swap` exchanges ids, `grid` mixes languages, `ablation` makes the seven known mistakes one at a time, `geometry` looks at the language embeddings
-themselves, `retrieval` at the layers, and `fill_mask` at the language model."""
+`swap` and `under` exchange ids, `interpolate` moves from one to another, `grid` mixes languages, `ablation` makes the seven known mistakes one at a
+time, `geometry` looks at the language embeddings themselves, `retrieval` at the layers, and `fill_mask` at the language model."""
 
 from xlmkit.probes.ablation import ablation, unmasked_baseline
 from xlmkit.probes.fill_mask import fill_mask
