@@ -11,7 +11,7 @@ import torch
 from attribution_toys import ROWS, assert_same, explained_by, frame, parts
 from captum.attr import IntegratedGradients
 
-from xlmkit import read_results, save
+from xlmkit import cli, load, read_results, save
 from xlmkit.attribution import (
     METHODS,
     explain,
@@ -126,6 +126,26 @@ def test_errors_need_gold_labels(nli, wrong):
     some = wrong.assign(gold=[None, *wrong["gold"][1:]])
     with pytest.raises(ValueError, match=r"not so in 1 \('a': None\)"):
         explain_errors(nli, some, progress=False)
+
+
+def test_the_command_line_explains_errors_too(tiny_folder, wrong, tmp_path, capsys):
+    model = ["--model", str(tiny_folder), "--device", "cpu", "--dtype", "float32"]
+    right = wrong.assign(gold=lambda given: read_labels(tiny_folder, given))
+    mixed = pd.concat([wrong[:2], right[2:3]])
+    mixed.to_csv(tmp_path / "pairs.csv", index=False)
+    out = tmp_path / "found.jsonl"
+    options = ["--method", "input_x_gradient", "--errors", "--out", str(out)]
+    assert cli.main(["explain", *model, str(tmp_path / "pairs.csv"), *options]) == 0
+    assert [(e.pair_id, e.contrast) for e in read_results(out)] == [
+        (i, g) for i, g in zip("ab", wrong["gold"], strict=False)
+    ]
+    right[:1].to_csv(tmp_path / "right.csv", index=False)
+    assert cli.main(["explain", *model, str(tmp_path / "right.csv"), *options]) != 0
+    assert "all predicted right" in capsys.readouterr().err
+
+
+def read_labels(folder, given):
+    return predict(load(folder, device="cpu", dtype="float32"), given, progress=False)["label"].to_list()
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------------------------

@@ -129,6 +129,11 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--contrast", help="why the target rather than this: gold, predicted, or a label's name"
     )
+    explain.add_argument(
+        "--errors",
+        action="store_true",
+        help="only what the model gets wrong: why its label rather than the gold one",
+    )
     explain.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
     explain.add_argument("--steps", type=int, help="of path methods; chosen by the error where left out")
     _add_model(explain)
@@ -314,7 +319,13 @@ def _explain(chosen: argparse.Namespace) -> int:
         "steps": chosen.steps,
         "aggregation": chosen.aggregation,
     }
-    found = xlmkit.explain(nli, pairs, progress=_progress(chosen), **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    run = xlmkit.explain_errors if chosen.errors else xlmkit.explain
+    found = run(nli, pairs, progress=_progress(chosen), **given)
+    if chosen.errors and not found:
+        raise ValueError(
+            f"expected pairs that the model gets wrong; got {len(pairs)}, all predicted right; remedy: leave `--errors` out"
+        )
     if _kind(chosen) in (".jsonl", ".html"):
         _write(found, chosen)
         return 0
