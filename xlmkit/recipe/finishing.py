@@ -30,9 +30,9 @@ class Plan:
     seldom shows. The first seed makes the model, the others say how much chance matters."""
 
     rows: int = 8_000
-    unrelated: int = 400
+    unrelated: int = 800
     batch: int = 64
-    rate: float = 3e-5
+    rate: float = 1e-5
     warmup: float = 0.05
     smoothing: float = 0.05
     soft_targets: float = 0.5
