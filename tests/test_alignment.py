@@ -167,6 +167,16 @@ def test_the_default_layer_is_two_thirds_of_the_way_up(nli):
         assert default_layer(dataclasses.replace(nli, network=network)) == expected
 
 
+def test_words_that_were_cut_off_are_not_aligned(one_tongue):
+    frame = parallel(languages=("en", "de"), items=("a",)).assign(
+        premise="the dog " * 300, hypothesis="it rains"
+    )
+    found = alignment.align(one_tongue, frame, max_tokens=512, progress=False)
+    assert len(found) == 509  # 512 less the three special tokens
+    assert found["first_word"].tolist() == found["second_word"].tolist() == list(range(len(found)))
+    assert set(found["sentence"][-2:]) == {"hypothesis"}
+
+
 def test_single_texts_are_aligned_too(topics):
     frame = pd.DataFrame(
         {"pair_id": ["1", "2"], "item": ["a", "a"], "language": ["en", "fr"], "text": ["the dog", "le chien"]}
@@ -184,10 +194,6 @@ def test_single_texts_are_aligned_too(topics):
             "more than once in 'en'",
         ),
         (lambda frame: frame.assign(item=[None, *frame["item"][1:]]), "no `item`"),
-        (
-            lambda frame: frame.drop(columns="item").assign(pairID=[None, *"aabbb"]),
-            "`pairID` in every row; got none in 1 of 6",
-        ),
     ],
 )
 def test_rows_that_are_not_parallel_are_refused(nli, change, message):
@@ -444,6 +450,15 @@ def test_items_that_were_explained_in_one_language_only_are_left_out():
         alignment.agreement(found)
 
 
+def test_an_item_alone_gives_what_it_gives_among_others():
+    second = [dataclasses.replace(one, pair_id=one.pair_id.replace("a", "b")) for one in (ENGLISH, GERMAN)]
+    joined = pd.concat([links(ENGLISH, GERMAN, JOINED), links(*second, JOINED, item="b", prompt=1)])
+    both = alignment.agreement_by_item([ENGLISH, GERMAN, *second], joined, progress=False)
+    alone = alignment.agreement_by_item(second, joined, progress=False)
+    pd.testing.assert_frame_equal(both[both["item"] == "b"].reset_index(drop=True), alone)
+    assert both["shuffled"].nunique() == 2
+
+
 def test_agreement_does_not_change_with_the_order_of_explanations_and_follows_its_seed():
     joined = links(ENGLISH, GERMAN, JOINED)
     one, other, third = (
@@ -473,7 +488,8 @@ def test_an_explanation_that_stands_twice_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"unaligned": "keep"}, "'keep'"), ({"shuffles": 0}, "got 0")]
+    ("options", "message"),
+    [({"unaligned": "keep"}, "'keep'"), ({"shuffles": 0}, "got 0"), ({"seed": -1}, "got -1")],
 )
 def test_options_of_agreement_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
@@ -490,9 +506,20 @@ def test_scores_are_carried_to_the_words_of_the_reference_whichever_side_it_was_
     assert found["language"].tolist() == ["en"] * 5 + ["de"] * 5
     assert german["word_text"].tolist() == ["the", "dog", "sleeps", "it", "rains"]
     assert german["score"].tolist() == pytest.approx([np.nan, 3.0, -1.1, 0.2, 0.4], nan_ok=True)
-    assert german["partners"].tolist() == [(), ("hund",), ("schlaft", "gut"), ("es",), ("regnet",)]
+    assert german["partners"].tolist() == [[], ["hund"], ["schlaft", "gut"], ["es"], ["regnet"]]
     assert found["score"][:5].tolist() == pytest.approx([0.1, 2.0, -1.0, 0.3, 0.5])
     again = alignment.carry([ENGLISH, GERMAN], back)
     pd.testing.assert_frame_equal(found, again)
     with pytest.raises(ValueError, match="'fr'"):
         alignment.carry([ENGLISH, GERMAN], forth, reference="fr")
+
+
+def test_english_originals_stand_beside_what_is_carried_to_another_language():
+    pairs = pd.DataFrame(
+        {"pair_id": ["a-en", "a-de"], "english_premise": "the dog sleeps", "english_hypothesis": "it rains"}
+    )
+    found = alignment.carry([ENGLISH, GERMAN], links(ENGLISH, GERMAN, JOINED), reference="de", pairs=pairs)
+    assert found["word_text"][:3].tolist() == ["hund", "schlaft", "gut"]
+    assert found["english_premise"].unique().tolist() == ["the dog sleeps"]
+    with pytest.raises(ValueError, match="English originals"):
+        alignment.carry([ENGLISH, GERMAN], links(ENGLISH, GERMAN, JOINED), pairs=pairs[["pair_id"]])

@@ -1,5 +1,6 @@
 """Blame tables on hand-made explanations whose counts are known."""
 
+import dataclasses
 import math
 import sys
 
@@ -113,7 +114,7 @@ def test_blame_counts_the_top_word_of_each_error_and_the_most_frequent_comes_fir
     assert english["chance"] == pytest.approx((1 / 10 + 1 / 8 + 2 / 6 + 0) / 4)
     assert english["excess"] == pytest.approx(0.75 - english["chance"])
     assert english["score"] == pytest.approx((3 + 2 + (0.5 - 2)) / 3)
-    assert english["examples"] == ("a-en", "b-en", "c-en")
+    assert english["examples"] == ["a-en", "b-en", "c-en"]
 
 
 def test_more_words_of_an_error_can_be_blamed_and_only_those_that_push_to_the_wrong_label():
@@ -191,6 +192,16 @@ def test_examples_are_read_with_their_english_originals():
     by_class = errors.blame(words, of="class", by="language")
     read = errors.examples(words, by_class)
     assert read[(read["class"] == "negation") & (read["language"] == "fr")]["word_text"].tolist() == ["pas"]
+
+
+def test_single_texts_have_words_to_blame_too():
+    single = explained("x", "not a dog .", "", [2, 0, 0, 0])
+    single = dataclasses.replace(single, hypothesis=None, hypothesis_language=None)
+    found = errors.words([single])
+    assert found["negation"].tolist() == [True, False, False, False]
+    assert found["first word"].tolist() == [True, False, False, False]
+    assert not found[["in premise", "in hypothesis", "in both sentences", "hypothesis only"]].any(axis=None)
+    assert errors.blame(found, by="language")["word"].tolist() == ["not"]
 
 
 def test_right_predictions_are_left_out_with_a_notice():

@@ -12,6 +12,7 @@ from transformers import XLMWithLMHeadModel
 from xlmkit import errors, inference
 from xlmkit.encoding import encode
 from xlmkit.erasure import erase
+from xlmkit.errors.edits import _rewritten
 from xlmkit.errors.search import Task, search
 from xlmkit.errors.variants import Edit, edited, guesses
 from xlmkit.notices import Notice
@@ -230,7 +231,7 @@ def test_up_to_two_words_the_search_finds_what_trying_everything_finds(nli, wron
             continue
         size, gone, outcome = expected
         chances = np.exp(outcome - outcome.max()) / np.exp(outcome - outcome.max()).sum()
-        assert (row.size, row.edits, row.minimal) == (size, gone, True)
+        assert (row.size, row.edits, row.minimal) == (size, list(gone), True)
         for label, chance in zip(nli.labels, chances, strict=True):
             assert getattr(row, f"new_p_{label}") == pytest.approx(chance, abs=1e-5)
         assert row.new_label == row.gold
@@ -242,10 +243,17 @@ def test_the_text_after_an_edit_is_the_text_without_the_words(nli, wrong):
     found = errors.minimal_edits(nli, wrong, progress=False)
     for row in found[found["size"].notna()].itertuples():
         words = [*row.premise.split(), *row.hypothesis.split()]
-        assert row.edited_words == tuple(words[number] for number in row.edits)
-        assert row.new_words == ("",) * row.size
+        assert row.edited_words == [words[number] for number in row.edits]
+        assert row.new_words == [""] * row.size
         left = [word for number, word in enumerate(words) if number not in row.edits]
         assert f"{row.edited_premise} {row.edited_hypothesis}".split() == left
+
+
+def test_what_is_taken_out_of_a_text_takes_the_space_before_it_along():
+    text = "Es stimmt nicht, dass er schläft."
+    place = text.index("nicht")
+    assert _rewritten(text, [((place, place + 5), "")]) == "Es stimmt, dass er schläft."
+    assert _rewritten(text, [((0, 2), ""), ((place, place + 5), "gern")]) == "stimmt gern, dass er schläft."
 
 
 def test_the_result_does_not_depend_on_what_is_searched_together(nli, wrong):
@@ -264,7 +272,7 @@ def test_where_nothing_flips_the_new_probabilities_are_missing(nli, wrong):
     assert result["tried"] == 0  # each sentence has one word, and keeps it
     assert result["new_label"] is None
     assert np.isnan(result[f"new_p_{nli.labels[0]}"])
-    assert result["edits"] == ()
+    assert result["edits"] == []
 
 
 def test_replacements_come_from_the_language_model_and_their_probabilities_are_those_of_the_new_text(

@@ -7,6 +7,7 @@ the second language's scores are also shuffled among the words of each sentence,
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ def agreement_by_item(
     explanations : of the pairs that were aligned, by one method or several; one a pair, method and aggregation.
     aligned : what `align` gives; its `first` language is the one whose words are counted.
     unaligned : "zero", as explaiNLI: a word without partners stands beside 0. "drop" leaves such words out.
-    shuffles : of the control, by item.
+    shuffles, seed : of the control, by item. An item alone gives what it gives among others.
 
     Returns
     -------
@@ -58,12 +59,12 @@ def agreement_by_item(
     ValueError : if an option is not as said above, an explanation stands twice, or the alignment names words that it has not."""
     if unaligned not in UNALIGNED:
         raise ValueError(f"`unaligned` must be one of {', '.join(UNALIGNED)}; got {unaligned!r}")
-    if not is_whole(shuffles) or shuffles < 1:
-        raise ValueError(f"`shuffles` must be a positive whole number; got {shuffles!r}")
+    for name, value, least in (("shuffles", shuffles, 1), ("seed", seed, 0)):
+        if not is_whole(value) or value < least:
+            raise ValueError(f"`{name}` must be a whole number, {least} or more; got {value!r}")
     methods = by_method(explanations)
     keys = ["item", "prompt", "first", "second", "first_pair", "second_pair"]
     groups = aligned.groupby(keys, sort=False)
-    generator = np.random.default_rng(seed)
     found = []
     for (item, prompt, first, second, one, other), lines in tqdm(
         groups, desc="agreement", disable=not progress
@@ -74,7 +75,7 @@ def agreement_by_item(
             here, there = known[one], known[other]
             same = (here.target, here.contrast) == (there.target, there.contrast)
             names = (item, prompt, method, aggregation, first, second, one, other, same)
-            found.append((*names, *_correlation(here, there, lines, unaligned, shuffles, generator)))
+            found.append((*names, *_correlation(here, there, lines, unaligned, shuffles, seed)))
     return pd.DataFrame(found, columns=list(_BY_ITEM))
 
 
@@ -156,12 +157,16 @@ def _correlation(
     lines: pd.DataFrame,
     unaligned: str,
     shuffles: int,
-    generator: np.random.Generator,
+    seed: int,
 ) -> tuple[int, float, float, float]:
     """(words, aligned, rho, shuffled) of one item in two languages."""
     joined = partner_matrix(first, second, lines)  # (N, M)
     partnered = joined.any(1)
     kept = partnered if unaligned == "drop" else np.ones(len(joined), dtype=bool)
+    # The shuffles of a pair are its own, whatever else is compared, and the same for all methods.
+    generator = np.random.default_rng(
+        [seed, zlib.crc32(f"{first.pair_id}\0{second.pair_id}".encode("utf-8", "surrogatepass"))]
+    )
     scores = np.tile(second.word_scores, (shuffles + 1, 1))  # (1 + shuffles, M), the first as they are
     for sentence in range(len(second.sides)):
         own = [number for number, word in enumerate(second.words) if word.sentence == sentence]

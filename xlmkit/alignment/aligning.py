@@ -37,7 +37,7 @@ def align(
 
     Parameters
     ----------
-    pairs : parallel pairs, as `read_pairs` gives them: `item` (or XNLI's `pairID`) says which rows are translations of one another.
+    pairs : parallel pairs, as `read_pairs` gives them: `item` (in XNLI's files `pairID`) says which rows are translations of one another.
     languages : pairs of codes; None takes every two languages, English first where it is one of them.
     layer : 0 (after the embeddings) to the model's last; None takes two thirds of the way up.
     matching : "itermax" finds more, and a word may have several partners; "argmax" is more often right, one partner at most.

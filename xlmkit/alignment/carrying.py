@@ -12,7 +12,11 @@ from xlmkit.explanation import Explanation
 
 
 def carry(
-    explanations: Sequence[Explanation], aligned: pd.DataFrame, *, reference: str = REFERENCE
+    explanations: Sequence[Explanation],
+    aligned: pd.DataFrame,
+    *,
+    reference: str = REFERENCE,
+    pairs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The scores of each item's words in all its languages, at the words of the reference language.
 
@@ -20,17 +24,18 @@ def carry(
     ----------
     explanations : of the pairs that were aligned, one a pair, method and aggregation.
     aligned : what `align` gives, for pairs of languages one of which is the reference.
+    pairs : the frame that was explained, to take `english_premise` and `english_hypothesis` from; needed by readers where the reference is not English.
 
     Returns
     -------
     One row an item, method, aggregation, language and word of the reference: `item`, `method`, `aggregation`, `language`, `pair_id`, `label`,
     `target`, `contrast`, `sentence`, `word` and `word_text` (of the reference), `score`, the sum over the word's partners in that language, in the
-    explanation's unit, missing where it has none; `partners`, their texts. The reference itself comes first. An item without the reference
+    explanation's unit, missing where it has none; `partners`, their texts; and the English originals, if given. The reference itself comes first. An item without the reference
     language is left out, and so is a language in which the item is missing.
 
     Raises
     ------
-    ValueError : if an explanation stands twice, or the alignment names words that it has not."""
+    ValueError : if an explanation stands twice, or the alignment names words that it has not; or `pairs` has no English originals."""
     links = reoriented(aligned, reference)
     ours = links.drop_duplicates(["item", "first_pair"])
     found = []
@@ -38,12 +43,21 @@ def carry(
         for item, base in zip(ours["item"], ours["first_pair"], strict=True):
             if base not in known:
                 continue
-            own = links[(links["first_pair"] == base)]
+            own = links[links["first_pair"] == base]
             found += _rows(item, known[base], known[base], None, (method, aggregation, reference))
             for (language, other), lines in own.groupby(["second", "second_pair"], sort=False):
                 if other in known:
                     found += _rows(item, known[base], known[other], lines, (method, aggregation, language))
-    return pd.DataFrame(found, columns=list(_COLUMNS))
+    result = pd.DataFrame(found, columns=list(_COLUMNS))
+    if pairs is None:
+        return result
+    english = [name for name in pairs if str(name).startswith("english_")]
+    if not english or "pair_id" not in pairs or pairs["pair_id"].duplicated().any():
+        raise ValueError(
+            "expected `pairs` with `pair_id`, each once, and the English originals (english_premise, english_hypothesis); "
+            f"got {', '.join(map(str, pairs.columns))}"
+        )
+    return result.join(pairs.set_index("pair_id")[english], on="pair_id")
 
 
 _COLUMNS = (
@@ -133,5 +147,5 @@ def _rows(
     ]
 
 
-def _texts(explanation: Explanation, joined: np.ndarray) -> tuple[str, ...]:
-    return tuple(explanation.words[number].text for number in np.flatnonzero(joined))
+def _texts(explanation: Explanation, joined: np.ndarray) -> list[str]:
+    return [explanation.words[number].text for number in np.flatnonzero(joined)]

@@ -23,19 +23,13 @@ def check_parallel(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError : if no column says which rows are one item, or an item stands twice in a language."""
-    column = next((name for name in ITEMS if name in frame), None)
-    if column is None:
+    if "item" not in frame:
         raise ValueError(
             f"expected a column `item` that says which rows are translations of one another; got {', '.join(map(str, frame.columns))}"
         )
-    without = int(frame[column].isna().sum())
-    if without:
-        raise ValueError(
-            f"expected `{column}` in every row; got none in {without} of {len(frame)}; remedy: fill it in or drop the rows"
-        )
     rows = pd.DataFrame(
         {
-            "item": frame[column],
+            "item": frame["item"],
             "prompt": prompt_numbers(frame)[0],
             "language": group_names(frame, "language"),
             "pair_id": frame["pair_id"],

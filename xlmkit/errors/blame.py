@@ -83,7 +83,7 @@ def blame(
     table = table[table["blamed"] >= least].reset_index(drop=True)
     table = table.assign(**_figures(table, pairs, errors, groups, everything, confidence, count, seed))
     strongest = pairs[pairs["blamed"]].sort_values("score", ascending=False, kind="stable")
-    shown = {key: tuple(own["pair_id"][:3]) for key, own in strongest.groupby(everything, sort=False)}
+    shown = {key: own["pair_id"][:3].to_list() for key, own in strongest.groupby(everything, sort=False)}
     table["examples"] = [shown[key] for key in map(tuple, table[everything].to_numpy())]
     order = [*groups, "blamed", "excess"]
     return table.sort_values(order, ascending=[*[True] * len(groups), False, False], ignore_index=True)

@@ -6,7 +6,6 @@ that it would be right to: what is left of the pair may well have another label.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,7 +58,7 @@ def minimal_edits(
     size                                    words edited; missing where nothing within the budget flips
     minimal                                 whether fewer are known not to flip: all single words, and where three are edited all two,
                                             were tried. Of replacements two words are tried with each word's best one only.
-    edits                                   numbers of the words as in `Explanation.words`
+    edits                                   numbers of the words as in `Explanation.words`; [] where nothing flips
     edited_words, new_words                 their texts, and what stands in their place ("" where removed)
     edited_premise, edited_hypothesis       the texts after it, for reading (of single texts `edited_text`)
     new_label, new_p_<label>                the prediction after it, probabilities in [0, 1]; missing where nothing flips
@@ -260,9 +259,9 @@ def _said(
     edits = sorted(found.edits or (), key=lambda edit: edit.word)
     new = ["" if edit.piece is None else nli.pieces.name(edit.piece).removesuffix("</w>") for edit in edits]
     values: dict[str, object] = {
-        "edits": tuple(edit.word for edit in edits),
-        "edited_words": tuple(words[edit.word][1] for edit in edits),
-        "new_words": tuple(new),
+        "edits": [edit.word for edit in edits],
+        "edited_words": [words[edit.word][1] for edit in edits],
+        "new_words": new,
     }
     for sentence, side in enumerate(sentence_columns(rows)):
         text = rows[side].iloc[number]
@@ -276,10 +275,11 @@ def _said(
 
 
 def _rewritten(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:
-    """The text with these spans replaced, from its end to its start, so that places stay true."""
+    """The text with these spans replaced, from its end to its start, so that places stay true; what goes takes the spaces before it along."""
     for (start, end), put in sorted(changes, reverse=True):
-        text = text[:start] + put + text[end:]
-    return re.sub(r" {2,}", " ", text).strip()
+        before = text[:start] if put else text[:start].rstrip(" ")
+        text = before + put + text[end:]
+    return text.strip()
 
 
 def _words(encoding: Encoding | None, row: int) -> list[tuple[int, str, tuple[int, int]]]:
