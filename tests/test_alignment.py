@@ -61,6 +61,12 @@ def test_itermax_joins_what_argmax_leaves_and_gives_a_second_partner_at_a_discou
     assert np.argwhere(match(similar, "itermax")).tolist() == [[0, 0], [1, 0], [2, 1], [2, 2]]
 
 
+def test_a_second_partner_counts_a_tenth_less_than_a_first():
+    similar = np.array([[0.9, 0.1, 0.2], [0.8, 0.1, 0.75], [0.2, 0.6, 0.5]])
+    # For the free row 1, column 0 is taken: 0.9 x 0.8 = 0.72 is less than 0.75 of the free column 2.
+    assert np.argwhere(match(similar, "itermax")).tolist() == [[0, 0], [1, 2], [2, 1]]
+
+
 def test_itermax_contains_argmax_and_stops_where_nothing_is_free():
     generator = np.random.default_rng(0)
     for shape in [(1, 1), (1, 5), (2, 6), (5, 5), (7, 4)]:

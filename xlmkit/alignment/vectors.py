@@ -96,17 +96,21 @@ def _by_pair(batch: Encoding, states: np.ndarray) -> Iterator[WordVectors]:
         own = numbers[row, :length].numpy()
         shares = (own == np.arange(own.max() + 1)[:, None]).astype(np.float32)  # (W, T)
         shares /= shares.sum(1, keepdims=True)
-        yield WordVectors(_words(batch, row), shares @ states[:, end - length : end])
+        yield WordVectors(words_of(batch, row), shares @ states[:, end - length : end])
 
 
-def _words(batch: Encoding, row: int) -> tuple[ExplainedWord, ...]:
-    """The words of one pair that have a token left, in order."""
-    if batch.tokens is None or batch.words is None:
+def words_of(encoding: Encoding, row: int) -> tuple[ExplainedWord, ...]:
+    """The words of one pair that reached the model, numbered as in `Explanation.words`.
+
+    Raises
+    ------
+    ValueError : if the encoding has no spans."""
+    if encoding.tokens is None or encoding.words is None:
         raise ValueError("expected an encoding with spans; remedy: encode(..., spans=True)")
     places = dict.fromkeys(
         (token.sentence, token.word)
-        for token in batch.tokens[row]
+        for token in encoding.tokens[row]
         if token.sentence is not None and token.word is not None
     )
-    words = [(sentence, batch.words[row][sentence][word]) for sentence, word in places]
+    words = [(sentence, encoding.words[row][sentence][word]) for sentence, word in places]
     return tuple(ExplainedWord(word.text, sentence, word.start, word.end) for sentence, word in words)

@@ -7,21 +7,21 @@ that it would be right to: what is left of the pair may well have another label.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 from tqdm.auto import tqdm
 
+from xlmkit.alignment.vectors import words_of
 from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, is_whole
 from xlmkit.errors.search import Edits, Found, Search, Task, search
 from xlmkit.errors.variants import Edit, check_same_pieces, edited, guesses
 from xlmkit.errors.words import is_lettered
-from xlmkit.explanation import Explanation
+from xlmkit.explanation import ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
-from xlmkit.metrics import bootstrap
-from xlmkit.metrics.frames import group_names, prompt_numbers
 from xlmkit.notices import say
 from xlmkit.pairs import is_missing, sentence_columns
 
@@ -48,7 +48,7 @@ def minimal_edits(
     explanations : of these errors against gold, whose scores order the words of the greedy search; None: by the effect of each word alone.
     mlm : a language model with the same pieces (load(..., task="mlm")): words are replaced by its likeliest `top` words, not taken out.
     budget : variants that may be computed for one error. A pair of W words has W single deletions and W (W - 1) / 2 of two words; what
-        does not fit is passed over, least promising first, and then nothing is called minimal that might not be.
+        does not fit is passed over, of two words the least promising first, and then nothing is called minimal that might not be.
 
     Returns
     -------
@@ -78,77 +78,59 @@ def minimal_edits(
         check_same_pieces(nli, mlm)
     frame = check_input(nli, errors)
     _need_gold(frame)
-    known = {one.pair_id: one for one in explanations or ()}
+    known = _by_pair(explanations or ())
+    settings = _Settings(mlm, top, budget, batch_tokens, max_tokens)
     parts = []
     with tqdm(total=len(frame), desc="edits", unit="pair", disable=not progress or frame.empty) as bar:
-        for start in range(0, len(frame), AT_ONCE):
+        for start in range(0, max(1, len(frame)), AT_ONCE):
             rows = frame.iloc[start : start + AT_ONCE]
-            encoding = encode_frame(nli, rows, max_tokens=max_tokens, spans=True)
-            before = logits(nli, encoding, batch_tokens=batch_tokens)
-            golds = [nli.labels.index(gold) for gold in rows["gold"]]
-            wrong = [place for place, gold in enumerate(golds) if before[place].argmax() != gold]
-            tasks = [
-                _task(encoding, place, golds[place], known.get(rows["pair_id"].iloc[place]), mlm, top, budget)
-                for place in wrong
-            ]
-            found = _together(nli, encoding, wrong, [search(task) for task in tasks], batch_tokens)
-            parts.append(_described(nli, rows.iloc[wrong], encoding, wrong, before[wrong], found))
+            parts.append(_edit(nli, rows, known, settings))
             bar.update(len(rows))
-    result = (
-        pd.concat(parts) if parts else _described(nli, frame, None, [], np.empty((0, len(nli.labels))), [])
-    )
+    result = pd.concat(parts)
     if len(result) < len(frame):
         say(
             f"{len(frame) - len(result)} of {len(frame)} pairs are predicted right and left out of the errors"
         )
-    settings = {"edit": "delete" if mlm is None else "replace", "top": None if mlm is None else top, "budget": budget, "max_tokens": max_tokens}  # fmt: skip
-    result.attrs["provenance"] = provenance(nli, "minimal_edits", settings)
+    named = {"edit": "delete", "top": None} if mlm is None else {"edit": "replace", "top": top}
+    asked = {**named, "budget": budget, "max_tokens": max_tokens}
+    result.attrs["provenance"] = provenance(nli, "minimal_edits", asked)
     return result
 
 
-def edit_sizes(
-    edits: pd.DataFrame, *, by: str = "language", confidence: float = 0.95, count: int = 2000, seed: int = 0
+@dataclass(frozen=True)
+class _Settings:
+    """What stays the same over all errors of one call."""
+
+    mlm: NLIModel | None
+    top: int
+    budget: int
+    batch_tokens: int | None
+    max_tokens: int
+
+
+def _edit(
+    nli: NLIModel, rows: pd.DataFrame, explanations: dict[str, Explanation], settings: _Settings
 ) -> pd.DataFrame:
-    """How few words it takes, by language.
+    """Some errors, searched together."""
+    encoding = encode_frame(nli, rows, max_tokens=settings.max_tokens, spans=True)
+    before = logits(nli, encoding, batch_tokens=settings.batch_tokens)  # (N, labels)
+    golds = [nli.labels.index(gold) for gold in rows["gold"]]
+    wrong = [place for place, gold in enumerate(golds) if before[place].argmax() != gold]
+    searches = [
+        search(_task(encoding, place, golds[place], explanations.get(rows["pair_id"].iloc[place]), settings))
+        for place in wrong
+    ]
+    found = _together(nli, encoding, wrong, searches, settings.batch_tokens)
+    return _described(nli, rows.iloc[wrong], encoding, wrong, before[wrong], found)
 
-    Parameters
-    ----------
-    edits : what `minimal_edits` gives.
-    confidence : of the intervals, by bootstrap over prompts.
 
-    Returns
-    -------
-    One row a group in order of its name, then "all": `by`, `n` (errors), then shares in [0, 1]: `flipped` with `low` and `high`, `one_word`,
-    `two_words`, `more`; `words` (mean size of those that flip), `tried` (mean).
-
-    Raises
-    ------
-    ValueError : if there are no rows or no such column."""
-    if "size" not in edits or edits.empty:
-        raise ValueError("expected what `minimal_edits` gives, with at least one error")
-    bootstrap.check_confidence(confidence)
-    names, prompts = group_names(edits, by), prompt_numbers(edits)[0]
-    size = edits["size"].fillna(0).to_numpy(dtype=int)
-    rows = []
-    for name in [*sorted(set(names)), "all"]:
-        own = np.flatnonzero(names == name) if name != "all" else np.arange(len(names))
-        numbers = pd.factorize(prompts[own])[0]
-        drawn = bootstrap.totals(
-            bootstrap.sums(np.stack([size[own] > 0, np.ones(len(own))], 1), numbers), count=count, seed=seed
+def _by_pair(explanations: Sequence[Explanation]) -> dict[str, Explanation]:
+    known = {one.pair_id: one for one in explanations}
+    if len(known) < len(explanations):
+        raise ValueError(
+            f"expected one explanation a pair; got {len(explanations)} of {len(known)} pairs; remedy: those of one method"
         )
-        low, high = bootstrap.interval(drawn[:, 0] / drawn[:, 1], confidence=confidence)
-        flips = size[own][size[own] > 0]
-        row = {
-            by: name,
-            "n": len(own),
-            "flipped": len(flips) / len(own),
-            "low": float(low),
-            "high": float(high),
-        }
-        row |= {"one_word": float((size[own] == 1).mean()), "two_words": float((size[own] == 2).mean())}
-        row |= {"more": float((size[own] > 2).mean()), "words": float(flips.mean()) if len(flips) else np.nan}
-        rows.append({**row, "tried": float(edits["tried"].to_numpy()[own].mean())})
-    return pd.DataFrame(rows)
+    return known
 
 
 def _need_gold(frame: pd.DataFrame) -> None:
@@ -161,29 +143,25 @@ def _need_gold(frame: pd.DataFrame) -> None:
 
 
 def _task(
-    encoding: Encoding,
-    row: int,
-    gold: int,
-    explanation: Explanation | None,
-    mlm: NLIModel | None,
-    top: int,
-    budget: int,
+    encoding: Encoding, row: int, gold: int, explanation: Explanation | None, settings: _Settings
 ) -> Task:
-    words = _words(encoding, row)
-    sentences = tuple(sentence if is_lettered(text) else None for sentence, text, _ in words)
+    words = words_of(encoding, row)
+    sentences = tuple(word.sentence if is_lettered(word.text) else None for word in words)
     order = None
     if explanation is not None:
-        if [word.text for word in explanation.words] != [text for _, text, _ in words]:
+        if [word.text for word in explanation.words] != [word.text for word in words]:
             raise ValueError(
                 f"the explanation of pair {explanation.pair_id!r} has other words than the pair; remedy: explain it with the same `max_tokens`"
             )
         order = tuple(np.argsort(-explanation.word_scores, kind="stable").tolist())
-    if mlm is None:
+    if settings.mlm is None:
         choices: dict[int, Edits] = {number: (Edit(number),) for number in range(len(words))}
     else:
         lettered = [number for number, sentence in enumerate(sentences) if sentence is not None]
-        choices = dict(zip(lettered, guesses(mlm, encoding, row, lettered, top), strict=True))
-    return Task(choices, sentences, gold, order, mlm is None, budget)
+        choices = dict(
+            zip(lettered, guesses(settings.mlm, encoding, row, lettered, settings.top), strict=True)
+        )
+    return Task(choices, sentences, gold, order, settings.mlm is None, settings.budget)
 
 
 def _together(
@@ -211,7 +189,7 @@ def _together(
 def _described(
     nli: NLIModel,
     rows: pd.DataFrame,
-    encoding: Encoding | None,
+    encoding: Encoding,
     places: Sequence[int],
     before: np.ndarray,
     found: Sequence[Found],
@@ -229,9 +207,8 @@ def _described(
     result["size"] = pd.array([None if one.edits is None else len(one.edits) for one in found], dtype="Int64")
     result["minimal"] = [one.minimal for one in found]
     said = [
-        _said(nli, rows, number, _words(encoding, place), one)
+        _said(nli, rows, number, words_of(encoding, place), one)
         for number, (place, one) in enumerate(zip(places, found, strict=True))
-        if encoding is not None
     ]
     for name in (
         "edits",
@@ -240,8 +217,7 @@ def _described(
         *(f"edited_{side}" for side in sentence_columns(rows)),
     ):
         result[name] = pd.Series([one[name] for one in said], index=result.index, dtype=object)
-    chosen = np.where(flipped, np.nan_to_num(after).argmax(1), 0) if len(found) else np.empty(0, dtype=int)
-    result["new_label"] = pd.Series(labels[chosen], index=result.index, dtype=object).where(flipped, None)
+    result["new_label"] = rows["gold"].astype(object).where(flipped, None)
     for column, label in enumerate(labels):
         result[f"new_p_{label}"] = softmax(after.astype(float), axis=1)[:, column]
     result["tried"] = [one.tried for one in found]
@@ -252,7 +228,7 @@ def _said(
     nli: NLIModel,
     rows: pd.DataFrame,
     number: int,
-    words: list[tuple[int, str, tuple[int, int]]],
+    words: tuple[ExplainedWord, ...],
     found: Found,
 ) -> dict[str, object]:
     """One error's edits in words."""
@@ -260,15 +236,15 @@ def _said(
     new = ["" if edit.piece is None else nli.pieces.name(edit.piece).removesuffix("</w>") for edit in edits]
     values: dict[str, object] = {
         "edits": [edit.word for edit in edits],
-        "edited_words": [words[edit.word][1] for edit in edits],
+        "edited_words": [words[edit.word].text for edit in edits],
         "new_words": new,
     }
     for sentence, side in enumerate(sentence_columns(rows)):
         text = rows[side].iloc[number]
         changes = [
-            (words[edit.word][2], put)
-            for edit, put in zip(edits, new, strict=True)
-            if words[edit.word][0] == sentence
+            ((word.start, word.end), put)
+            for word, put in zip([words[edit.word] for edit in edits], new, strict=True)
+            if word.sentence == sentence
         ]
         values[f"edited_{side}"] = _rewritten(text, changes) if found.edits is not None else None
     return values
@@ -280,16 +256,3 @@ def _rewritten(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str
         before = text[:start] if put else text[:start].rstrip(" ")
         text = before + put + text[end:]
     return text.strip()
-
-
-def _words(encoding: Encoding | None, row: int) -> list[tuple[int, str, tuple[int, int]]]:
-    """Sentence, text and span of each word that reached the model, in the order of their numbers."""
-    if encoding is None or encoding.tokens is None or encoding.words is None:
-        raise ValueError("expected an encoding with spans; remedy: encode(..., spans=True)")
-    places = dict.fromkeys(
-        (token.sentence, token.word)
-        for token in encoding.tokens[row]
-        if token.sentence is not None and token.word is not None
-    )
-    words = [(sentence, encoding.words[row][sentence][word]) for sentence, word in places]
-    return [(sentence, word.text, (word.start, word.end)) for sentence, word in words]
