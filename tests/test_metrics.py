@@ -159,6 +159,24 @@ def test_any_column_may_group():
     assert table["accuracy"].tolist() == [1.0, 0.5, 0.75]
 
 
+def test_by_gold_label_accuracy_is_recall():
+    frame = predictions({"en": [1, 0, 1, 1]}).assign(gold=["neutral", "neutral", "entailment", "entailment"])
+    frame["label"] = ["neutral", "entailment", "entailment", "entailment"]
+    table = evaluate(frame, by="gold")
+    assert table["gold"].tolist() == ["entailment", "neutral", "all"]
+    assert table["accuracy"].tolist() == [1, 0.5, 0.75]
+
+
+def test_a_group_that_is_not_said_is_refused_and_so_is_a_name_that_is_taken():
+    frame = predictions({"en": [1, 0], "de": [1, 1]}).assign(genre=["a", None, "a", "b"], prompt="p")
+    with pytest.raises(
+        ValueError, match="a `genre` in every row; got none in 1 of 4, the first in row 1; remedy"
+    ):
+        evaluate(frame, by="genre")
+    with pytest.raises(ValueError, match="another column than 'prompt' to group by"):
+        evaluate(frame, by="prompt")
+
+
 def test_labels_of_other_models_are_compared_by_name():
     frame = predictions({"en": [1, 1]}).assign(
         label=["Neutral", "contradictory"], gold=["neutral", "contradiction"]

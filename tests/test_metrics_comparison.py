@@ -13,7 +13,7 @@ from scipy.stats import binom, permutation_test
 from statsmodels.stats.contingency_tables import mcnemar
 
 from xlmkit.metrics import compare, compare_models, evaluate, gap
-from xlmkit.metrics.comparison import sign_flip
+from xlmkit.metrics.sign_flip import sign_flip
 from xlmkit.notices import Notice, forget
 
 
@@ -123,7 +123,7 @@ def test_the_interval_is_that_of_the_normal_law_where_there_are_many_prompts():
 def test_memory_does_not_change_the_signs(monkeypatch):
     frame = random_predictions()
     whole = compare(frame, count=300)
-    monkeypatch.setattr("xlmkit.metrics.comparison.CELLS", 200)
+    monkeypatch.setattr("xlmkit.metrics.sign_flip.CELLS", 200)
     pd.testing.assert_frame_equal(compare(frame, count=300), whole)
 
 
@@ -319,6 +319,8 @@ def test_what_cannot_be_compared_is_refused(function):
         function(frame.assign(promptID=range(6)))
     with pytest.raises(ValueError, match="between 0 and 1; got 95"):
         function(frame, confidence=95)
+    with pytest.raises(ValueError, match="one or more random flips; got `count` 0"):
+        function(frame, count=0)
     with pytest.raises(TypeError, match="got list"):
         function([1])
     with pytest.raises(ValueError, match="without rows"):

@@ -1,6 +1,6 @@
 """Predictions judged by language: frames in, frames out, from any model.
 
-`frames` reads what is given, `bootstrap` resamples prompts, `intervals` makes intervals of shares, and the rest are the questions:
+`frames` reads what is given, `bootstrap` resamples prompts, `sign_flip` tests differences, `intervals` are of shares; the rest are the questions:
 `accuracy`, `confusion`, `comparison`, `agreement`, `calibration`, `temperature`, `slices`, `discovery`."""
 
 from xlmkit.metrics.accuracy import evaluate

@@ -1,8 +1,7 @@
 """Languages, or models, compared on the same items: is the difference more than the choice of prompts?
 
-The test flips the sign of whole prompts at random: if neither of the two is better, each prompt's difference could as well have come out the
-other way round (Fisher 1935). The interval holds every difference that this very test would not refute (Hartigan 1969; Tritchler 1984), so
-that interval and p value cannot disagree. p values count the observed signs too, and are never 0 (Phipson and Smyth 2010)."""
+The difference has the test and the interval of `sign_flip`, over prompts. McNemar's exact test (1947) over items stands beside it, and Holm's
+correction (1979) over all rows of a table."""
 
 from __future__ import annotations
 
@@ -14,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from xlmkit.metrics.bootstrap import CELLS, COUNT, check_confidence, sums
+from xlmkit.metrics.bootstrap import COUNT, check_confidence, sums
 from xlmkit.metrics.frames import ALL, group_names, judged, keys, parallel
+from xlmkit.metrics.sign_flip import sign_flip
 from xlmkit.pairs import LABELS
 
 KEYS = ("item", "pairID", "pair_id")  # columns that say, with the language, which pair a row is
@@ -166,58 +166,6 @@ def compare_models(
     return _with_holm(frame)
 
 
-def sign_flip(
-    differences: np.ndarray,
-    sizes: np.ndarray,
-    *,
-    count: int = COUNT,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sign-flip test of C mean differences over prompts, and the interval of what it does not refute.
-
-    Parameters
-    ----------
-    differences : (P, C) sums by prompt of first minus second; whole numbers, so that ties between flips are exact.
-    sizes : (P, C) over how many items they were summed; 0 where a prompt has none.
-
-    Returns
-    -------
-    p, low, high : (C,). The mean difference is `differences` / `sizes`, summed over prompts; the interval lies within [-1, 1]."""
-    seen, total = differences.sum(0), sizes.sum(0)  # (C,)
-    flipped, balance = _flipped(differences, sizes, count, seed)  # (count, C) each
-    p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (count + 1)
-    # Were the true difference d, a prompt's surplus over d * size would flip. A flip is as extreme as what was seen where
-    # |seen - d * total| <= |flipped - d * balance|; as |balance| <= total, that holds for all d between these two roots.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        roots = np.stack([(seen - flipped) / (total - balance), (seen + flipped) / (total + balance)])
-    low, high = roots.min(0), roots.max(0)
-    same = np.abs(balance) == total  # all signs alike: as extreme for any d
-    low[same], high[same] = -np.inf, np.inf
-    # d is not refuted while 1 + (flips as extreme) > (1 - confidence) * (count + 1); rounding must not make 500 of 499.9999999.
-    needed = math.floor((1 - confidence) * (count + 1) + 1e-9)
-    if needed < 1:
-        return p, np.full(p.shape, -1.0), np.full(p.shape, 1.0)
-    low = np.partition(low, needed - 1, axis=0)[needed - 1]
-    high = np.partition(high, count - needed, axis=0)[count - needed]
-    return p, np.clip(low, -1, 1), np.clip(high, -1, 1)
-
-
-def _flipped(
-    differences: np.ndarray, sizes: np.ndarray, count: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(count, C) sums of `differences` and of `sizes` under random signs of the prompts, the same signs for all columns."""
-    both = np.concatenate([differences, sizes], axis=1)
-    generator = np.random.default_rng(seed)
-    some = max(1, CELLS // len(both))
-    drawn = []
-    for start in range(0, count, some):
-        shape = (min(some, count - start), len(both))
-        drawn.append((2.0 * generator.integers(2, size=shape) - 1) @ both)
-    flipped, balance = np.split(np.concatenate(drawn), 2, axis=1)
-    return flipped, balance
-
-
 def _tested(
     first: np.ndarray,
     second: np.ndarray,
@@ -246,7 +194,7 @@ def _tested(
 
 
 def _mcnemar(wins: int, losses: int) -> float:
-    """The exact test of McNemar (1947): are items that only one gets right as often the first's as the second's?"""
+    """The exact test of McNemar: are items that only one gets right as often the first's as the second's?"""
     return float(binomtest(int(wins), int(wins + losses)).pvalue) if wins + losses else 1.0
 
 

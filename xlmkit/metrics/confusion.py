@@ -60,17 +60,14 @@ def label_counts(known: pd.DataFrame, by: str, groups: Sequence[str]) -> tuple[t
     `known` is a `judged` frame, all of whose rows have gold; `prompt` numbers need not be consecutive, absent ones have no rows."""
     found = set(known["gold"]) | set(known["label"])
     names = (*(label for label in LABELS if label in found), *sorted(found - set(LABELS)))
-    places = pd.Index(names)
     shape = (int(known["prompt"].max()) + 1, len(groups), len(names), len(names))
-    cells = np.ravel_multi_index(
-        (
-            known["prompt"].to_numpy(),
-            pd.Index(groups).get_indexer(known[by]),
-            places.get_indexer(known["gold"]),
-            places.get_indexer(known["label"]),
-        ),
-        shape,
+    places = (
+        known["prompt"].to_numpy(dtype=np.int64),
+        pd.Index(groups).get_indexer(pd.Index(known[by])),
+        pd.Index(names).get_indexer(pd.Index(known["gold"])),
+        pd.Index(names).get_indexer(pd.Index(known["label"])),
     )
+    cells = np.ravel_multi_index(places, shape)
     return names, np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(float)
 
 

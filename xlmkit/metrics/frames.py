@@ -52,6 +52,10 @@ def judged(
     ------
     ValueError : if there are no rows, a column or a prediction is missing, a label is unknown or a number, or no row has the gold needed."""
     _check_columns(preds, gold)
+    if by == "prompt":
+        raise ValueError(
+            "expected another column than 'prompt' to group by, which numbers prompts here; remedy: rename it"
+        )
     frame = pd.DataFrame({by: group_names(preds, by)})
     read = label_reader(labels or own_labels(preds))
     for column in ("label", "gold"):
@@ -120,7 +124,7 @@ def parallel(
         )
     known = known[known[by].isin(names)]
     codes, items = pd.factorize(keys(preds, column)[known.index])
-    places = pd.Index(names).get_indexer(known[by])
+    places = pd.Index(names).get_indexer(pd.Index(known[by]))
     _check_once(items, codes, places, names, column)
     rows = np.full((len(items), len(names)), -1)
     rows[codes, places] = known.index
@@ -141,13 +145,12 @@ def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
 
     Raises
     ------
-    ValueError : if there is no such column."""
+    ValueError : if there is no such column, or it is empty in some rows."""
     _check_frame(preds)
     if by in preds:
-        return preds[by].astype(str).to_numpy(dtype=object)
+        return keys(preds, by)
     if by == "language" and {"premise_language", "hypothesis_language"} <= set(preds.columns):
-        names = preds["premise_language"].astype(str) + ">" + preds["hypothesis_language"].astype(str)
-        return names.to_numpy(dtype=object)
+        return keys(preds, "premise_language") + ">" + keys(preds, "hypothesis_language")
     raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
 
 

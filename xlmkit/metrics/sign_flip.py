@@ -1,0 +1,71 @@
+"""The sign-flip test over prompts, and the interval that belongs to it.
+
+If neither of two languages is better, each prompt's difference could as well have come out the other way round: so the signs of whole prompts
+are flipped at random (Fisher 1935). The interval holds every difference that this very test would not refute (Hartigan 1969; Tritchler 1984):
+interval and p value cannot disagree. p values count the observed signs too, and are never 0 (Phipson and Smyth 2010)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from xlmkit.metrics.bootstrap import CELLS, COUNT
+
+
+def sign_flip(
+    differences: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    count: int = COUNT,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sign-flip test of C mean differences over prompts, and the interval of what it does not refute.
+
+    Parameters
+    ----------
+    differences : (P, C) sums by prompt of first minus second; whole numbers, so that ties between flips are exact.
+    sizes : (P, C) over how many items they were summed; 0 where a prompt has none.
+
+    Returns
+    -------
+    p, low, high : (C,). The mean difference is `differences` / `sizes`, summed over prompts; the interval lies within [-1, 1].
+
+    Raises
+    ------
+    ValueError : if `count` is not positive."""
+    if count < 1:
+        raise ValueError(f"expected one or more random flips; got `count` {count!r}")
+    seen, total = differences.sum(0), sizes.sum(0)  # (C,)
+    flipped, balance = _flipped(differences, sizes, count, seed)  # (count, C) each
+    p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (count + 1)
+    # Were the true difference d, a prompt's surplus over d * size would flip. A flip is as extreme as what was seen where
+    # |seen - d * total| <= |flipped - d * balance|; as |balance| <= total, that holds for all d between these two roots.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        roots = np.stack([(seen - flipped) / (total - balance), (seen + flipped) / (total + balance)])
+    low, high = roots.min(0), roots.max(0)
+    same = np.abs(balance) == total  # all signs alike: as extreme for any d
+    low[same], high[same] = -np.inf, np.inf
+    # d is not refuted while 1 + (flips as extreme) > (1 - confidence) * (count + 1); rounding must not make 500 of 499.9999999.
+    needed = math.floor((1 - confidence) * (count + 1) + 1e-9)
+    if needed < 1:
+        return p, np.full(p.shape, -1.0), np.full(p.shape, 1.0)
+    low = np.partition(low, needed - 1, axis=0)[needed - 1]
+    high = np.partition(high, count - needed, axis=0)[count - needed]
+    return p, np.clip(low, -1, 1), np.clip(high, -1, 1)
+
+
+def _flipped(
+    differences: np.ndarray, sizes: np.ndarray, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(count, C) sums of `differences` and of `sizes` under random signs of the prompts, the same signs for all columns."""
+    both = np.concatenate([differences, sizes], axis=1)
+    generator = np.random.default_rng(seed)
+    some = max(1, CELLS // len(both))
+    drawn = []
+    for start in range(0, count, some):
+        shape = (min(some, count - start), len(both))
+        drawn.append((2.0 * generator.integers(2, size=shape) - 1) @ both)
+    flipped, balance = np.split(np.concatenate(drawn), 2, axis=1)
+    return flipped, balance
