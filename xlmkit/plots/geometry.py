@@ -34,7 +34,7 @@ def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     ValueError : if a column is missing."""
     need(table, "language", "x", "y", "script", "family")
-    ax = axes(ax, 7.0, 3.8)
+    ax = axes(ax, 7.0, 4.6)
     marks = dict(zip(table["script"].unique(), "osD^vPX*h", strict=False))
     colours = dict(zip(table["family"].unique(), PALETTE, strict=False))
     for row in table.to_dict("records"):

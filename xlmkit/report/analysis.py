@@ -28,6 +28,7 @@ DATA = (
     "text",
     "gold",
 )
+BASELINES = {"ngram": "n-grams and overlap", "hypothesis_only": "the hypothesis alone"}
 TOTAL = 17  # questions without those of `beside`
 KINDS = ("gold", "negation", "genre", "phenomenon")  # columns that may say where a language loses
 
@@ -160,8 +161,8 @@ def _beside(preds: pd.DataFrame, beside: Mapping[str, pd.DataFrame], chance: dic
         return metrics.compare_models(preds, other(), names=("model", name), **chance)
 
     asked = {
-        kind: partial(baselines.cross_predict, preds, kind, seed=chance["seed"], progress=False)
-        for kind in ("ngram", "hypothesis_only")
+        name: partial(baselines.cross_predict, preds, kind, seed=chance["seed"], progress=False)
+        for kind, name in BASELINES.items()
     }
     others = asked | {name: partial(pd.DataFrame, other) for name, other in beside.items()}
     return {f"beside {name}": partial(against, name, other) for name, other in others.items()}
