@@ -57,7 +57,7 @@ HOMES = {
     "rjieba": {"preprocessing"},
     "sacremoses": {"preprocessing"},
     "scipy": {"baselines", "alignment", "metrics", "recipe", "probes", "faithfulness", "errors"},
-    "sklearn": {"metrics", "baselines", "recipe", "pairs", "probes", "faithfulness"},
+    "sklearn": {"metrics", "baselines", "recipe", "pairs", "probes"},
     "statsmodels": {"metrics", "faithfulness"},
     "pyarrow": {"results"},
     "datasets": {"pairs"},

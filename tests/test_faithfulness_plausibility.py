@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, f1_score, jaccard_score
+from sklearn.metrics import auc, average_precision_score, f1_score, jaccard_score, precision_recall_curve
 
 import xlmkit.faithfulness
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
@@ -119,6 +119,8 @@ def test_the_measures_are_scikit_learns():
         assert found["token_f1"] == pytest.approx(f1_score(right, chosen))
         assert found["iou"] == pytest.approx(jaccard_score(right, chosen))
         assert found["average_precision"] == pytest.approx(average_precision_score(right, scores))
+        precision, recall, _ = precision_recall_curve(right, scores)
+        assert found["auprc"] == pytest.approx(auc(recall, precision))
 
 
 def test_equal_scores_beat_no_control_and_lose_to_none():

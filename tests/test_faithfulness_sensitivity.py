@@ -76,6 +76,14 @@ def test_more_shaking_moves_an_explanation_more_and_hardly_any_hardly_moves_it(n
     assert small < 0.01 < medium < large
 
 
+def test_the_shaking_stays_within_the_radius_and_leaves_special_tokens_alone():
+    given = torch.zeros(4, 3, 50)
+    shaken = shaker(torch.tensor([[True, False, True]]), np.random.default_rng(0))(given, 0.3)
+    assert shaken[:, 1].abs().max() == 0.0
+    assert 0.29 < shaken.abs().max() <= 0.3
+    assert abs(shaken[:, [0, 2]].mean()) < 0.03
+
+
 def test_captums_own_function_on_the_same_shaking_gives_the_same(nli, explained):
     """Its own model, its own attribution, scores by token: in a pair whose words are one piece each, these are the words' scores."""
     pairs = pd.DataFrame({"premise": ["the man is not"], "hypothesis": ["a dog"], "language": "en"})

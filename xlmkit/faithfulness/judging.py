@@ -98,7 +98,7 @@ class _Case:
 
     members: dict[int, Explanation]  # by their places in the list
     orders: np.ndarray  # (controls, W)
-    masks: list[Words]
+    masks: np.ndarray  # (masks, W) bool
     places: dict[Words, int] = field(default_factory=dict)
     logits: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))  # (K, labels), by place
 
@@ -138,13 +138,15 @@ def _case(
         return np.zeros(len(sets))
 
     for one in case.members.values():
-        for scores in (one.word_scores, *measures.shuffled(one.word_scores, orders)):
-            for metric in metrics:
-                _measure(metric, note, scores, masks)
+        for metric in metrics:
+            _measure(metric, note, one.word_scores, masks)
+            if metric in PROBABILITIES:  # the others ask about the same sets whatever the scores
+                for scores in measures.shuffled(one.word_scores, orders):
+                    _measure(metric, note, scores, masks)
     return case
 
 
-def _measure(metric: str, value: Value, scores: np.ndarray, masks: list[Words]) -> float:
+def _measure(metric: str, value: Value, scores: np.ndarray, masks: np.ndarray) -> float:
     if metric == "infidelity":
         return measures.infidelity(value, scores, masks)
     function = {

@@ -83,10 +83,10 @@ def leave_one_out(value: Value, scores: np.ndarray) -> float:
     drops = full - np.asarray(without)
     if np.ptp(drops) == 0:
         return math.nan  # at once: while `judge` notes what will be asked, no loss is known
-    return float(kendalltau(scores, drops).statistic)
+    return float(kendalltau(scores, drops, method="asymptotic").statistic)  # of p, which nobody asks for
 
 
-def infidelity(value: Value, scores: np.ndarray, masks: Sequence[Words]) -> float:
+def infidelity(value: Value, scores: np.ndarray, masks: np.ndarray) -> float:
     """Mean squared error of the scores as forecasts: the sum over a set of words against what the target loses without the set.
 
     Parameters
@@ -94,23 +94,24 @@ def infidelity(value: Value, scores: np.ndarray, masks: Sequence[Words]) -> floa
     value : of the target, here a logit.
     scores : (W,) a word each. They are scaled by the one factor that serves them best (captum's `normalize=True`), since norms and gradients
         are in no logits; a factor below 0 is allowed, as in captum.
-    masks : the sets of words.
+    masks : (M, W) bool, a set of words each.
 
     Returns
     -------
     Squared logits, 0 or more; lower is more faithful."""
-    full, *without = value([frozenset(), *masks])
+    full, *without = value([frozenset(), *(frozenset(np.flatnonzero(mask).tolist()) for mask in masks)])
     drops = full - np.asarray(without)
-    sums = np.array([np.asarray(scores)[sorted(mask)].sum() for mask in masks])
+    sums = masks @ np.asarray(scores, dtype=np.float64)
     square = float(np.mean(sums**2))
     factor = float(np.mean(sums * drops)) / square if square > 0 else 0.0
     return float(np.mean((factor * sums - drops) ** 2))
 
 
-def random_masks(count: int, amount: int, rng: np.random.Generator) -> list[Words]:
-    """`amount` random sets of `count` words; their sizes are uniform from 1 to `count`, so single words and the whole pair both occur."""
+def random_masks(count: int, amount: int, rng: np.random.Generator) -> np.ndarray:
+    """(amount, count) bool: random sets of words, their sizes uniform from 1 to `count`, so single words and the whole pair both occur."""
     sizes = rng.integers(1, count + 1, size=amount)
-    return [frozenset(rng.permutation(count)[:size].tolist()) for size in sizes]
+    ranks = rng.permuted(np.tile(np.arange(count), (amount, 1)), axis=1)
+    return ranks < sizes[:, None]
 
 
 def shuffled(scores: np.ndarray, orders: np.ndarray) -> np.ndarray:
