@@ -39,7 +39,7 @@ def compare(
     by : the column whose values are compared; mixed languages are "premise>hypothesis".
     pairs : (first, second); None takes all pairs. The items must be the same in all values that are named.
     labels, confidence : as `evaluate` takes them.
-    count, seed : random flips, and what draws them. The smallest possible p is 1 / (`count` + 1).
+    count, seed : random flips, and what draws them. The smallest possible p is 1 / (`count` + 1): 0.0001, and of 105 pairs a `p_holm` of 0.0105.
 
     Returns
     -------
