@@ -132,8 +132,9 @@ def run(
     found: list[Explanation] = []
     with tqdm(total=len(frame), desc="explain", unit="pair", disable=not progress or frame.empty) as bar:
         for start in range(0, len(frame), CHUNK):
-            rows = range(start, min(start + CHUNK, len(frame)))
-            found += _explain_chunk(task, frame.iloc[rows], names.select(rows), source, max_tokens, bar)
+            some = frame.iloc[start : start + CHUNK]
+            own = names.select(range(start, start + len(some)))
+            found += _explain_chunk(task, some, own, source, max_tokens, bar)
     return found
 
 

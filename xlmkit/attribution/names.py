@@ -44,10 +44,8 @@ def names_of(nli: NLIModel, frame: pd.DataFrame, target: str, contrast: str | No
     contrasts = _resolve(nli, frame, "contrast", contrast)
     if "predicted" in (target, contrast):
         predicted = predicted_labels(nli, frame, max_tokens)
-        targets, contrasts = (
-            [own or label for own, label in zip(given, predicted, strict=True)]
-            for given in (targets, contrasts)
-        )
+        targets = [own or label for own, label in zip(targets, predicted, strict=True)]
+        contrasts = [own or label for own, label in zip(contrasts, predicted, strict=True)]
     same = [
         f"{id!r}: {own}"
         for id, own, other in zip(frame["pair_id"], targets, contrasts, strict=True)
