@@ -183,6 +183,8 @@ def test_the_interval_of_the_temperature_covers_as_often_as_it_says():
     tables = [first(fit_temperature(model(600, temperature=0.5, seed=seed))) for seed in range(40)]
     covered = np.mean([row["low"] <= 2 <= row["high"] for row in tables])
     assert 0.85 <= covered <= 1
+    logs = np.log([row[["low", "temperature", "high"]].astype(float) for row in tables])
+    assert np.mean(logs[:, 2] - logs[:, 1]) == pytest.approx(1.96 * np.std(logs[:, 1]), rel=0.25)
 
 
 def test_temperature_changes_no_label_and_keeps_sums():

@@ -162,6 +162,8 @@ def test_the_words_of_each_side_are_those_of_its_own_language():
     mixed = pair("Он не спит.", "He sleeps.").drop(columns="language")
     mixed = mixed.assign(premise_language="ru", hypothesis_language="en")
     assert features(mixed).loc[0, "negation"] == "premise"
+    turned = mixed.assign(premise="Он спит.", hypothesis="He does not sleep.")
+    assert features(turned).loc[0, "negation"] == "hypothesis"
 
 
 def test_pieces_are_counted_as_the_model_reads_them(nli):
