@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_ind
 from statsmodels.stats.multitest import multipletests
 
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
@@ -263,6 +264,24 @@ def test_without_errors_or_without_correct_predictions_nothing_is_compared():
         assert math.isnan(row["difference"])
         assert math.isnan(row["p_holm"])
         assert row["n_errors"] + row["n_correct"] == 4
+
+
+def test_p_is_students_for_independent_pairs():
+    """Means of two samples from as many pairs: close to Welch's test, which knows nothing of resamples."""
+    rng = np.random.default_rng(5)
+    correct = np.arange(400) % 2 == 0
+    values = rng.normal(size=400) + 0.2 * ~correct
+    row = compare_errors(profiled(values, correct)).loc[0]
+    expected = ttest_ind(values[~correct], values[correct], equal_var=False).pvalue
+    assert row["p"] == pytest.approx(expected, rel=0.2)
+    assert (row["p"] < 0.05) == (row["low"] > 0)
+
+
+def test_errors_of_one_prompt_alone_have_no_interval():
+    row = compare_errors(profiled([0.1, 0.3, 0.6], [True, True, False])).loc[0]
+    assert row["difference"] == pytest.approx(0.4)
+    assert math.isnan(row["low"])
+    assert math.isnan(row["p"])
 
 
 def test_pairs_without_gold_are_left_out_and_counted():

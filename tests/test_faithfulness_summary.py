@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from xlmkit.faithfulness import summarize, summary
 
@@ -27,12 +28,22 @@ def judged(percentiles, *, method="saliency", metric="comprehensiveness", **colu
     )
 
 
-def test_a_random_explanation_is_called_at_chance_about_as_often_as_the_interval_says():
+@pytest.mark.parametrize("prompts", [8, 30])
+def test_random_explanations_are_called_at_chance_as_often_as_the_interval_says(prompts):
+    """95 % of the time; a plain percentile interval would say so of 89 % at 8 prompts."""
     rng = np.random.default_rng(0)
-    chances = rng.integers(0, 21, size=(60, 30)) / 20
+    chances = rng.integers(0, 21, size=(200, prompts)) / 20
     frame = pd.concat([judged(own, method=str(number)) for number, own in enumerate(chances)])
-    table = summarize(frame)
-    assert 0.85 <= table["at_chance"].mean() <= 1.0
+    assert 0.91 <= summarize(frame)["at_chance"].mean() <= 0.99
+
+
+def test_intervals_are_expanded_as_students_are():
+    resampled = np.random.default_rng(0).normal(size=(40_000, 1))
+    for prompts in (6, 50):
+        low, high = summary.expanded(resampled, np.array([prompts]), 0.95)
+        wanted = t.ppf(0.975, prompts - 1) * np.sqrt(prompts / (prompts - 1))
+        assert (-low[0], high[0]) == pytest.approx((wanted, wanted), rel=0.05)
+    assert np.isnan(summary.expanded(resampled, np.array([1]), 0.95)).all()
 
 
 def test_good_is_above_chance_bad_below_and_both_are_not_at_chance():

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
-from xlmkit.faithfulness.summary import prompts_of
+from xlmkit.faithfulness.summary import expanded, prompts_of
 from xlmkit.metrics import bootstrap
 from xlmkit.notices import say
 
@@ -36,8 +37,9 @@ def compare_errors(
     Returns
     -------
     One row a group and feature: `by`, `feature`, `n_errors`, `n_correct`, `errors` and `correct` (means), `difference` (errors minus correct, as `within` says),
-    `low`, `high`, `p` (two-sided, from the same resamples) and `p_holm` (over the features of a group), missing where there are no errors or no correct
-    predictions to compare. Intervals are percentile bootstraps over prompts; `attrs["interval_over"]` is the column that says what a prompt is.
+    `low`, `high`, `p` (two-sided; Student's t with the resamples' spread) and `p_holm` (over the features of a group), missing where there are no errors
+    or no correct predictions to compare, or those of one prompt only. Intervals are bootstraps over prompts, expanded as in `summarize` for as
+    many prompts as have errors, or correct predictions if these are fewer; `attrs["interval_over"]` is the column that says what a prompt is.
 
     Raises
     ------
@@ -52,14 +54,16 @@ def compare_errors(
     total = sums.sum((0, 2))  # (G, 2, 2)
     with np.errstate(invalid="ignore"):
         means = total[..., 0] / total[..., 1]  # (G, 2): correct and wrong
-    low, high, p = _resampled(sums, confidence, seed)
+    difference = _difference(sums.sum(0))  # (G,)
+    fewer = (sums.sum(2)[..., 1] > 0).sum(0).min(1)  # (G,) prompts with errors, or with correct predictions
+    low, high, p = _resampled(sums, difference, fewer, confidence, seed)
     firsts = known.loc[~pd.Series(groups).duplicated(), keys].reset_index(drop=True)
     result = firsts.assign(
         n_errors=total[:, 1, 1].astype(int),
         n_correct=total[:, 0, 1].astype(int),
         errors=means[:, 1],
         correct=means[:, 0],
-        difference=_difference(sums.sum(0)),
+        difference=difference,
         low=low,
         high=high,
         p=p,
@@ -96,22 +100,29 @@ def _sums(known: pd.DataFrame, places: tuple[np.ndarray, ...]) -> np.ndarray:
     return found
 
 
-def _resampled(sums: np.ndarray, confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _resampled(
+    sums: np.ndarray, difference: np.ndarray, prompts: np.ndarray, confidence: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(P, G, S, 2, 2) -> (G,) low, high and p of the differences; some groups at a time, all from the same resamples."""
     found = []
     for start in range(0, sums.shape[1], BLOCK):
-        drawn = _difference(bootstrap.totals(sums[:, start : start + BLOCK], seed=seed))  # (count, block)
-        counted = (~np.isnan(drawn)).sum(0)
-        with np.errstate(invalid="ignore"):
-            tail = (1 + np.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))) / (1 + counted)
-        p = np.where(counted > 0, np.minimum(1.0, 2 * tail), np.nan)
-        sides = np.full((2, drawn.shape[1]), np.nan)
-        some = counted > 0
-        if some.any():
-            sides[:, some] = bootstrap.interval(drawn[:, some], confidence=confidence)
-        found.append(np.vstack([sides, p]))
+        block = slice(start, start + BLOCK)
+        drawn = _difference(bootstrap.totals(sums[:, block], seed=seed))  # (count, block)
+        low, high = expanded(drawn, prompts[block], confidence)
+        found.append(np.stack([low, high, _p(difference[block], drawn, prompts[block])]))
     low, high, p = np.hstack(found)
     return low, high, p
+
+
+def _p(difference: np.ndarray, drawn: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """(G,) two-sided, missing for one prompt or none, and where no resample differs from another."""
+    found = np.full(len(difference), np.nan)
+    for group in np.flatnonzero((prompts > 1) & ~np.isnan(difference)):
+        n = int(prompts[group])
+        error = np.nanstd(drawn[:, group]) * np.sqrt(n / (n - 1))
+        if error > 0:
+            found[group] = 2 * t.sf(abs(difference[group]) / error, n - 1)
+    return found
 
 
 def _difference(sums: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Summary: methods by metrics, with intervals over prompts, and chance marked."""
+"""Summary: methods by metrics, with intervals over prompts, and chance marked.
+
+Explanations are dear, so prompts are often few, and a plain percentile interval is then too narrow: at 5 prompts random explanations would be called
+better or worse than chance 14 % of the time instead of 5. The intervals here are expanded as Student's are (Hesterberg 2015, section 5.3,
+doi:10.1080/00031305.2015.1089789), which brings that to 8 % at 5 prompts and to 5 % from 8 on."""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, t
 
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER
 from xlmkit.metrics import bootstrap
@@ -37,8 +42,9 @@ def summarize(
     One row a group, metric and erasure, in order of appearance: `by`, `metric`, `erasure`; `better` ("higher" or "lower" values); `n` explanations with
     a value, `missing` without; `prompts`; `mean`, `low`, `high` of the value; `control`, the mean of the random controls; `percentile` (0.5 is
     chance, 1 best, whichever way the value goes), `percentile_low`, `percentile_high`; `at_chance`: whether the interval of the mean percentile
-    holds 0.5, missing below 5 prompts. A method whose interval lies below 0.5 is worse than random. Intervals are percentile
-    bootstraps over prompts, the same resamples for all rows; `attrs["interval_over"]` is the column that says what a prompt is.
+    holds 0.5, missing below 5 prompts. A method whose interval lies below 0.5 is worse than random. Intervals are expanded percentile
+    bootstraps over prompts, the same resamples for all rows, missing for one prompt; `attrs["interval_over"]` is the column that says what
+    a prompt is.
 
     Raises
     ------
@@ -52,8 +58,8 @@ def summarize(
     columns = judged[["value", "control", "percentile"]].to_numpy(dtype=np.float64)
     sums = _sums(columns, prompts, numbers)  # (P, G, 3, 2)
     mean = _ratio(sums.sum(0))  # (G, 3)
-    low, high = _intervals(sums, confidence, seed)
     counted = (sums[:, :, 0, 1] > 0).sum(0)  # prompts with a value
+    low, high = _intervals(sums, counted, confidence, seed)
     percentile_low, percentile_high = low[:, 2], high[:, 2]
     at_chance = pd.array((percentile_low <= CHANCE) & (percentile_high >= CHANCE), dtype="boolean")
     at_chance[(counted < FEW) | np.isnan(mean[:, 2])] = pd.NA
@@ -107,12 +113,35 @@ def _sums(values: np.ndarray, prompts: np.ndarray, groups: np.ndarray) -> np.nda
     return found
 
 
-def _intervals(sums: np.ndarray, confidence: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def expanded(resampled: np.ndarray, prompts: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile intervals that are as much wider as Student's are than the normal's.
+
+    Parameters
+    ----------
+    resampled : (count, G, ...) figures of G groups. prompts : (G,) how many prompts stand behind each group's.
+
+    Returns
+    -------
+    low, high : (G, ...), missing for groups of one prompt or none."""
+    sides = np.full((2, *resampled.shape[1:]), np.nan)
+    for group in np.flatnonzero(prompts > 1):
+        own, n = resampled[:, group], int(prompts[group])
+        if np.isnan(own).all():
+            continue
+        tail = norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence) / 2, n - 1))
+        sides[:, group] = bootstrap.interval(own, confidence=1 - 2 * max(tail, 1e-9))
+    return sides[0], sides[1]
+
+
+def _intervals(
+    sums: np.ndarray, prompts: np.ndarray, confidence: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(P, G, C, 2) -> (G, C) low and high; some groups at a time, all from the same resamples."""
     found = []
     for start in range(0, sums.shape[1], BLOCK):
-        drawn = _ratio(bootstrap.totals(sums[:, start : start + BLOCK], seed=seed))  # (count, block, C)
-        found.append(bootstrap.interval(drawn, confidence=confidence))
+        block = slice(start, start + BLOCK)
+        drawn = _ratio(bootstrap.totals(sums[:, block], seed=seed))  # (count, block, C)
+        found.append(expanded(drawn, prompts[block], confidence))
     low, high = zip(*found, strict=True)
     return np.concatenate(low), np.concatenate(high)
 
