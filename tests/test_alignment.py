@@ -67,6 +67,11 @@ def test_a_second_partner_counts_a_tenth_less_than_a_first():
     assert np.argwhere(match(similar, "itermax")).tolist() == [[0, 0], [1, 2], [2, 1]]
 
 
+def test_words_that_both_have_partners_are_not_joined_where_nothing_else_is_alike():
+    similar = np.array([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0] * 4, [0.0] * 4])
+    assert np.argwhere(match(similar, "itermax")).tolist() == [[0, 1], [1, 0]]
+
+
 def test_itermax_contains_argmax_and_stops_where_nothing_is_free():
     generator = np.random.default_rng(0)
     for shape in [(1, 1), (1, 5), (2, 6), (5, 5), (7, 4)]:
@@ -158,11 +163,11 @@ def test_language_ids_are_each_rows_own(nli):
 
 
 def test_an_item_missing_in_a_language_is_left_out_there_and_counted(nli):
-    frame = parallel().query("pair_id != 'b-fr'")
+    frame = parallel(items=("a", "b", "c")).query("pair_id not in ['b-fr', 'c-en']")
     found = alignment.align(nli, frame, progress=False)
-    assert found.attrs["missing"] == {"en-de": 0, "en-fr": 1, "de-fr": 1}
+    assert found.attrs["missing"] == {"en-de": 1, "en-fr": 2, "de-fr": 1}
     items = found.groupby(["first", "second"])["item"].agg(set).to_dict()
-    assert items == {("en", "de"): {"a", "b"}, ("en", "fr"): {"a"}, ("de", "fr"): {"a"}}
+    assert items == {("en", "de"): {"a", "b"}, ("en", "fr"): {"a"}, ("de", "fr"): {"a", "c"}}
 
 
 def test_the_default_layer_is_two_thirds_of_the_way_up(nli):
