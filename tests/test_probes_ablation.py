@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 import torch
 
-from xlmkit import probes
+from xlmkit import inference, probes
 from xlmkit.checkpoint import load
 from xlmkit.checkpoint.weights import random_head
 from xlmkit.encoding import encode
 from xlmkit.inference import predict
 from xlmkit.pieces import PAD
 from xlmkit.probes import usual
-from xlmkit.probes.traps import feed, without_mask
+from xlmkit.probes.ids import with_vectors
+from xlmkit.probes.traps import feed, further_ids, without_mask
 
 TEXTS = [
     ("en", "The dog sleeps.", "No dog sleeps.", "contradiction"),
@@ -77,7 +78,7 @@ def right_rows(nli, pairs):
 
 
 def expected(trap, nli, network, tokenizer, pairs):
-    """Labels (numbers) that transformers itself gives where it makes this mistake, pair by pair."""
+    """(N, labels) logits that transformers itself gives where it makes this mistake, pair by pair."""
     found = []
     for row, (ids, langs, start) in zip(pairs.itertuples(), right_rows(nli, pairs), strict=True):
         types = [0] * start + [1] * (len(ids) - start)
@@ -112,16 +113,36 @@ def expected(trap, nli, network, tokenizer, pairs):
                 start = ids.index(1) + 1
                 types = [0] * start + [1] * (len(ids) - start)
                 given = {"input_ids": [ids], "token_type_ids": [types]}
-        found.append(int(answer(network, **given).argmax()))
+        found.append(answer(network, **given).numpy())
     return np.array(found)
 
 
-@pytest.mark.parametrize("trap", ["right", "1", "2", "3", "4", "5", "6", "usual", "1-6"])
+@pytest.fixture(scope="module")
+def fed(folder_model, tokenizer, pairs):
+    """What each trap feeds the network that is left to it, and the logits that come of it."""
+    wide = with_vectors(folder_model, further_ids(folder_model))
+    given = feed(folder_model, pairs, tokenizer, 256)
+    return {one.trap: inference.logits(wide, one.encoding) for one in given}
+
+
+MISTAKES = ["right", "1", "2", "3", "4", "5", "6", "usual", "1-6"]
+
+
+@pytest.mark.parametrize("trap", MISTAKES)
+def test_a_trap_gives_the_logits_of_transformers_where_it_makes_that_mistake(
+    folder_model, network, tokenizer, pairs, fed, trap
+):
+    found = expected(trap, folder_model, network, tokenizer, pairs)
+    assert np.allclose(fed[trap], found, atol=1e-5)
+    assert np.allclose(fed["right"], found, atol=1e-5) == (trap in ("right", "6"))
+
+
+@pytest.mark.parametrize("trap", MISTAKES)
 def test_a_trap_gives_the_labels_of_transformers_where_it_makes_that_mistake(
     folder_model, network, tokenizer, pairs, table, trap
 ):
-    found = expected(trap, folder_model, network, tokenizer, pairs)
-    right = expected("right", folder_model, network, tokenizer, pairs)
+    found = expected(trap, folder_model, network, tokenizer, pairs).argmax(1)
+    right = expected("right", folder_model, network, tokenizer, pairs).argmax(1)
     gold = np.array([folder_model.labels.index(label) for label in pairs["gold"]])
     rows = table[table["trap"] == trap].set_index("language")
     for code in ("en", "hi", "th", "fr", "all"):
@@ -196,8 +217,6 @@ def test_random_heads_are_drawn_as_transformers_draws_them_and_averaged(folder_m
 
 
 def test_chunks_do_not_change_the_table(folder_model, pairs, table, monkeypatch):
-    from xlmkit import inference
-
     monkeypatch.setattr(inference, "CHUNK", 4)
     again = probes.ablation(folder_model, pairs, progress=False)
     pd.testing.assert_frame_equal(again, table)
