@@ -386,7 +386,7 @@ def test_a_head_that_leans_to_one_label_is_balanced(begun, sample, monkeypatch):
     _, nli = begun
     fair = np.random.default_rng(0).normal(0, 1.5, (len(sample), 3))
     gold = fair.argmax(1)
-    leaning = fair + [0, 0, 3]
+    leaning = fair + np.array([0, 0, 3])
     monkeypatch.setattr(balancing, "logits", lambda *_: leaning)
     bias = nli.network.sequence_summary.summary.bias
     before = bias.clone()
