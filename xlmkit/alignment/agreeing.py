@@ -8,7 +8,7 @@ the second language's scores are also shuffled among the words of each sentence,
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -127,7 +127,7 @@ def agreement(
     return result.assign(low=ends[0], high=ends[1])
 
 
-def _groups(by_item: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+def _groups(by_item: pd.DataFrame) -> Iterator[tuple[tuple[Hashable, ...], np.ndarray]]:
     """The places of each method's rows, by pair of languages and then over all."""
     numbered = by_item.reset_index(drop=True)
     for (method, aggregation), own in numbered.groupby(["method", "aggregation"], sort=False):
@@ -136,7 +136,7 @@ def _groups(by_item: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], np.ndarray
         yield (method, aggregation, ALL, ALL), own.index.to_numpy()
 
 
-def _row(names: tuple[str, ...], rows: pd.DataFrame) -> dict[str, object]:
+def _row(names: tuple[Hashable, ...], rows: pd.DataFrame) -> dict[str, object]:
     rho = rows["rho"]
     shuffled = rows["shuffled"][rho.notna()]
     return {

@@ -99,8 +99,9 @@ def reoriented(aligned: pd.DataFrame, reference: str) -> pd.DataFrame:
     ValueError : if there are none."""
     there = aligned[aligned["first"] == reference]
     swapped = aligned[aligned["second"] == reference]
-    names = {name: name.replace("first", "second") for name in aligned if name.startswith("first")}
-    names |= {name: name.replace("second", "first") for name in aligned if name.startswith("second")}
+    columns = list(map(str, aligned.columns))
+    names = {name: name.replace("first", "second") for name in columns if name.startswith("first")}
+    names |= {name: name.replace("second", "first") for name in columns if name.startswith("second")}
     links = pd.concat([there, swapped.rename(columns=names)[aligned.columns]], ignore_index=True)
     if links.empty:
         languages = sorted({*aligned["first"], *aligned["second"]})

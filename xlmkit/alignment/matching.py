@@ -46,7 +46,7 @@ def match(similar: np.ndarray, matching: str = "itermax") -> np.ndarray:
     found = _mutual(similar)
     if matching == "argmax" or min(similar.shape) <= 2:  # as SimAlign's own code stops there
         return found
-    free = ~found.any(1)[:, None], ~found.any(0)[None, :]
+    free = ~found.any(1, keepdims=True), ~found.any(0, keepdims=True)
     if not (free[0].any() and free[1].any()):
         return found
     weights = np.minimum(DISCOUNT * free[0] + DISCOUNT * free[1], 1.0)  # both free 1, one 0.9, none 0

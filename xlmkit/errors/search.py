@@ -48,7 +48,9 @@ class Task:
 
 def search(task: Task) -> Search:
     """Look for the fewest edits, at most `task.budget` variants."""
-    singles = [(edit,) for edits in task.choices.values() for edit in edits if _leaves(task, (edit,))]
+    singles: list[Edits] = [
+        (edit,) for edits in task.choices.values() for edit in edits if _leaves(task, (edit,))
+    ]
     all_singles = len(singles) <= task.budget
     singles = singles[: task.budget]
     logits = yield from _ask(singles)
@@ -81,11 +83,12 @@ def _greedy(task: Task, strongest: dict[int, tuple[Edit, float]], tried: int, al
     paths = paths[: max(0, task.budget - tried)]
     logits = yield from _ask(paths)
     tried += len(paths)
-    flipped = np.flatnonzero(logits.argmax(1) == task.gold) if len(paths) else []
-    if not len(flipped):
+    flips = logits.argmax(1) == task.gold
+    if not flips.any():
         return Found(None, None, False, tried)
-    edits, outcome = paths[flipped[0]], logits[flipped[0]]
-    failed = set(map(frozenset, paths[: flipped[0]]))
+    first = int(flips.argmax())
+    edits, outcome = paths[first], logits[first]
+    failed = set(map(frozenset, paths[:first]))
     while len(edits) > 3 and tried + len(edits) <= task.budget:
         fewer = [tuple(edit for edit in edits if edit is not gone) for gone in edits]
         fewer = [own for own in fewer if frozenset(own) not in failed]
@@ -107,7 +110,7 @@ def _ask(variants: list[Edits]) -> Generator[list[Edits], np.ndarray, np.ndarray
 
 def _doubles(task: Task, strongest: dict[int, tuple[Edit, float]], room: int) -> tuple[list[Edits], bool]:
     """Two words at once, each with its best edit, those that promise most first; and whether these are all."""
-    pairs = [
+    pairs: list[Edits] = [
         (strongest[one][0], strongest[other][0])
         for one, other in combinations(strongest, 2)
         if _leaves(task, (strongest[one][0], strongest[other][0]))
