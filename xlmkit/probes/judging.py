@@ -67,7 +67,7 @@ def summary(rows: pd.DataFrame, by: Sequence[str], *, seed: int = 0) -> pd.DataF
     result.loc[(result["changed"] == 0) & result["difference"].notna(), columns[4:]] = (
         0.0  # the same by definition
     )
-    for name in [name for name in rows if name.startswith(MEAN)]:
+    for name in [str(name) for name in rows if str(name).startswith(MEAN)]:
         result[name.removeprefix(MEAN)] = keys[name].mean().to_numpy()
     return result
 
