@@ -4,8 +4,7 @@ All of it is counted on words as the authors' preprocessing cuts them, since tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +57,7 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
         [[len(first), len(second)] for first, second in zip(premises, hypotheses, strict=True)]
     )
     lengths = lengths.reshape(-1, 2)
-    added: dict[str, Sequence[object] | np.ndarray] = {
+    added: dict[str, Any] = {
         "length": lengths.sum(1),
         "length_ratio": _ratio(lengths[:, 1], lengths[:, 0]),
         "overlap": [_overlap(*words) for words in zip(premises, hypotheses, strict=True)],
@@ -116,7 +115,7 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
-def _with(frame: pd.DataFrame, added: dict[str, Sequence[object] | np.ndarray]) -> pd.DataFrame:
+def _with(frame: pd.DataFrame, added: dict[str, Any]) -> pd.DataFrame:
     """The frame and these columns; one that is there already must say the same."""
     result = frame.copy()
     for name, values in added.items():

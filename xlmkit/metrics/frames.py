@@ -95,6 +95,12 @@ def prompt_numbers(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
     return np.asarray(pd.factorize(keys(preds, column))[0]), column
 
 
+def item_numbers(preds: pd.DataFrame) -> np.ndarray:
+    """(N,) the number of each row's item, which its translations share; without a column that says it for all rows, every row is its own."""
+    column = next((name for name in ITEMS[:2] if name in preds and preds[name].notna().all()), None)
+    return np.arange(len(preds)) if column is None else np.asarray(pd.factorize(keys(preds, column))[0])
+
+
 def parallel(
     preds: pd.DataFrame,
     by: str = "language",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.frames import ITEMS, judged, own_labels, with_gold
+from xlmkit.metrics.frames import item_numbers, judged, own_labels, with_gold
 from xlmkit.pairs import LABELS
 
 SLACK = 0.015 + 1e-9  # what three probabilities that were rounded to two places may miss 1 by
@@ -65,7 +65,7 @@ def probable(preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | 
         gold=_numbers(frame["gold"], names),
         prompt=pd.factorize(frame["prompt"])[0],
         over=str(frame.attrs.get("prompts", "rows")),
-        item=_items(preds)[places],
+        item=item_numbers(preds)[places],
     )
 
 
@@ -105,9 +105,3 @@ def probability_columns(preds: pd.DataFrame, labels: Sequence[str] = LABELS) -> 
 def _numbers(column: pd.Series, labels: tuple[str, ...]) -> np.ndarray:
     places = {label: place for place, label in enumerate(labels)}
     return np.array([places[value] for value in column], dtype=int)
-
-
-def _items(preds: pd.DataFrame) -> np.ndarray:
-    """(N,) the number of each row's item; without a column that says which rows are one item, every row is its own."""
-    column = next((name for name in ITEMS[:2] if name in preds and preds[name].notna().all()), None)
-    return np.arange(len(preds)) if column is None else np.asarray(pd.factorize(preds[column].astype(str))[0])

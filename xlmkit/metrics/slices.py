@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control
 
 from xlmkit.metrics import permutation
 from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
-from xlmkit.metrics.frames import ALL, ITEMS, judged, with_gold
+from xlmkit.metrics.frames import ALL, item_numbers, judged, with_gold
 from xlmkit.metrics.intervals import share_intervals
 from xlmkit.metrics.parts import PARTS, Part, cut, feature_columns
 
@@ -112,11 +112,6 @@ class Sample:
     group: np.ndarray  # (N,) text
     over: str  # the column that says which rows are one prompt; "rows": none does
 
-    @property
-    def blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a permutation keeps together."""
-        return self.prompt, self.item, self.place
-
 
 def read(preds: pd.DataFrame, by: str | None, labels: Sequence[str] | None) -> tuple[Sample, pd.DataFrame]:
     """The rows that have gold, as a sample, and as they were given, numbered from 0; without `by` they are one group.
@@ -127,13 +122,12 @@ def read(preds: pd.DataFrame, by: str | None, labels: Sequence[str] | None) -> t
     everything = preds.assign(**{ALL: ALL}) if by is None and isinstance(preds, pd.DataFrame) else preds
     frame = with_gold(judged(everything, by or ALL, labels))
     given = preds.iloc[frame.index].reset_index(drop=True)
-    column = next((name for name in ITEMS[:2] if name in given and given[name].notna().all()), None)
     sides = [name for name in ("language", "premise_language", "hypothesis_language") if name in given]
     spoken = given[sides].astype(str).agg(">".join, axis=1) if sides else pd.Series("", index=given.index)
     sample = Sample(
         right=(frame["label"] == frame["gold"]).to_numpy(dtype=float),
         prompt=pd.factorize(frame["prompt"])[0],
-        item=np.arange(len(given)) if column is None else pd.factorize(given[column].astype(str))[0],
+        item=item_numbers(given),
         place=pd.factorize(spoken, sort=True)[0],
         group=frame[by or ALL].to_numpy(dtype=object),
         over=str(frame.attrs.get("prompts", "rows")),
@@ -214,6 +208,6 @@ def p_values(
         if not asked:
             continue
         members = np.stack([np.isin(rows, chosen[place]) for place in asked], axis=1)
-        blocks = tuple(numbers[rows] for numbers in sample.blocks)
+        blocks = sample.prompt[rows], sample.item[rows], sample.place[rows]
         result[asked] = permutation.slice_p(sample.right[rows], members, blocks, count=count, seed=seed)
     return result

@@ -16,6 +16,7 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import t as student
 
 from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
+from xlmkit.metrics.bootstrap import sums as by_prompt
 from xlmkit.metrics.calibration import TINY, calibration
 from xlmkit.metrics.frames import ALL, group_names, own_labels
 from xlmkit.metrics.intervals import FEWEST
@@ -228,10 +229,9 @@ def _gains(
 ) -> dict[str, np.ndarray]:
     """`brier_gain`, `gain_low` and `gain_high` by group, the last of which is all rows."""
     gain = _brier(before) - _brier(after)
-    sums = np.zeros((int(before.prompt.max()) + 1, len(groups), 2))
-    for place, name in enumerate(groups):
-        own = np.flatnonzero(before.groups == name) if name != ALL else np.arange(len(gain))
-        np.add.at(sums, (before.prompt[own], place), np.stack([gain[own], np.ones(len(own))], axis=1))
+    values = np.stack([gain, np.ones(len(gain))], axis=1)
+    members = [before.groups == name if name != ALL else np.ones(len(gain), dtype=bool) for name in groups]
+    sums = np.stack([by_prompt(values * own[:, None], before.prompt) for own in members], axis=1)  # (P, G, 2)
     drawn = totals(sums, count=count, seed=seed)
     with np.errstate(invalid="ignore"):  # 0 / 0 in a resample without the group
         low, high = interval(drawn[..., 0] / drawn[..., 1])
