@@ -1,7 +1,9 @@
+import dataclasses
 import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ ELEMENTS = {
     *("section", "header", "div", "p", "span", "b", "bdi", "br", "sub"),
     *("details", "summary", "table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"class", "lang", "dir", "title", "role", "charset", "http-equiv", "name", "content"}
+ATTRIBUTES = {"class", "lang", "dir", "title", "role", "charset", "http-equiv", "name", "content", "scope"}
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -248,3 +250,146 @@ def test_to_html_writes_the_page(tmp_path):
     explanation(premise="\ud800 شب").to_html(path)
     assert path.read_text(encoding="utf-8") == render.page([explanation(premise="\ud800 شب")])
     assert explanation()._repr_html_() == render.card(explanation())
+
+
+# -- side by side
+
+
+def parallel(**changes):
+    """The hand-made pair in three languages, Arabic and Swahili wrong; and the frame with its English original."""
+    made = [
+        explanation(
+            pair_id=f"a-{code}",
+            premise_language=code,
+            hypothesis_language=code,
+            label="neutral" if code in ("ar", "sw") else "contradiction",
+            **changes,
+        )
+        for code in ("en", "ar", "sw")
+    ]
+    rows = [(one.pair_id, "a", "A cat sleeps.", "No cat sleeps.") for one in made]
+    return made, pd.DataFrame(rows, columns=["pair_id", "item", "english_premise", "english_hypothesis"])
+
+
+def table_rows(html):
+    return re.findall(r'<tr class="[^"]*"><th scope="row">.*?</tr>', html, re.S)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_side_by_side(text):
+    words = [(match.start(), match.end()) for match in re.finditer(r"\w+|[^\w\s]", text)]
+    made = with_premise(
+        text,
+        words,
+        hypothesis=text,
+        pair_id=text,
+        label=text,
+        gold=text,
+        target=text,
+        contrast=text,
+        premise_language=text,
+        method=text,
+        unit=text,
+    )
+    columns = ["pair_id", "item", "english_premise", "english_hypothesis"]
+    pairs = pd.DataFrame([(text, text, text, text)], columns=columns, dtype=object)
+    for html in (render.side_by_side([made], pairs=pairs), render.side_by_side_page([made], pairs=pairs)):
+        reader = read(html)
+        assert reader.sentences == [text, text]
+        assert "script" not in reader.elements
+        assert not render.BIDI_CONTROLS & set(html)
+        html.encode("utf-8")
+
+
+def test_side_by_side_each_text_has_its_own_language_and_direction():
+    made, pairs = parallel()
+    english, arabic, swahili = table_rows(render.side_by_side(made, pairs=pairs))
+    for row, code, direction in ((english, "en", "ltr"), (arabic, "ar", "rtl"), (swahili, "sw", "ltr")):
+        assert row.count(f'class="xk-text" lang="{code}" dir="{direction}"') == 2
+    assert ".xk-english p{" in render.side_by_side(made, pairs=pairs)
+    assert re.search(r"\.xk-english p\{[^}]*unicode-bidi:isolate", render.side_by_side(made, pairs=pairs))
+
+
+def test_the_english_original_stands_beside_every_other_language_and_not_beside_english():
+    made, pairs = parallel()
+    english, *others = table_rows(render.side_by_side(made, pairs=pairs))
+    assert "A cat sleeps." not in english
+    for row in others:
+        assert '<p lang="en" dir="ltr">A cat sleeps.</p><p lang="en" dir="ltr">No cat sleeps.</p>' in row
+    # Without a frame the English explanation has the texts; without either there is no column for them.
+    assert '<p lang="en" dir="ltr">The  cat</p>' in table_rows(render.side_by_side(made))[1]
+    assert "English original" not in render.side_by_side(made[1:])
+
+
+def test_right_and_wrong_are_told_by_a_sign_and_a_word():
+    english, arabic, swahili = table_rows(render.side_by_side(parallel()[0]))
+    assert "✓ right" in english
+    assert "✗ wrong" in arabic
+    assert "✗ wrong" in swahili
+    assert "gold: contradiction; 1 right, 2 wrong" in render.side_by_side(parallel()[0])
+    unknown = render.side_by_side(parallel(gold=None)[0])
+    assert "✓" not in unknown
+    assert "✗" not in unknown
+
+
+def test_all_languages_share_one_scale_that_no_failed_explanation_sets():
+    quiet, loud = explanation(premise_language="de"), explanation(scores=4 * explanation().scores)
+    assert 'title="no: +1.50 logits"' in render.side_by_side([quiet])
+    assert 'class="xk-w xk-p8" title="no: +1.50 logits"' in render.side_by_side([quiet])
+    assert 'class="xk-w xk-p2" title="no: +1.50 logits"' in render.side_by_side([quiet, loud])
+    failed = dataclasses.replace(loud, passed=False, delta=2.0, steps=300)
+    html = render.side_by_side([quiet, failed])
+    assert 'class="xk-w xk-p8" title="no: +1.50 logits"' in html
+    assert '<tr class="xk-failed">' in html
+    assert "<b>Failed.</b>" in html
+
+
+def test_what_is_explained_is_said_once_or_in_each_row():
+    made, _ = parallel(contrast="entailment")
+    html = render.side_by_side(made)
+    assert html.count("explained: <b>contradiction</b> rather than <b>entailment</b>") == 1
+    assert "for entailment" in html
+    made[1] = dataclasses.replace(made[1], target="neutral")
+    html = render.side_by_side(made)
+    assert "scores of different labels are no comparison" in html
+    assert all("explained: <b>" in row for row in table_rows(html))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made, pairs: ([], pairs), "at least one explanation"),
+        (lambda made, pairs: ([made[0], made[0]], pairs), "two in 'en'"),
+        (
+            lambda made, pairs: ([made[0], dataclasses.replace(made[1], aggregation="l2")], pairs),
+            "one method and aggregation",
+        ),
+        (lambda made, pairs: (made, pairs[:2]), "none with 'a-sw'"),
+        (lambda made, pairs: (made, pairs.drop(columns="pair_id")), "none with 'a-en'"),
+        (lambda made, pairs: (made, pd.concat([pairs, pairs])), "one twice"),
+        (lambda made, pairs: (made, pairs.assign(item=["a", "b", "a"])), "one item; got 'a', 'b'"),
+    ],
+)
+def test_what_is_no_item_in_several_languages_is_refused(change, message):
+    made, pairs = change(*parallel())
+    with pytest.raises(ValueError, match=message):
+        render.side_by_side(made, pairs=pairs)
+
+
+def test_silent_untrained_and_single_texts_are_drawn_side_by_side():
+    assert "No word moves any" in render.side_by_side(parallel(scores=np.zeros(8))[0])
+    assert "<b>Untrained.</b>" in render.side_by_side(parallel(trained=False)[0])
+    made = with_premise("मीठा", [(0, 4)], hypothesis=None, hypothesis_language=None, premise_language="hi")
+    pairs = pd.DataFrame({"pair_id": ["p1"], "english_text": ["sweet"]})
+    html = render.side_by_side([made], pairs=pairs)
+    assert read(html).sentences == ["मीठा"]
+    assert '<p lang="en" dir="ltr">sweet</p>' in html
+
+
+def test_a_page_side_by_side_fetches_nothing_and_names_the_model():
+    html = render.side_by_side_page(parallel()[0])
+    read(html)
+    assert "default-src 'none'" in html
+    assert "http:" not in html
+    assert "<dt>model.source</dt><dd>tiny</dd>" in html
+    assert "one item in 3 languages" in html

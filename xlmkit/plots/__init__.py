@@ -8,10 +8,11 @@ scripts is drawn with the fonts that the machine has."""
 
 from xlmkit.plots.agreement import by_count, flips
 from xlmkit.plots.calibration import reliability
-from xlmkit.plots.explanations import word_scores
+from xlmkit.plots.explanations import aligned, interaction, token_bars, word_scores
 from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG, svg
 from xlmkit.plots.geometry import cosines, dendrogram, embedding_map
 from xlmkit.plots.intervals import PUBLISHED, accuracy, differences, slices
+from xlmkit.plots.judging import judged
 from xlmkit.plots.matrices import confusion, grid
 from xlmkit.plots.predictions import labels, probabilities
 from xlmkit.plots.probes import mixed, retrieval, swap
@@ -26,6 +27,7 @@ __all__ = [
     "WRONG",
     "Table",
     "accuracy",
+    "aligned",
     "by_count",
     "confusion",
     "cosines",
@@ -34,6 +36,8 @@ __all__ = [
     "embedding_map",
     "flips",
     "grid",
+    "interaction",
+    "judged",
     "labels",
     "learning_curve",
     "mixed",
@@ -44,5 +48,6 @@ __all__ = [
     "svg",
     "swap",
     "table",
+    "token_bars",
     "word_scores",
 ]
