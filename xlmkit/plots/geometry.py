@@ -117,6 +117,8 @@ def leaves(joins: pd.DataFrame) -> list[str]:
 def _write_names(ax: Axes, table: pd.DataFrame) -> None:
     """The code beside each point, in the direction where it covers least; a thin line leads there where it had to go further."""
     figure = ax.get_figure(root=True)
+    if figure is None:
+        return  # the Axes were taken out of their figure: there is nothing to write on
     figure.draw_without_rendering()  # so that places on the page are known
     points = ax.transData.transform(table[["x", "y"]].to_numpy(float)) * 72 / figure.dpi
     names = np.empty((0, 2))

@@ -81,8 +81,8 @@ def _matrix(table: pd.DataFrame, rows: str, columns: str, value: str, ax: Axes |
         raise ValueError(f"`value` must be one of {', '.join(VALUES)}; got {value!r}")
     need(table, rows, columns, value)
     single(table, rows, columns)
-    order = {"index": table[rows].unique(), "columns": table[columns].unique()}
-    wide = table.pivot(index=rows, columns=columns, values=value).reindex(**order)
+    wide = table.pivot(index=rows, columns=columns, values=value)
+    wide = wide.reindex(index=table[rows].unique(), columns=table[columns].unique())
     label, factor, signed = VALUES[value]
     ax = stretched(factor * wide, label, signed=signed, decimals=int(signed), ax=ax)
     outline(ax, wide.index, wide.columns)

@@ -192,9 +192,8 @@ def _lowest(gap: pd.DataFrame | None) -> str | None:
     """The language that loses most, if any does."""
     if gap is None:
         return None
-    languages = gap[gap["language"] != ALL]
-    worst = languages.loc[languages["gap"].idxmax()]
-    return str(worst["language"]) if worst["gap"] > 0 else None
+    losses = gap[gap["language"] != ALL].set_index("language")["gap"]
+    return str(losses.idxmax()) if losses.max() > 0 else None
 
 
 def _provenance(preds: pd.DataFrame) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -21,28 +22,28 @@ def findings(analysis: Analysis) -> list[str]:
 
 
 def _accuracy(analysis: Analysis) -> Iterator[str]:
-    table = analysis.frames["accuracy"].set_index(analysis.frames["accuracy"].columns[0])
-    every = table.loc[ALL]
-    yield f"The model is right on {percent(every['accuracy'])} of {every['n']:,.0f} pairs {between(every)}."
-    languages = table.drop(index=ALL)
+    rows = _rows(analysis, "accuracy")
+    by = str(analysis.frames["accuracy"].columns[0])
+    languages, every = [row for row in rows if row[by] != ALL], rows[-1]
+    yield f"The model is right on {percent(every['accuracy'])} of {every['n']:,} pairs {between(every)}."
     if len(languages) > 1:
-        best, worst = languages["accuracy"].idxmax(), languages["accuracy"].idxmin()
+        best, worst = (choose(languages, key=lambda row: row["accuracy"]) for choose in (max, min))
         yield (
-            f"Of {len(languages)} languages it is best in {named(best)}, {percent(languages.loc[best, 'accuracy'])}, "
-            f"and worst in {named(worst)}, {percent(languages.loc[worst, 'accuracy'])}."
+            f"Of {len(languages)} languages it is best in {named(best[by])}, {percent(best['accuracy'])}, "
+            f"and worst in {named(worst[by])}, {percent(worst['accuracy'])}."
         )
 
 
 def _gap(analysis: Analysis) -> Iterator[str]:
-    if "gap" not in analysis.frames:
+    languages = [row for row in _rows(analysis, "gap") if row["language"] != ALL]
+    if not languages:
         return
-    table = analysis.frames["gap"]
-    languages, reference = table[table["language"] != ALL], named(analysis.reference)
-    lose = languages[(languages["p_holm"] <= LEVEL) & (languages["gap"] > 0)]
-    if lose.empty:
+    reference = named(analysis.reference)
+    lose = [row for row in languages if row["p_holm"] <= LEVEL and row["gap"] > 0]
+    if not lose:
         yield f"No language loses more against {reference} on these items than chance explains (Holm's correction for {len(languages)})."
         return
-    worst = lose.loc[lose["gap"].idxmax()]
+    worst = max(lose, key=lambda row: row["gap"])
     which = "All" if len(lose) == len(languages) else str(len(lose))
     yield (
         f"{which} of {len(languages)} languages lose against {reference} on the same items (Holm's correction); most {named(worst['language'])}, "
@@ -52,75 +53,67 @@ def _gap(analysis: Analysis) -> Iterator[str]:
 
 def _loss(analysis: Analysis) -> Iterator[str]:
     """Where the loss lies, only if the loss as a whole is more than chance: the kind that has most more of it than of the items."""
-    if "loss" not in analysis.frames or analysis.lowest is None:
-        return
-    gap = analysis.frames["gap"].set_index("language").loc[analysis.lowest]
-    table = analysis.frames["loss"]
-    over = table[(table["n"] >= FEWEST) & (table["low"] > 0) & (table["share_of_items"] < 1)]
-    if gap["p_holm"] > LEVEL or over.empty:
-        return
-    row = over.loc[(over["share_of_loss"] - over["share_of_items"]).idxmax()]
-    if row["share_of_loss"] <= row["share_of_items"]:
-        return
-    yield (
-        f"Of what {named(analysis.lowest)} loses, {percent(row['share_of_loss'])} falls on the {percent(row['share_of_items'])} of the items with "
-        f"{row['feature']} “{row['value']}”, where it loses {points(row['gap'])} points {between(row, points)}."
-    )
+    whole = [row for row in _rows(analysis, "gap") if row["language"] == analysis.lowest]
+    over = [
+        row
+        for row in _rows(analysis, "loss")
+        if row["n"] >= FEWEST and row["low"] > 0 and row["share_of_items"] < min(1, row["share_of_loss"])
+    ]
+    if over and whole[0]["p_holm"] <= LEVEL:
+        row = max(over, key=lambda row: row["share_of_loss"] - row["share_of_items"])
+        yield (
+            f"Of what {named(analysis.lowest)} loses, {percent(row['share_of_loss'])} falls on the {percent(row['share_of_items'])} of the items with "
+            f"{row['feature']} “{row['value']}”, where it loses {points(row['gap'])} points {between(row, points)}."
+        )
 
 
 def _comparison(analysis: Analysis) -> Iterator[str]:
-    table = analysis.frames.get("comparison")
-    if table is not None and len(table) > 1:
-        differ = int((table["p_holm"] <= LEVEL).sum())
-        yield f"Of {len(table)} pairs of languages {differ} differ on the same items (Holm's correction)."
+    rows = _rows(analysis, "comparison")
+    if len(rows) > 1:
+        differ = sum(row["p_holm"] <= LEVEL for row in rows)
+        yield f"Of {len(rows)} pairs of languages {differ} differ on the same items (Holm's correction)."
 
 
 def _agreement(analysis: Analysis) -> Iterator[str]:
-    if "agreement" in analysis.frames:
-        row = analysis.frames["agreement"].iloc[0]
+    for row in _rows(analysis, "agreement"):
         kappa = f"; Fleiss' kappa {row['fleiss_kappa']:.2f}" if pd.notna(row["fleiss_kappa"]) else ""
         yield (
             f"On {percent(row['unanimous'])} of {row['n']:.0f} items all {row['languages']:.0f} languages get the same label, and two "
             f"languages agree on {percent(row['consistency'])} on average{kappa}."
         )
-    if "by_count" in analysis.frames:
-        none = analysis.frames["by_count"].iloc[0]
-        yield f"{none['n']:.0f} items are wrong in every language, where independent errors would leave {none['expected']:.1f}."
-    if "right_wrong" in analysis.frames and analysis.lowest is not None:
+    for none in _rows(analysis, "by_count")[:1]:
+        yield f"{none['n']} items are wrong in every language, where independent errors would leave {none['expected']:.1f}."
+    if "right_wrong" in analysis.frames:
         found = len(analysis.frames["right_wrong"])
         yield f"{found} items are right in {named(analysis.reference)} and wrong in {named(analysis.lowest)}."
 
 
 def _confusion(analysis: Analysis) -> Iterator[str]:
-    table = analysis.frames.get("confusion")
-    if table is None:
-        return
-    wrong = table[
-        (table[table.columns[0]] == ALL) & (table["gold"] != table["label"]) & table["share"].notna()
+    by = str(analysis.frames["accuracy"].columns[0])
+    wrong = [
+        row
+        for row in _rows(analysis, "confusion")
+        if row[by] == ALL and row["gold"] != row["label"] and row["n"] > 0
     ]
-    if not wrong.empty and wrong["n"].max() > 0:
-        row = wrong.loc[wrong["share"].idxmax()]
+    if wrong:
+        row = max(wrong, key=lambda row: row["share"])
         yield f"The commonest mistake takes {row['gold']} for {row['label']}: {percent(row['share'])} of the pairs that are {row['gold']}."
 
 
 def _calibration(analysis: Analysis) -> Iterator[str]:
-    table = analysis.frames.get("calibration")
-    if table is None:
-        return
-    table = table.set_index(table.columns[0])
-    row = table.loc[ALL] if ALL in table.index else table.iloc[0]
-    side = "surer" if row["confidence"] > row["accuracy"] else "less sure"
-    yield (
-        f"It is {side} than it is right: mean confidence {percent(row['confidence'])} against {percent(row['accuracy'])}; its calibration error "
-        f"(ECE) is {points(row['ece'])} points, where a calibrated model would show {points(row['ece_floor'])} on as many pairs."
-    )
+    for row in _rows(analysis, "calibration")[-1:]:  # over all
+        side = "surer" if row["confidence"] > row["accuracy"] else "less sure"
+        yield (
+            f"It is {side} than it is right: mean confidence {percent(row['confidence'])} against {percent(row['accuracy'])}; its calibration error "
+            f"(ECE) is {points(row['ece'])} points, where a calibrated model would show {points(row['ece_floor'])} on as many pairs."
+        )
 
 
 def _beside(analysis: Analysis) -> Iterator[str]:
-    for name, table in analysis.frames.items():
+    for name in analysis.frames:
         if not name.startswith("beside "):
             continue
-        row = table.set_index("language").loc[ALL]
+        row = _rows(analysis, name)[-1]  # over all
         side = "above" if row["difference"] > 0 else "below"
         sure = "" if row["p"] <= LEVEL else ", which chance may explain"
         yield (
@@ -129,20 +122,27 @@ def _beside(analysis: Analysis) -> Iterator[str]:
 
 
 def _slices(analysis: Analysis) -> Iterator[str]:
-    table = analysis.frames.get("slices")
-    if table is None:
-        return
-    worse = table[
-        ~table["too_small"].astype(bool) & (table["p_adjusted"] <= LEVEL) & (table["difference"] < 0)
+    rows = _rows(analysis, "slices")
+    worse = [
+        row for row in rows if not row["too_small"] and row["p_adjusted"] <= LEVEL and row["difference"] < 0
     ]
-    if worse.empty:
+    if rows and not worse:
         yield "No slice is worse than the rest after correction (Benjamini and Hochberg)."
-        return
-    said = [
-        f"{row['feature']} “{row['value']}” ({percent(row['accuracy'])} on {row['n']:.0f}, {points(-row['difference'])} points below the rest)"
-        for row in worse.nsmallest(3, "difference").to_dict("records")
+    if worse:
+        said = [
+            f"{row['feature']} “{row['value']}” ({percent(row['accuracy'])} on {row['n']}, {points(-row['difference'])} points below the rest)"
+            for row in sorted(worse, key=lambda row: row["difference"])[:3]
+        ]
+        yield f"The weakest slices: {'; '.join(said)}."
+
+
+def _rows(analysis: Analysis, name: str) -> list[dict[str, Any]]:
+    """The rows of a frame; none where the question has no answer."""
+    if name not in analysis.frames:
+        return []
+    return [
+        {str(key): value for key, value in row.items()} for row in analysis.frames[name].to_dict("records")
     ]
-    yield f"The weakest slices: {'; '.join(said)}."
 
 
 FEWEST = 10  # items that a kind must have to be named
@@ -164,6 +164,6 @@ def points(share: float) -> str:
     return f"{100 * share:z.1f}".replace("-", "−")
 
 
-def between(row: pd.Series, unit=percent) -> str:  # type: ignore[no-untyped-def]
+def between(row: Mapping[str, Any], unit: Callable[[float], str] = percent) -> str:
     """`(60.1 to 64.5)`: a row's interval."""
     return f"({unit(row['low']).removesuffix(' %')} to {unit(row['high'])})"
