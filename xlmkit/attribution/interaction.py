@@ -85,7 +85,7 @@ def interaction(
         index=pd.Index(_numbered([words[i].text for i in rows]), name="premise"),
         columns=pd.Index(_numbered([words[j].text for j in columns]), name="hypothesis"),
     )
-    english = {
+    english: dict[Hashable, Any] = {
         name: frame[name].iloc[0] for name in ("english_premise", "english_hypothesis") if name in frame
     }
     settings = {
