@@ -43,7 +43,7 @@ def word_scores(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         have different units: 1 is the strongest word for the target, -1 the strongest against it."""
     largest = table.abs().max().replace(0.0, 1.0)
     height, width = table.shape
-    ax = axes(ax, 2.4 + 1.5 * width, 0.8 + 0.3 * height)
+    ax = axes(ax, 2.4 + (1.5 if width <= 5 else 0.95) * width, 0.8 + 0.3 * height)
     shown = table / largest
     sns.heatmap(
         shown,
