@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlmkit.languages import LANGUAGES
 from xlmkit.recipe.inputs import Inputs
 from xlmkit.recipe.networks import LABELS
 
@@ -64,6 +65,26 @@ def unlabelled(inputs: Inputs, chance: np.random.Generator) -> Iterator[Pair]:
         found = _unlabelled(texts[row], texts[(row + 1) % len(texts)], code, chance)
         if found is not None:
             yield found
+
+
+def unrelated(inputs: Inputs, chance: np.random.Generator) -> Iterator[Pair]:
+    """Two sentences that have nothing to do with each other: neutral, which MultiNLI seldom shows.
+
+    Half are of two training rows, their premises as often short as long; half are of two texts of one language, any of the 15."""
+    rows, codes, neutral = labelled(inputs, chance), list(LANGUAGES), LABELS.index("neutral")
+    while True:
+        first, second = next(rows), next(rows)
+        if chance.random() < 0.5:
+            premise = (first.premise, first.premise_language)
+            if chance.random() < 0.5:
+                premise = (first.hypothesis, first.hypothesis_language)
+            yield _pair(*premise, second.hypothesis, second.hypothesis_language, neutral)
+            continue
+        texts = (inputs.news, inputs.topics, inputs.technical)[chance.integers(3)]
+        code = codes[chance.integers(len(codes))]
+        one, other = (texts[number] for number in chance.integers(len(texts), size=2))
+        if one is not other and code in one and code in other:
+            yield _pair(one[code], code, part(other[code], code, chance), code, neutral)
 
 
 def _unlabelled(
