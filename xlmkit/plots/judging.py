@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from xlmkit.plots.explanations import as_written, hatched
-from xlmkit.plots.figure import SIGNED, UNTICKED, axes, flat, need, single
+from xlmkit.plots.figure import SIGNED, UNTICKED, axes, flat, need, single, wrapped
 
 CHANCE_PERCENTILE = 50  # of a random explanation, on average
 SHORT = {
@@ -59,6 +59,8 @@ def judged(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         **UNTICKED,
     )
     flat(ax, numbers)
+    names = [wrapped(column, 18) for column in numbers]  # room for "comprehensiveness"
+    ax.set_xticks([place + 0.5 for place in range(width)], labels=names, rotation=0)
     as_written(ax)
     hatched(ax, wide(named["at_chance"].astype("boolean").fillna(False).astype(float)) == 1)
     return ax
