@@ -152,7 +152,9 @@ logit leads the second by at most {margin:.3f}.
 
 ## Limits
 
-About a third of its answers are wrong, and more where the text is far from the training pairs: numbers, word order, world knowledge, long texts (training pairs had at most 160 tokens).
+More than a third of its answers are wrong, and more where the text is far from the training pairs: numbers, word order, world knowledge, long texts (training pairs had at most
+160 tokens). Two sentences that have nothing to do with each other should be neutral; in some languages it calls them contradictory, or entailed. Where premise and hypothesis are much
+the same words it says entailment too often.
 It learnt from machine translations, the Swahili and Urdu ones poor. NTREX and FLORES, test sets of machine translation, were seen in training. Never use it to judge people or what
 they wrote, and not to create hostile or alienating environments.
 """
