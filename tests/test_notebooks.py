@@ -44,7 +44,16 @@ def snapshot() -> dict[str, tuple[int, int]]:
 
 
 def test_there_are_notebooks():
-    expected = {"00_start_here", "01_explore_predictions", "04_explain_tokens", "07_fine_tuning"}
+    expected = {
+        "00_start_here",
+        "01_explore_predictions",
+        "02_language_ids",
+        "03_errors_by_language",
+        "04_explain_tokens",
+        "05_why_it_errs",
+        "06_can_we_trust_it",
+        "07_fine_tuning",
+    }
     assert expected <= {path.stem for path in NOTEBOOKS}
 
 
