@@ -174,7 +174,7 @@ def test_methods_and_metrics_are_told_apart_only_where_they_must_be():
     both = pd.concat([summary(), summary().assign(aggregation="l2")])
     assert "occlusion l2" in names(plots.judged(both).get_yticklabels())
     ways = pd.concat([summary(), summary().assign(erasure="delete")])
-    assert "sufficiency\ndelete" in names(plots.judged(ways).get_xticklabels())
+    assert "sufficiency delete" in names(plots.judged(ways).get_xticklabels())
     absent = plots.judged(summary()[:3])
     assert len(texts(absent)) == 3
 

@@ -41,7 +41,7 @@ def judged(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         table = named.assign(values=values).pivot(index="method", columns="metric", values="values")
         return table.loc[order["method"], order["metric"]].rename_axis(index=None, columns=None)
 
-    texts = wide(pd.Series([_cell(row) for row in named.to_dict("records")], index=named.index))
+    texts = wide(named.apply(_cell, axis=1))
     numbers = wide(100 * named["percentile"].astype(float))
     height, width = numbers.shape
     ax = axes(ax, 2.6 + 1.35 * width, 1.0 + 0.62 * height)
@@ -66,7 +66,7 @@ def judged(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _cell(row: dict[str, Any]) -> str:
+def _cell(row: Any) -> str:
     if pd.isna(row["percentile"]):
         return ""
     values = f"{row['mean']:.2f}, random {row['control']:.2f}".replace("-", "−")

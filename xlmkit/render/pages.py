@@ -26,7 +26,7 @@ def page(explanations: Iterable[Explanation]) -> str:
 def side_by_side_page(explanations: Sequence[Explanation], *, pairs: pd.DataFrame | None = None) -> str:
     """`side_by_side` as a whole HTML document, with model, kit version and settings in its footer."""
     body = grid(explanations, pairs)
-    listed = [explanations] if isinstance(explanations, Explanation) else list(explanations)
+    listed = list(explanations)
     return _document(f"one item in {len(listed)} language{'' if len(listed) == 1 else 's'}", body, listed)
 
 

@@ -60,7 +60,7 @@ def grid(explanations: Sequence[Explanation], pairs: pd.DataFrame | None) -> str
 
 
 def _checked(explanations: Sequence[Explanation]) -> list[Explanation]:
-    listed = [explanations] if isinstance(explanations, Explanation) else list(explanations)
+    listed: list[Explanation] = list(explanations)
     if not listed:
         raise ValueError("expected at least one explanation, got none")
     kinds = {(one.method, one.aggregation, one.unit, one.hypothesis is None) for one in listed}
