@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from xlmkit import forward
@@ -112,3 +113,13 @@ def test_language_embeddings_given_as_vectors_are_those_added_by_id(nli):
     )
     without = forward.logits_from_embeddings(nli, words, None, encoding.attention_mask)
     assert not torch.allclose(without, by_id, atol=1e-3)
+
+
+def test_a_mask_of_one_row_is_refused_for_many_rows_of_embeddings(nli):
+    encoding = encoded(nli)
+    embeddings = forward.embed(nli, encoding.input_ids)
+    one = encoding.attention_mask[:1]
+    with pytest.raises(ValueError, match=r"`attention_mask`.*\(4, \d+\), got \(1, \d+\)"):
+        forward.logits_from_embeddings(nli, embeddings, encoding.langs, one)
+    with pytest.raises(ValueError, match="`langs`"):
+        forward.logits_from_embeddings(nli, embeddings, encoding.langs[:1], encoding.attention_mask)

@@ -54,7 +54,17 @@ def logits_from_embeddings(
 
     Returns
     -------
-    (B, labels) float32 on the model's device."""
+    (B, labels) float32 on the model's device.
+
+    Raises
+    ------
+    ValueError : if `attention_mask` or `langs` is of another shape; it is not repeated for the rows of `embeddings`."""
+    for name, given in (("attention_mask", attention_mask), ("langs", langs)):
+        if given is not None and given.shape != embeddings.shape[:2]:
+            raise ValueError(
+                f"`{name}` must have a row for each of the embeddings: expected shape {tuple(embeddings.shape[:2])}, "
+                f"got {tuple(given.shape)}; remedy: {name}.expand({len(embeddings)}, -1)"
+            )
     langs = None if langs is None else langs.to(nli.device)
     return _classify(nli.network, embeddings, langs, attention_mask.to(nli.device))
 
