@@ -21,11 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = (
-    "lab",
-    "train",
-    "test",
-)  # what .ci/constraints.txt and environment.yml cover; `scale` is for clusters
+EXTRAS = ("lab", "train", "scale", "test")  # what .ci/constraints.txt and environment.yml cover
 PYTHONS = ("3.11.0", "3.11.2", "3.12.0", "3.13.0", "3.13.99")  # 3.11.2 is Debian 12's
 CUDA = ("nvidia-", "cuda-", "triton")  # exact versions of these are torch's own affair
 

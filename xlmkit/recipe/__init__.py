@@ -53,7 +53,7 @@ SAMPLED = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Size of the vocabulary, and how long each stage learns; distillation starts over with a high rate once (Loshchilov and Hutter 2017)."""
+    """Size of the vocabulary, and how long each stage learns; distillation starts over with a high rate twice (Loshchilov and Hutter 2017)."""
 
     pieces: int = 19_800
     least: int = 5
@@ -61,6 +61,9 @@ class Plan:
     distilling: tuple[distilling.Plan, ...] = (
         distilling.Plan(),
         distilling.Plan(tokens=4_000_000, rate=1.5e-4, embedding_rate=5e-4, settled=0.4),
+        distilling.Plan(
+            tokens=3_600_000, rate=1.5e-4, embedding_rate=4e-4, settled=0.3, english=8, unrelated=0.04
+        ),
     )
     finishing: finishing.Plan = field(default_factory=finishing.Plan)
 

@@ -42,7 +42,8 @@ class Plan:
     dropout : probability, wherever XLM has it. dropped: share of the tokens that become padding's zero vector.
     smoothing : share of each label's weight that is spread over all labels.
     settled : share of `tokens` up to which states weigh fully; then less and less, since in the end the answers count.
-    labelled : share of the pairs that have a label."""
+    labelled : share of the pairs that have a label. english: how many times as often as in any other language those are in English.
+    unrelated : share of the pairs that have nothing to do with each other, which the teacher has not met either."""
 
     tokens: int = 3_000_000
     batch_tokens: int = 4000
@@ -55,6 +56,8 @@ class Plan:
     warmup: float = 0.02
     settled: float = 0.55
     labelled: float = 0.72
+    english: int = 4
+    unrelated: float = 0.0
 
 
 class Scales:
@@ -148,9 +151,13 @@ def _resume(file: Path, network: torch.nn.Module, optimiser: torch.optim.Optimiz
 
 
 def _mixed(inputs: Inputs, plan: Plan, chance: np.random.Generator) -> Iterator[Pair]:
-    labelled, unlabelled = versions.labelled(inputs, chance), versions.unlabelled(inputs, chance)
+    labelled = versions.labelled(inputs, chance, english=plan.english)
+    unlabelled, unrelated = versions.unlabelled(inputs, chance), versions.unrelated(inputs, chance)
     while True:
-        yield next(labelled if chance.random() < plan.labelled else unlabelled)
+        if chance.random() < plan.unrelated:
+            yield next(unrelated)
+        else:
+            yield next(labelled if chance.random() < plan.labelled else unlabelled)
 
 
 def _loss(
@@ -171,7 +178,10 @@ def _loss(
         )
     answers = _answers(nli.network, found[-1], ours.attention_mask)
     labelled = batch.labels >= 0
-    divergence = F.kl_div(answers.log_softmax(1), wanted.softmax(1), reduction="batchmean")
+    told = F.one_hot(batch.labels.clamp(min=0), wanted.size(1)).float()
+    told = told * (1 - plan.smoothing) + plan.smoothing / wanted.size(1)
+    wanted = torch.where(batch.settled[:, None], told, wanted.softmax(1))
+    divergence = F.kl_div(answers.log_softmax(1), wanted, reduction="batchmean")
     loss = 2.0 * divergence
     if labelled.any():
         loss = loss + F.cross_entropy(

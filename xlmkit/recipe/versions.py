@@ -15,7 +15,6 @@ from xlmkit.recipe.inputs import Inputs
 from xlmkit.recipe.networks import LABELS
 
 MIXED = 0.4  # share of labelled pairs whose sentences may be in two languages
-ENGLISH = 4  # times as often as any other language
 SAME = 0.015  # share of pairs that are a sentence and itself, in any two languages: entailment
 # How often the unlabelled pairs are in each language: those without training rows, and those whose rows are badly translated.
 UNLABELLED = {"bg": 17, "el": 17, "hi": 17, "ru": 15, "th": 17, "sw": 9, "ur": 8}
@@ -26,18 +25,21 @@ _UNSPACED = ("th", "zh")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sentences, each in its language; `label` is the place of its label among the logits, -1 where nobody said."""
+    """Two sentences, each in its language; `label` is the place of its label among the logits, -1 where nobody said.
+
+    `settled`: the label is beyond doubt, whatever the teacher answers."""
 
     premise: str
     premise_language: str
     hypothesis: str
     hypothesis_language: str
     label: int
+    settled: bool = False
 
 
-def labelled(inputs: Inputs, chance: np.random.Generator) -> Iterator[Pair]:
-    """The training rows, each once before any comes again."""
-    codes = [*inputs.pairs, *["en"] * (ENGLISH - 1)]
+def labelled(inputs: Inputs, chance: np.random.Generator, *, english: int = 4) -> Iterator[Pair]:
+    """The training rows, each once before any comes again; in English `english` times as often as in any other language."""
+    codes = [*inputs.pairs, *["en"] * (english - 1)]
     gold = [LABELS.index(label) for label in inputs.gold]
     while True:
         for row in chance.permutation(len(gold)):
@@ -78,13 +80,13 @@ def unrelated(inputs: Inputs, chance: np.random.Generator) -> Iterator[Pair]:
             premise = (first.premise, first.premise_language)
             if chance.random() < 0.5:
                 premise = (first.hypothesis, first.hypothesis_language)
-            yield _pair(*premise, second.hypothesis, second.hypothesis_language, neutral)
+            yield _pair(*premise, second.hypothesis, second.hypothesis_language, neutral, settled=True)
             continue
         texts = (inputs.news, inputs.topics, inputs.technical)[chance.integers(3)]
         code = codes[chance.integers(len(codes))]
         one, other = (texts[number] for number in chance.integers(len(texts), size=2))
         if one is not other and code in one and code in other:
-            yield _pair(one[code], code, part(other[code], code, chance), code, neutral)
+            yield _pair(one[code], code, part(other[code], code, chance), code, neutral, settled=True)
 
 
 def _unlabelled(
@@ -119,8 +121,12 @@ def part(text: str, code: str, chance: np.random.Generator) -> str:
     return joint.join(words[:middle] if chance.random() < 0.5 else words[middle:]) or text
 
 
-def _pair(premise: str, first: str, hypothesis: str, second: str, label: int) -> Pair:
-    return Pair(clip(premise, first, PREMISE), first, clip(hypothesis, second, HYPOTHESIS), second, label)
+def _pair(
+    premise: str, first: str, hypothesis: str, second: str, label: int, *, settled: bool = False
+) -> Pair:
+    return Pair(
+        clip(premise, first, PREMISE), first, clip(hypothesis, second, HYPOTHESIS), second, label, settled
+    )
 
 
 def clip(text: str, code: str, most: int) -> str:

@@ -25,7 +25,7 @@ class Views:
     """B pairs, each T tokens of ours and S of the teacher's.
 
     `our_units` (B, T) and `their_units` (B, S) number, row by row, what both have a token for; -1 is padding, or a token without a
-    counterpart. `labels` (B,) are -1 where there is none."""
+    counterpart. `labels` (B,) are -1 where there is none; `settled` (B,) says which of them are beyond doubt."""
 
     ours: Encoding
     their_ids: torch.Tensor  # (B, S) int64
@@ -33,6 +33,7 @@ class Views:
     our_units: torch.Tensor
     their_units: torch.Tensor
     labels: torch.Tensor
+    settled: torch.Tensor
 
 
 def batches(
@@ -98,6 +99,7 @@ def _views(pairs: list[Pair], nli: NLIModel, tokenizer: Tokenizer) -> Views:
         padded(our_units, -1),
         padded(their_units, -1),
         torch.tensor([pair.label for pair in pairs]),
+        torch.tensor([pair.settled for pair in pairs]),
     )
 
 
@@ -128,4 +130,5 @@ def _select(views: Views, rows: np.ndarray) -> Views:
         views.our_units[index, :width],
         views.their_units[index, :other],
         views.labels[index],
+        views.settled[index],
     )
