@@ -22,6 +22,7 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "bundled",
     "pairs",
     "results",
+    "keeping",
     "preprocessing",
     "pieces",
     "checkpoint",

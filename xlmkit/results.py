@@ -57,7 +57,7 @@ def save(result: Any, path: str | os.PathLike[str]) -> None:
             f"explanations are saved as .jsonl; got {path.name!r}; remedy: that suffix, or `to_html` for a page to look at"
         )
     lines = [
-        json.dumps({"explanation": one.to_dict()}, ensure_ascii=False, default=_plain) for one in explanations
+        json.dumps({"explanation": one.to_dict()}, ensure_ascii=False, default=plain) for one in explanations
     ]
     with atomic_write(path) as file:
         file.writelines(f"{line}\n" for line in lines)
@@ -113,7 +113,7 @@ def check_place(path: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=target.parent):
             return target
     except OSError as error:
-        raise OSError(error.errno, _unwritten(path, error)) from error
+        raise OSError(error.errno, unwritten(path, error)) from error
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     except OSError as error:
         if isinstance(error.__cause__, OSError):
             raise  # a file that is written within this block has said it
-        raise OSError(error.errno, _unwritten(path, error)) from error
+        raise OSError(error.errno, unwritten(path, error)) from error
     finally:
         hidden.unlink(missing_ok=True)
 
@@ -145,7 +145,8 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _unwritten(path: str | os.PathLike[str], error: OSError) -> str:
+def unwritten(path: str | os.PathLike[str], error: OSError) -> str:
+    """What an error of writing means to whoever named `path`."""
     remedy = "free some space, or write elsewhere" if error.errno in _FULL else "write elsewhere"
     return f"{os.fspath(path)!r} could not be written ({error.strerror or error}), nothing was changed; remedy: {remedy}"
 
@@ -156,7 +157,7 @@ def _save_frame(frame: pd.DataFrame, path: Path) -> None:
         raise ValueError(
             f"a frame is saved as {', '.join(SUFFIXES)}; got {path.name!r}; remedy: one of these suffixes"
         )
-    frame.attrs = json.loads(json.dumps(dict(frame.attrs), default=_plain))
+    frame.attrs = json.loads(json.dumps(dict(frame.attrs), default=plain))
     try:
         data, stored = _encoded(frame, suffix)
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -191,7 +192,7 @@ def _encoded(frame: pd.DataFrame, suffix: str) -> tuple[bytes, dict[str, str]]:
             cells = {
                 name: None if is_missing(value) else value for name, value in zip(names, row, strict=True)
             }
-            buffer.write(json.dumps(cells, ensure_ascii=False, default=_plain).encode("utf-8") + b"\n")
+            buffer.write(json.dumps(cells, ensure_ascii=False, default=plain).encode("utf-8") + b"\n")
         return buffer.getvalue(), {}
     lists = [str(name) for name in frame if any(isinstance(cell, list) for cell in frame[name])]
     flat = frame.assign(**{name: [json.dumps(cell) for cell in frame[name]] for name in lists})
@@ -264,7 +265,7 @@ def _read_note(path: Path, data: bytes) -> dict[str, Any]:
     return note
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What json cannot hold: mappings as dicts, numpy's values as Python's, all else by its name."""
     if isinstance(value, Mapping):
         return dict(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,11 +19,13 @@ from xlmkit.encoding import Encoding
 from xlmkit.erasure import word_counts
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
+from xlmkit.keeping import fingerprint, in_parts
 from xlmkit.notices import say
 from xlmkit.pairs import language_columns, sentence_columns
 
 BATCH_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # padded tokens in one forward and backward pass
 CHUNK = 1024  # pairs that are encoded and sorted by length together
+KEPT = 32  # pairs that are written to a file together
 
 
 def explain(
@@ -38,6 +41,7 @@ def explain(
     aggregation: str | None = None,
     batch_tokens: int | None = None,
     max_tokens: int = 256,
+    keep: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> list[Explanation]:
     """Explain each pair: what do its tokens add to the logit of `target`, or to its difference from that of `contrast`?
@@ -57,6 +61,7 @@ def explain(
         languages. None: what stands first for the method in `AGGREGATIONS`.
     batch_tokens : padded tokens in one pass, over pairs and steps; None chooses by device. Out of memory halves it and goes on.
     max_tokens : the longest pair, as in `encode`.
+    keep : a file for what is found, every few pairs; the same call reads it and goes on where it was cut off.
 
     Returns
     -------
@@ -65,8 +70,9 @@ def explain(
     Raises
     ------
     ValueError : if an option or a row is not as said above, a gold label is missing where asked for, a row's contrast is its target, the method
-        knows no labels and is given a contrast, or the model has no head.
-    MemoryError : if not even one row of one pair fits."""
+        knows no labels and is given a contrast, the model has no head, or `keep` is a file of another call.
+    MemoryError : if not even one row of one pair fits.
+    OSError : if `keep` cannot be written, or another run is writing it."""
     need_head(nli)
     check_names(nli, target, contrast)
     options = check_options(method, aggregation, steps, samples, seed)
@@ -83,6 +89,7 @@ def explain(
         contrast,
         batch_tokens=batch_tokens,
         max_tokens=max_tokens,
+        keep=keep,
         progress=progress,
     )
 
@@ -121,6 +128,7 @@ def run(
     *,
     batch_tokens: int | None,
     max_tokens: int,
+    keep: str | os.PathLike[str] | None = None,
     progress: bool,
 ) -> list[Explanation]:
     """`explain` with options that have been checked."""
@@ -129,12 +137,22 @@ def run(
     names = names_of(nli, frame, target, contrast, max_tokens)
     source = provenance(nli, "explain", _settings(nli, options, target, contrast, max_tokens))
     task = Task(nli, options, budget)
+    size = CHUNK if keep is None else KEPT
+    columns = ["pair_id", *sentence_columns(frame), *language_columns(frame)]
+    asked = source | {"gold": golds(frame), "pairs": fingerprint(frame, columns)} if keep else {}
     found: list[Explanation] = []
     with tqdm(total=len(frame), desc="explain", unit="pair", disable=not progress or frame.empty) as bar:
-        for start in range(0, len(frame), CHUNK):
-            some = frame.iloc[start : start + CHUNK]
-            own = names.select(range(start, start + len(some)))
-            found += _explain_chunk(task, some, own, source, max_tokens, bar)
+
+        def find(rows: range) -> list[Explanation]:
+            some = frame.iloc[rows.start : rows.stop]
+            return _explain_chunk(task, some, names.select(rows), source, max_tokens, bar)
+
+        parts = [range(start, min(start + size, len(frame))) for start in range(0, len(frame), size)]
+        for some in in_parts(
+            keep, asked, parts, find, pack=Explanation.to_dict, unpack=Explanation.from_dict
+        ):
+            found += some
+            bar.update(len(found) - bar.n)  # those that were kept
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,11 +29,13 @@ from xlmkit.faithfulness.inputs import (
     random_orders,
 )
 from xlmkit.faithfulness.measures import Value, Words
+from xlmkit.keeping import digest, in_parts
 
 MEASURES = ("comprehensiveness", "sufficiency", "leave_one_out", "infidelity")
 PROBABILITIES = ("comprehensiveness", "sufficiency")  # the others are about logits
 MASKS = 1  # the stream of randomness that masks come from
 CHUNK = 32  # inputs whose erased variants are encoded together
+KEPT = 4  # inputs whose judgements are written to a file together
 
 
 def judge(
@@ -46,6 +49,7 @@ def judge(
     pairs: pd.DataFrame | None = None,
     seed: int = 0,
     batch_tokens: int | None = None,
+    keep: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Does the model use the words that each explanation names? Words are erased, in the space of ids, and the model is asked again.
@@ -62,6 +66,7 @@ def judge(
     pairs : the frame that was explained: its `promptID`, `item` and `pairID` come along, and `summarize` knows what belongs together.
     seed : with the pair's texts it decides orders and masks, whatever else is judged beside it.
     batch_tokens : as in `predict`.
+    keep : a file for what is found, every few pairs; the same call reads it and goes on where it was cut off.
 
     Returns
     -------
@@ -72,23 +77,39 @@ def judge(
 
     Raises
     ------
-    ValueError : if an option is not as said, an explanation is of another model, or `pairs` lacks a pair.
-    TypeError : if what is given are no explanations."""
+    ValueError : if an option is not as said, an explanation is of another model, `pairs` lacks a pair, or `keep` is a file of another call.
+    TypeError : if what is given are no explanations.
+    OSError : if `keep` cannot be written, or another run is writing it."""
     found = check_explanations(nli, explanations)
     wanted = _check_options(metrics, how, masks)
     exact = replace(nli, dtype=torch.float32)  # drops are small, and explanations are in fp32 too
     groups = by_input(found)
+    size = CHUNK if keep is None else KEPT
+    asked = {
+        "task": "judge",
+        "metrics": wanted,
+        "how": how,
+        "controls": controls,
+        "masks": masks,
+        "seed": seed,
+    }
+    if keep is not None:
+        asked |= {"model": dict(nli.provenance), "explanations": digest([one.to_dict() for one in found])}
     rows: dict[int, list[dict[str, object]]] = {}
     with tqdm(desc="judge", unit="erased pair", total=0, disable=not progress or not found) as bar:
-        for start in range(0, len(groups), CHUNK):
-            cases = [
-                _case(found, members, (controls, masks, seed), wanted)
-                for members in groups[start : start + CHUNK]
-            ]
+
+        def find(some: list[list[int]]) -> list[tuple[int, list[dict[str, object]]]]:
+            cases = [_case(found, members, (controls, masks, seed), wanted) for members in some]
             _ask(exact, cases, how, batch_tokens, bar)
-            for case in cases:
-                for number, one in case.members.items():
-                    rows[number] = [_row(nli, case, one, metric, how) for metric in wanted]
+            return [
+                (number, [_row(nli, case, one, metric, how) for metric in wanted])
+                for case in cases
+                for number, one in case.members.items()
+            ]
+
+        parts = [groups[start : start + size] for start in range(0, len(groups), size)]
+        for some in in_parts(keep, asked, parts, find, pack=list, unpack=tuple):
+            rows.update(some)
     return finished([row for number in range(len(found)) for row in rows[number]], found, pairs)
 
 
