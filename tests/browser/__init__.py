@@ -1,0 +1,1 @@
+"""Tests in a real browser: JupyterLab and voila, driven through headless Chromium."""

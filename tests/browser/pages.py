@@ -1,0 +1,110 @@
+"""What a test does with a tab: open a notebook, run it, look at it; and what a tab must never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+
+from browser.servers import PATIENCE, ROOT, Server
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+WIDTH, HEIGHT = 1280, 900
+
+
+@dataclass
+class Tab:
+    """A tab, and what went wrong in it."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)  # of the console, and uncaught exceptions
+    abroad: list[str] = field(default_factory=list)  # addresses on another host than the server's
+    dialogs: list[str] = field(default_factory=list)  # alert(), confirm(), prompt()
+
+    def picture(self, name: str, of: Any = None) -> Path:
+        """A screenshot in build/screenshots, of one element or of the window."""
+        path = SCREENSHOTS / f"{name}.png"
+        (self.page if of is None else of).screenshot(path=path)
+        return path
+
+
+@contextmanager
+def tab(browser: Any, server: Server) -> Iterator[Tab]:
+    """A tab with cookies of its own; whatever went wrong in it raises when it is closed."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB")
+    context.set_default_timeout(PATIENCE * 1000)
+    opened = Tab(context.new_page())
+    host = urlsplit(server.url).netloc
+
+    def request(route: Any) -> None:
+        address = urlsplit(route.request.url)
+        if address.netloc == host or address.scheme in ("data", "blob"):
+            route.continue_()
+        else:
+            opened.abroad.append(route.request.url)
+            route.abort()
+
+    def asked(dialog: Any) -> None:
+        opened.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def said(message: Any) -> None:
+        if message.type == "error":
+            opened.errors.append(f"{message.text} ({message.location['url']})")
+
+    context.route("**/*", request)
+    opened.page.on("console", said)
+    opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+    opened.page.on("dialog", asked)
+    try:
+        yield opened
+    finally:
+        context.close()
+    assert not opened.dialogs, "a script of the data ran"
+    assert not opened.abroad, "the page asks for something on another host"
+    assert not opened.errors, "the browser's console shows errors"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """JupyterLab in a tab: notebooks made of cells, all on one kernel."""
+
+    tab: Tab
+    server: Server
+    kernel: str
+    model: Path
+
+    def write(self, name: str, cells: Sequence[str], *, setup: bool = True) -> None:
+        """Save a notebook of code cells and start its session on the shared kernel; `setup` loads the tiny model as `nli`."""
+        first = [f"import xlmkit as xk\nnli = xk.load({str(self.model)!r}, device='cpu', dtype='float32')"]
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in [*(first if setup else []), *cells]],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        )
+        nbformat.write(notebook, self.server.folder / f"{name}.ipynb")
+        session = {"path": f"{name}.ipynb", "name": f"{name}.ipynb", "type": "notebook"}
+        self.server.ask("api/sessions", {**session, "kernel": {"id": self.kernel}})
+
+    def open(self, name: str) -> Any:
+        """Show a saved notebook in JupyterLab, alone, and wait until its kernel is there; the notebook's locator."""
+        page = self.tab.page
+        page.goto(f"{self.server.url}lab/workspaces/{name}/tree/{name}.ipynb?reset&token={self.server.token}")
+        shown = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        shown.locator(".jp-Cell").first.wait_for()
+        page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.connectionStatus === 'connected'"
+        )
+        return shown
+
+    def run(self, name: str) -> Any:
+        """Show a notebook, run all its cells and wait for the last; the notebook's locator."""
+        shown = self.open(name)
+        page = self.tab.page
+        page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+        assert not shown.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+        return shown
