@@ -88,17 +88,31 @@ def _json_lines(text: str) -> Table:
     )  # not splitlines, which also breaks at U+2028 and other characters of the text
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line, object_pairs_hook=_no_key_twice)
-        except (ValueError, RecursionError) as error:
-            table.broken[number] = (_json_fault(error), _ONE_OBJECT) if line.strip() else _EMPTY
+            table.rows.append(json_row(line))
+        except ValueError as error:
+            what, remedy = str(error).rsplit("; ", 1)
+            table.broken[number] = what, remedy
             continue
-        if not isinstance(row, dict):
-            table.broken[number] = (f"expected a JSON object, got {type(row).__name__}", _ONE_OBJECT)
-            continue
-        table.rows.append(row)
         table.lines.append(number)
     table.columns = list(dict.fromkeys(key for row in table.rows for key in row))
     return table
+
+
+def json_row(line: str) -> dict[str, Any]:
+    """The row that a line of JSONL holds.
+
+    Raises
+    ------
+    ValueError : "what; remedy", if it is empty or no JSON object, or a key stands in it twice."""
+    if not line.strip():
+        raise ValueError("; ".join(_EMPTY))
+    try:
+        row = json.loads(line, object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{_json_fault(error)}; {_ONE_OBJECT}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"expected a JSON object, got {type(row).__name__}; {_ONE_OBJECT}")
+    return row
 
 
 _ONE_OBJECT = "write one JSON object a line, each key once"
