@@ -38,7 +38,6 @@ def test_a_widget_answers_in_jupyterlab(lab):
 def test_the_harness_sees_what_goes_wrong(chromium, server, script, message):
     def visit():
         with tab(chromium, server) as opened:
-            opened.page.goto(f"{server.url}api")
             opened.page.evaluate(script)
             opened.page.evaluate("() => new Promise(done => setTimeout(done))")  # what the script left to do
 
