@@ -42,12 +42,14 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "render",
     "plots",
     "report",
+    "widgets",
+    "course",
     "training",
     "recipe",
     "doctor",
     "cli",
 )
-EXTRA = {"plots": "lab", "training": "train"}  # a room whose packages come with an extra
+EXTRA = {"plots": "lab", "widgets": "lab", "training": "train"}  # a room whose packages come with an extra
 ENTRANCES = {"__init__", "__main__"}  # `__init__` names rooms and imports none of them; `__main__` is `cli`
 # What a room may import from below, inside a function: who shows or reads a value is below the value.
 DOWNWARDS = {("explanation", "render"), ("results", "explanation")}
@@ -70,6 +72,8 @@ HOMES = {
     "matplotlib": {"plots"},
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
+    "traitlets": {"widgets"},
+    "IPython": {"widgets"},
     "accelerate": {"training"},
     "codecarbon": {"training"},
     "ray": {"distributed"},

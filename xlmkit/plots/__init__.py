@@ -8,6 +8,7 @@ scripts is drawn with the fonts that the machine has."""
 
 from xlmkit.plots.agreement import by_count, flips
 from xlmkit.plots.calibration import reliability
+from xlmkit.plots.described import Described, described
 from xlmkit.plots.explanations import aligned, interaction, token_bars, word_scores
 from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG, svg
 from xlmkit.plots.geometry import cosines, dendrogram, embedding_map
@@ -25,6 +26,7 @@ __all__ = [
     "INK",
     "PUBLISHED",
     "WRONG",
+    "Described",
     "Table",
     "accuracy",
     "aligned",
@@ -32,6 +34,7 @@ __all__ = [
     "confusion",
     "cosines",
     "dendrogram",
+    "described",
     "differences",
     "embedding_map",
     "flips",
