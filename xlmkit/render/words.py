@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xlmkit.explanation import ExplainedWord, Explanation
@@ -28,13 +28,22 @@ def largest(explanation: Explanation) -> float:
     return float(abs(explanation.word_scores).max(initial=0.0))
 
 
-def marked(explanation: Explanation, sentence: int, scale: float) -> str:
-    """One sentence of the pair in its own language and direction, its words marked."""
+Attributes = Callable[[tuple[int, ...]], str]
+
+
+def marked(
+    explanation: Explanation, sentence: int, scale: float, *, attributes: Attributes | None = None
+) -> str:
+    """One sentence of the pair in its own language and direction, its words marked.
+
+    Parameters
+    ----------
+    attributes : gives the further HTML attributes, escaped, of the span that shows these words (places in `Explanation.words`)."""
     code = (explanation.premise_language, explanation.hypothesis_language or "")[sentence]
     text = (explanation.premise, explanation.hypothesis or "")[sentence]
     return (
         f'<p class="xk-text" lang="{quoted(code)}" dir="{direction(code)}">'
-        f"{_words(explanation, sentence, text, scale)}</p>"
+        f"{_words(explanation, sentence, text, scale, attributes)}</p>"
     )
 
 
@@ -74,14 +83,17 @@ def _runs(words: Sequence[ExplainedWord], sentence: int, length: int) -> list[_R
     return runs
 
 
-def _words(explanation: Explanation, sentence: int, text: str, scale: float) -> str:
+def _words(
+    explanation: Explanation, sentence: int, text: str, scale: float, attributes: Attributes | None
+) -> str:
     """The text with its words marked; nothing of it is lost, moved or repeated."""
     runs = _runs(explanation.words, sentence, len(text))
     numbered = _numbered(explanation, text, runs, scale)
     parts, cursor = [], 0
     for run in runs:
         parts.append(escaped(text[cursor : run.start]))
-        parts.append(_word(explanation, text, run, scale, run in numbered))
+        further = "" if attributes is None else " " + attributes(run.words)
+        parts.append(_word(explanation, text, run, scale, run in numbered, further))
         cursor = run.end
     rest = text[cursor:]
     faded = explanation.truncated and bool(rest.strip())
@@ -97,7 +109,7 @@ def _score(explanation: Explanation, run: _Run) -> float:
     return float(sum(explanation.word_scores[place] for place in run.words))
 
 
-def _word(explanation: Explanation, text: str, run: _Run, scale: float, numbered: bool) -> str:
+def _word(explanation: Explanation, text: str, run: _Run, scale: float, numbered: bool, further: str) -> str:
     score = _score(explanation, run)
     prepared = " ".join(explanation.words[place].text for place in run.words)
     surface = text[run.start : run.end]
@@ -111,7 +123,7 @@ def _word(explanation: Explanation, text: str, run: _Run, scale: float, numbered
         max(1, 1 - math.floor(math.log10(scale))) if numbered else 0
     )  # the same for all words of a pair
     number = f'<sub dir="ltr">{written(explanation, score, f".{decimals}f")}</sub>' if numbered else ""
-    return f'<span class="xk-w {shade(score, scale)}" title="{title}">{shown}{number}</span>'
+    return f'<span class="xk-w {shade(score, scale)}" title="{title}"{further}>{shown}{number}</span>'
 
 
 def _numbered(explanation: Explanation, text: str, runs: Sequence[_Run], scale: float) -> set[_Run]:

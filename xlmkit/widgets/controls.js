@@ -1,0 +1,127 @@
+// What ipywidgets' core controls cannot do: a text field with `lang` and `dir`; HTML whose marked parts are chosen by mouse or keyboard;
+// a switch between a live explorer and its picture. No text becomes markup here: what `html` holds was escaped where it was made.
+
+let fields = 0;
+
+function textField({ model, el }) {
+  const id = `xk-field-${++fields}`;
+  const label = Object.assign(document.createElement("label"), { htmlFor: id, className: "xk-field-label" });
+  const field = Object.assign(document.createElement("textarea"), { id, className: "xk-field", spellcheck: false });
+  const send = () => {
+    model.set("value", field.value);
+    model.save_changes();
+  };
+  field.addEventListener("input", (event) => event.isComposing || send());
+  field.addEventListener("compositionend", send);
+  const show = () => {
+    label.textContent = model.get("label");
+    field.lang = model.get("lang");
+    field.dir = model.get("dir");
+    field.rows = model.get("rows");
+    field.placeholder = model.get("placeholder");
+    if (field.value !== model.get("value")) field.value = model.get("value");
+  };
+  show();
+  for (const name of ["value", "label", "lang", "dir", "rows", "placeholder"]) model.on(`change:${name}`, show);
+  el.classList.add("xk-field-box");
+  el.append(label, field);
+}
+
+function clickable({ model, el }) {
+  const host = document.createElement("div");
+  host.className = "xk-clickable";
+  host.setAttribute("data-lm-suppress-shortcuts", "true"); // keys belong to the parts, not to the notebook's commands
+  let stop = 0; // the part that the Tab key comes to
+  const parts = () => [...host.querySelectorAll("[data-xk]")];
+
+  const setStop = (index, focus) => {
+    const all = parts();
+    if (!all.length) return;
+    stop = Math.min(Math.max(index, 0), all.length - 1);
+    all.forEach((part, place) => (part.tabIndex = place === stop ? 0 : -1));
+    if (focus) all[stop].focus();
+  };
+  const show = () => {
+    const focused = host.contains(document.activeElement) ? document.activeElement.dataset.xk : undefined;
+    host.innerHTML = model.get("html");
+    for (const part of parts()) if (!part.hasAttribute("role")) part.setAttribute("role", "button");
+    const same = parts().findIndex((part) => part.dataset.xk === focused);
+    setStop(focused !== undefined && same >= 0 ? same : stop, focused !== undefined);
+  };
+  const describe = () => {
+    const label = model.get("label");
+    label ? host.setAttribute("aria-label", label) : host.removeAttribute("aria-label");
+    label ? host.setAttribute("role", model.get("live") ? "status" : "group") : host.removeAttribute("role");
+    host.setAttribute("aria-live", model.get("live") ? "polite" : "off");
+  };
+  const choose = (part) => {
+    setStop(parts().indexOf(part), false);
+    model.send({ chosen: part.dataset.xk });
+  };
+  const beside = (part, down) => {
+    // the nearest part in the next line, for tables and for sentences of several lines
+    const from = part.getBoundingClientRect();
+    const distance = (other) => {
+      const to = other.getBoundingClientRect();
+      const lines = down ? to.top - from.top : from.top - to.top;
+      return lines > from.height / 2 ? 1000 * lines + Math.abs(to.left + to.right - from.left - from.right) : Infinity;
+    };
+    const best = parts().reduce((one, other) => (distance(other) < distance(one) ? other : one), part);
+    return parts().indexOf(best);
+  };
+  host.addEventListener("click", (event) => {
+    const part = event.target.closest("[data-xk]");
+    if (part) choose(part);
+  });
+  host.addEventListener("keydown", (event) => {
+    const part = event.target;
+    if (!part.matches?.("[data-xk]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const here = parts().indexOf(part);
+    const onward = getComputedStyle(part.parentElement).direction === "rtl" ? -1 : 1;
+    const moves = {
+      ArrowRight: () => here + onward,
+      ArrowLeft: () => here - onward,
+      ArrowDown: () => beside(part, true),
+      ArrowUp: () => beside(part, false),
+      Home: () => 0,
+      End: () => parts().length - 1,
+    };
+    if (event.key in moves) setStop(moves[event.key](), true);
+    else if (event.key === "Enter" || event.key === " ") choose(part);
+    else if (event.key === "Escape") model.send({ chosen: "" });
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  show();
+  describe();
+  model.on("change:html", show);
+  for (const name of ["label", "live"]) model.on(`change:${name}`, describe);
+  model.on("msg:custom", (message) => message.download && download(message.download));
+  el.append(host);
+}
+
+function download({ name, type, text }) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = Object.assign(document.createElement("a"), { href: url, download: name });
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+async function liveSwitch({ model, el, signal }) {
+  // Live: the picture's output is hidden. After the kernel has gone: the dead controls are hidden, and the picture is there in their place.
+  const style = document.createElement("style");
+  const own = await model.widget_manager?.get_model?.(model.get("own")).catch(() => undefined);
+  const show = () => {
+    const live = own?.comm_live !== false;
+    style.textContent = live ? `.xk-picture-${model.get("key")}{display:none}` : `.xk-live-${model.get("key")}>*{display:none!important}`;
+  };
+  show();
+  model.on("comm_live_update", show);
+  signal?.addEventListener("abort", () => style.remove());
+  el.append(style);
+}
+
+export default {
+  render: (context) => ({ field: textField, clickable, switch: liveSwitch })[context.model.get("kind")](context),
+};
