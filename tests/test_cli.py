@@ -282,3 +282,31 @@ def test_an_interruption_is_exit_code_130(run, monkeypatch):
 
     monkeypatch.setattr(xlmkit, "read_pairs", interrupted, raising=False)
     assert run("predict workshop")[0] == 130
+
+
+@pytest.mark.parametrize("probe", cli.PROBES)
+def test_a_probe_is_a_table_on_standard_output(run, file, probe):
+    parallel = "".join(
+        f"{text}\tNo dog sleeps.\t{code}\tneutral\t{text[0]}\n"
+        for text in ("The man sleeps.", "A red book.", "It is not today.")
+        for code in ("en", "fr")
+    )
+    file.write_text(HEADER.rstrip() + "\titem\n" + parallel, encoding="utf-8")
+    code, out, err = run(f"probe {probe} {'' if probe == 'geometry' else file} --to csv")
+    assert code == 0, err
+    columns = {
+        "swap": "flips",
+        "grid": "hypothesis_language",
+        "ablation": "trap",
+        "retrieval": "layer",
+        "geometry": "language",
+    }
+    assert f'"{columns[probe]}"' in out.splitlines()[0].split(",")
+    assert len(out.splitlines()) > 2
+
+
+def test_an_unknown_probe_lists_the_known_ones(run):
+    code, _, err = run("probe swaps workshop")
+    assert code == 2
+    assert "choose from" in err
+    assert "swap" in err

@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import xlmkit
 from xlmkit import baselines, cli, metrics, report
 from xlmkit.pairs import LABELS
+from xlmkit.report.findings import _gap
 from xlmkit.report.page import ROWS, SCRIPT, UNREAD
 
 CODES = ("en", "sw", "ur")
@@ -295,3 +296,43 @@ def test_rounding_says_when_a_p_is_small_and_writes_a_true_minus():
     )
     assert (_rounded("gap", -0.25), _rounded("gap", -1e-9)) == ("−0.250", "0.000")
     assert math.isclose(float(_rounded("gap", 0.12345)), 0.123)
+
+
+def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    heard = {}
+
+    def analyse(preds, **given):
+        heard.update(given)
+        return report.analysis.Analysis({"accuracy": metrics.evaluate(preds, count=50)}, {}, "en", None, {"data": {"source": "x"}})
+
+    monkeypatch.setattr(report, "analyse", analyse)
+    for name in ("all", "dev", "before", "other"):
+        xlmkit.save(predictions(6 if name == "dev" else 12), f"{name}.parquet")
+    line = "evaluate --predictions all.parquet --report errors.html --dev dev.parquet --beside before.parquet other.parquet"
+    assert cli.main(shlex.split(line)) == 0
+    assert len(heard["dev"]) == 18
+    assert {name: len(frame) for name, frame in heard["beside"].items()} == {"before": 36, "other": 36}
+    for wrong, sentence in (
+        ("--dev dev.parquet", "are for the report; remedy: add `--report"),
+        (
+            "--report e.html --beside before.parquet x/before.parquet",
+            "expected `--beside` files with different names",
+        ),
+        ("--report e.html --beside nowhere.parquet", "there is no file 'nowhere.parquet'"),
+    ):
+        assert cli.main(shlex.split(f"evaluate --predictions all.parquet {wrong}")) == 2
+        assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"), [(1, "1 of 2 languages loses against"), (2, "All of 2 languages lose against")]
+)
+def test_one_language_loses_and_two_lose(lost, said):
+    rows = [
+        {"language": code, "gap": 0.2, "low": 0.1, "high": 0.3, "p_holm": 0.01 if place < lost else 1}
+        for place, code in enumerate(("sw", "ur"))
+    ]
+    frame = pd.DataFrame(rows)
+    found = report.Analysis({"gap": frame}, {}, "en", "sw", {})
+    assert said in " ".join(_gap(found))

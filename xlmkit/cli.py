@@ -36,6 +36,14 @@ PAIRS = (
     "a .tsv, .csv, .jsonl or .parquet file, `workshop`, `xnli/dev`, `xnli/test`, or `-` for standard input"
 )
 
+PROBES = {
+    "swap": "every language under every id",
+    "grid": "premise and hypothesis in all mixtures of languages",
+    "ablation": "the seven traps, one at a time",
+    "retrieval": "translations found by layer",
+    "geometry": "cosines between the language embeddings (takes no pairs)",
+}
+
 EXAMPLES = {
     "predict": """
   xlmkit predict --premise "A dog sleeps." --hypothesis "An animal sleeps." --language en
@@ -50,7 +58,11 @@ EXAMPLES = {
   xlmkit evaluate workshop --languages en,fr,sw
   xlmkit evaluate workshop --by phenomenon
   xlmkit evaluate xnli/test --model my-model --out accuracy.csv --report errors.html
-  xlmkit evaluate --predictions predictions.parquet""",
+  xlmkit evaluate --predictions after.parquet --report errors.html --dev dev.parquet --beside before.parquet""",
+    "probe": """
+  xlmkit probe swap workshop --languages en,sw,ur --limit 20
+  xlmkit probe ablation xnli/test --model my-model --limit 500 --out traps.csv
+  xlmkit probe geometry""",
     "check-pairs": """
   xlmkit check-pairs my-pairs-sw.jsonl
   xlmkit check-pairs data/workshop/en.jsonl data/workshop/fr.jsonl
@@ -136,6 +148,11 @@ def parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
     explain.add_argument("--steps", type=int, help="of path methods; chosen by the error where left out")
+    explain.add_argument(
+        "--keep",
+        metavar="FILE",
+        help="what is found, every few pairs; the same command goes on where it was cut off",
+    )
     _add_model(explain)
     _add_output(explain, "jsonl", "html")
 
@@ -156,6 +173,28 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="an .html page of its own: every number by language, figures, findings",
     )
+    evaluate.add_argument(
+        "--dev",
+        metavar="FILE",
+        help="for the report: predictions that temperatures are fitted on (same model)",
+    )
+    evaluate.add_argument(
+        "--beside",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="for the report: predictions of the same pairs by other models",
+    )
+
+    probe = _command(
+        commands, "probe", "what the language id does, and what feeding the model wrongly costs", _probe
+    )
+    probe.add_argument(
+        "probe", choices=PROBES, help="; ".join(f"{name}: {about}" for name, about in PROBES.items())
+    )
+    _add_pairs(probe)
+    _add_model(probe)
+    _add_output(probe, "text")
 
     check = _command(
         commands, "check-pairs", "list every fault of pairs in the workshop's format", _check_pairs
@@ -318,6 +357,7 @@ def _explain(chosen: argparse.Namespace) -> int:
         "contrast": chosen.contrast,
         "steps": chosen.steps,
         "aggregation": chosen.aggregation,
+        "keep": chosen.keep,
     }
     given = {name: value for name, value in options.items() if value is not None}
     run = xlmkit.explain_errors if chosen.errors else xlmkit.explain
@@ -344,7 +384,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     elif chosen.pairs or chosen.premise or chosen.hypothesis or chosen.text:
         raise ValueError("expected pairs or `--predictions`, got both; remedy: leave one out")
     else:
-        predictions = xlmkit.read_results(chosen.predictions)
+        predictions = _predictions(chosen.predictions)
     _write(xlmkit.evaluate(predictions, by=chosen.by), chosen)
     if chosen.report is not None:
         _report(predictions, chosen)
@@ -356,11 +396,45 @@ def _report(predictions: pd.DataFrame, chosen: argparse.Namespace) -> None:
     from xlmkit.report import analyse, page
     from xlmkit.results import atomic_write
 
-    found = page(analyse(predictions, progress=_progress(chosen)))
+    found = page(
+        analyse(
+            predictions,
+            dev=None if chosen.dev is None else _predictions(chosen.dev),
+            beside={Path(name).stem: _predictions(name) for name in chosen.beside},
+            progress=_progress(chosen),
+        )
+    )
     with atomic_write(chosen.report) as file:
         file.write(found)
     if not chosen.quiet:
         print(f"wrote {chosen.report}", file=sys.stderr)
+
+
+def _probe(chosen: argparse.Namespace) -> int:
+    _check_out(chosen)
+    from xlmkit import probes
+
+    nli = _load(chosen)
+    if chosen.probe == "geometry":
+        found = probes.geometry(nli).reset_index()
+    else:
+        found = getattr(probes, chosen.probe)(nli, _read(chosen, nli.labels), progress=_progress(chosen))
+    _write(found, chosen)
+    return 0
+
+
+def _predictions(file: str) -> pd.DataFrame:
+    """What `predict` wrote to a file.
+
+    Raises
+    ------
+    ValueError : if it holds explanations, or has no labels."""
+    found = xlmkit.read_results(file)
+    if "label" not in found:
+        raise ValueError(
+            f"expected predictions in {file!r}, got none; remedy: `xlmkit predict ... --out {file}`"
+        )
+    return found
 
 
 def _finetune(chosen: argparse.Namespace) -> int:
@@ -435,8 +509,14 @@ def _check_out(chosen: argparse.Namespace) -> None:
 def _check_report(chosen: argparse.Namespace) -> None:
     """The same for a report."""
     if chosen.report is None:
+        if chosen.dev or chosen.beside:
+            raise ValueError("`--dev` and `--beside` are for the report; remedy: add `--report FILE.html`")
         return
     from xlmkit.results import check_place
+
+    names = [Path(name).stem for name in chosen.beside]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected `--beside` files with different names, got {names!r}; remedy: rename one")
 
     if Path(chosen.report).suffix.lower() not in (".html", ".htm"):
         raise ValueError(

@@ -46,7 +46,7 @@ def _gap(analysis: Analysis) -> Iterator[str]:
     worst = max(lose, key=lambda row: row["gap"])
     which = "All" if len(lose) == len(languages) else str(len(lose))
     yield (
-        f"{which} of {len(languages)} languages lose against {reference} on the same items (Holm's correction); most {named(worst['language'])}, "
+        f"{which} of {len(languages)} languages {'loses' if len(lose) == 1 else 'lose'} against {reference} on the same items (Holm's correction); most {named(worst['language'])}, "
         f"{points(worst['gap'])} points {between(worst, points)}."
     )
 
