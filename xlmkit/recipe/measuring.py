@@ -20,13 +20,12 @@ from xlmkit.checkpoint import NLIModel, load
 from xlmkit.encoding import Encoding, encode
 from xlmkit.inference import logits, predict
 from xlmkit.languages import LANGUAGES
-from xlmkit.metrics import evaluate
+from xlmkit.metrics import calibration, evaluate
 from xlmkit.pairs import read_pairs
 from xlmkit.recipe.inputs import TEST
 
 BINS = 10  # of equal width, for the calibration error (Guo et al. 2017, arXiv:1706.04599)
 EVERY = 8  # of the prompts
-PROBABILITIES = ["p_contradiction", "p_neutral", "p_entailment"]
 
 
 @dataclass(frozen=True)
@@ -77,36 +76,17 @@ def measure(runs: Sequence[NLIModel], folder: Path, data: Path, *, progress: boo
     others = [dataclasses.replace(run, dtype=usual.dtype) for run in runs[1:]]
     best = np.sort(exact, axis=1)
     differing = exact.argmax(1) != rounded.argmax(1)
-    errors = {str(code): calibration_error(rows) for code, rows in preds.groupby("language")}
+    calibrated = calibration(preds, bins=BINS).set_index("language")
     return Figures(
         accuracy=evaluate(preds),
-        calibration_error={**errors, "all": calibration_error(preds)},
-        calibration_floor=_floor(preds[preds["language"] == "en"]),
+        calibration_error=calibrated["ece"].to_dict(),
+        calibration_floor=float(calibrated["ece_floor"]["en"]),
         probes=_probes(usual, sample, encoding),
         seeds=_seeds([usual, *others], sample, encoding),
         fp16_equal=float((exact.argmax(1) == trained.argmax(1)).mean()),
         bf16_equal=float(1 - differing.mean()),
         bf16_margin=float((best[:, -1] - best[:, -2])[differing].max(initial=0.0)),
     )
-
-
-def calibration_error(preds: pd.DataFrame) -> float:
-    """Mean distance of confidence and accuracy over bins of confidence, weighed by their rows."""
-    return _distance(preds[PROBABILITIES].to_numpy().max(1), preds["correct"].to_numpy(dtype=float))
-
-
-def _distance(confidence: np.ndarray, correct: np.ndarray) -> float:
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(correct))
-
-
-def _floor(preds: pd.DataFrame, *, draws: int = 200) -> float:
-    """Mean error of answers that are right exactly as often as they say."""
-    chance = np.random.default_rng(0)
-    confidence = preds[PROBABILITIES].to_numpy().max(1)
-    right = chance.random((draws, len(confidence))) < confidence
-    return float(np.mean([_distance(confidence, row.astype(float)) for row in right]))
 
 
 def _probes(nli: NLIModel, sample: pd.DataFrame, encoding: Encoding) -> dict[str, float]:
