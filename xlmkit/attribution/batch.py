@@ -6,7 +6,9 @@ arXiv:2103.01378; Yin and Neubig 2022, arXiv:2202.10419)."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +23,17 @@ from xlmkit.pieces import PAD
 
 NO_LANGUAGE = "none"  # as a baseline: no language embedding is added
 Score = Callable[..., torch.Tensor]
+_watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(before_pass: Callable[[int], None]) -> Iterator[None]:
+    """In this block, and in this thread alone, be told before each pass of a method how many rows it has; what is raised then ends the work."""
+    token = _watcher.set(before_pass)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 @dataclass(frozen=True)
@@ -142,6 +155,9 @@ def _score(
     targets: torch.Tensor,
     contrasts: torch.Tensor,
 ) -> torch.Tensor:
+    before_pass = _watcher.get()
+    if before_pass is not None:
+        before_pass(len(embeddings))
     return _chosen(forward.logits_from_embeddings(nli, embeddings, langs, attention_mask), targets, contrasts)
 
 

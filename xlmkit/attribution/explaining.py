@@ -135,7 +135,7 @@ def run(
     budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
     frame = check_input(nli, pairs)
     names = names_of(nli, frame, target, contrast, max_tokens)
-    source = provenance(nli, "explain", _settings(nli, options, target, contrast, max_tokens))
+    source = provenance(nli, "explain", settings_of(nli, options, target, contrast, max_tokens))
     task = Task(nli, options, budget)
     size = CHUNK if keep is None else KEPT
     columns = ["pair_id", *sentence_columns(frame), *language_columns(frame)]
@@ -156,7 +156,7 @@ def run(
     return found
 
 
-def _settings(
+def settings_of(
     nli: NLIModel, options: Options, target: str, contrast: str | None, max_tokens: int
 ) -> dict[str, Any]:
     """What was asked for, and what of it the method uses."""
@@ -188,9 +188,9 @@ def _explain_chunk(
     _check_samples(task.options, encoding, frame)
     found = results(task, encoding, names, bar)
     return [
-        _explanation(task, encoding, row, result, contrast, **given, provenance=source)
+        explained(task, encoding, row, result, contrast, **given, provenance=source)
         for row, (result, contrast, given) in enumerate(
-            zip(found, names.contrasts, _given(frame), strict=True)
+            zip(found, names.contrasts, given_by(frame), strict=True)
         )
     ]
 
@@ -207,7 +207,7 @@ def _check_samples(options: Options, encoding: Encoding, frame: pd.DataFrame) ->
             )
 
 
-def _given(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def given_by(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """What of each row goes into its Explanation unchanged; a single text is a premise without a hypothesis."""
     sentences, languages = sentence_columns(frame), language_columns(frame)
     single = len(sentences) == 1
@@ -225,9 +225,10 @@ def _given(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield {**dict(zip(columns, values, strict=True)), "gold": gold}
 
 
-def _explanation(
+def explained(
     task: Task, encoding: Encoding, row: int, result: Result, contrast: str | None, **given: Any
 ) -> Explanation:
+    """What was found for one pair as an Explanation; `given` are its fields that no method finds."""
     labels = task.nli.labels
     tokens, words = places(encoding, row)
     chances = np.exp(result.logits - result.logits.max())
