@@ -51,18 +51,16 @@ def rise_where_nothing_was_taught(answer: object, *, table: pd.DataFrame, taught
     truth = _rise(unseen)
     if abs(given - truth) <= CLOSE:
         return f"It rose by {100 * truth:.0f} points in {len(unseen)} languages of which it had read no training text."
-    others = {
-        -truth: "The sign is turned: a rise is after minus before.",
-        float(unseen["after"].mean()): "That is the accuracy after; subtract the one before.",
-        _rise(languages): f"That includes {', '.join(taught)}, which was taught.",
-        _rise(table[~table["language"].isin(taught)])[
-            0
-        ]: "That includes the row `all`, which is no language.",
-        _rise(table)[
-            0
-        ]: f"That includes {', '.join(taught)}, which was taught, and the row `all`, which is no language.",
-    }
-    for value, why in others.items():
+    also = f"That includes {', '.join(taught)}, which was taught"
+    unnamed = table[~table["language"].isin(taught)]
+    others = (
+        (-truth, "The sign is turned: a rise is after minus before."),
+        (float(unseen["after"].mean()), "That is the accuracy after; subtract the one before."),
+        (_rise(languages), f"{also}."),
+        (_rise(unnamed), "That includes the row `all`, which is no language."),
+        (_rise(table), f"{also}, and the row `all`, which is no language."),
+    )
+    for value, why in others:
         if abs(given - value) <= CLOSE / 5:
             raise NotYet(why)
     raise NotYet(
