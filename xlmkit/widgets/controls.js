@@ -30,7 +30,6 @@ function textField({ model, el }) {
 function clickable({ model, el }) {
   const host = document.createElement("div");
   host.className = "xk-clickable";
-  host.setAttribute("data-lm-suppress-shortcuts", "true"); // keys belong to the parts, not to the notebook's commands
   let stop = 0; // the part that the Tab key comes to
   const parts = () => [...host.querySelectorAll("[data-xk]")];
 
@@ -44,7 +43,11 @@ function clickable({ model, el }) {
   const show = () => {
     const focused = host.contains(document.activeElement) ? document.activeElement.dataset.xk : undefined;
     host.innerHTML = model.get("html");
-    for (const part of parts()) if (!part.hasAttribute("role")) part.setAttribute("role", "button");
+    for (const part of parts()) {
+      if (!part.hasAttribute("role")) part.setAttribute("role", "button");
+      // Keys belong to the parts: without this on the very element that has the focus, "x" would cut the notebook's cell.
+      part.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     const same = parts().findIndex((part) => part.dataset.xk === focused);
     setStop(focused !== undefined && same >= 0 ? same : stop, focused !== undefined);
   };
