@@ -34,7 +34,7 @@ def steps_of_a_run(answer: object, *, rows: int, batch_size: int, epochs: int) -
             f"{rows} rows are no whole number of batches of {batch_size}, and what is left at the end of each pass is a step, too."
         )
     raise NotYet(
-        f"Each pass takes {rows} rows, {batch_size} a step; how many steps is that, and how many passes are there?"
+        f"Each pass takes {rows} rows, {batch_size} a step: count the steps of a pass, then take it times the passes."
     )
 
 
