@@ -45,11 +45,12 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "widgets",
     "course",
     "training",
+    "distributed",
     "recipe",
     "doctor",
     "cli",
 )
-EXTRA = {"plots": "lab", "widgets": "lab", "training": "train"}  # a room whose packages come with an extra
+EXTRA = {"plots": "lab", "widgets": "lab", "training": "train", "distributed": "scale"}  # a room whose packages come with an extra
 ENTRANCES = {"__init__", "__main__"}  # `__init__` names rooms and imports none of them; `__main__` is `cli`
 # What a room may import from below, inside a function: who shows or reads a value is below the value.
 DOWNWARDS = {("explanation", "render"), ("results", "explanation")}
@@ -62,7 +63,7 @@ HOMES = {
     "scipy": {"baselines", "alignment", "metrics", "recipe", "probes", "faithfulness", "errors"},
     "sklearn": {"metrics", "baselines", "recipe", "pairs", "probes"},
     "statsmodels": {"metrics", "faithfulness"},
-    "pyarrow": {"results"},
+    "pyarrow": {"results", "distributed"},
     "datasets": {"pairs"},
     "huggingface_hub": {"checkpoint"},
     "safetensors": {"checkpoint", "training", "recipe"},

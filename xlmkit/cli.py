@@ -1,7 +1,7 @@
 """The command line: `xlmkit predict`, `explain`, `evaluate`, `check-pairs`, `doctor`.
 
 Results go to standard output or to the file named by `--out`; progress, notices and errors go to standard error, so that pipes stay clean.
-Exit codes: 0 all is well; 1 `doctor` or `check-pairs` found a fault; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
+Exit codes: 0 all is well; 1 `doctor` or `check-pairs` found a fault, or `--ray` refused rows; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from xlmkit.checkpoint import NLIModel
 
-EXIT = "exit codes: 0 all is well, 1 doctor or check-pairs found a fault, 2 the input or the command is at fault, 130 interrupted"
+EXIT = "exit codes: 0 all is well, 1 doctor or check-pairs found a fault or --ray refused rows, 2 the input or the command is at fault, 130 interrupted"
 FAULTS = (
     ValueError,
     OSError,
@@ -49,11 +49,14 @@ EXAMPLES = {
   xlmkit predict --premise "A dog sleeps." --hypothesis "An animal sleeps." --language en
   xlmkit predict workshop --languages fr,sw --out predictions.parquet
   xlmkit predict - --format tsv < pairs.tsv > predictions.csv
-  xlmkit predict xnli/test --model my-model --limit 100 --to jsonl | head -1""",
+  xlmkit predict xnli/test --model my-model --limit 100 --to jsonl | head -1
+  xlmkit predict shards/ --out predictions/ --ray
+  xlmkit predict "shards/*.jsonl" --out /shared/predictions --model /shared/my-model --ray auto""",
     "explain": """
   xlmkit explain --premise "Il dort." --hypothesis "Il est éveillé." --language fr --out explanation.html
   xlmkit explain predictions.csv --method occlusion --target gold --out explanations.jsonl
-  xlmkit explain workshop --items negation-03 --to csv > tokens.csv""",
+  xlmkit explain workshop --items negation-03 --to csv > tokens.csv
+  xlmkit explain shards/ --errors --out explanations/ --ray auto""",
     "evaluate": """
   xlmkit evaluate workshop --languages en,fr,sw
   xlmkit evaluate workshop --by phenomenon
@@ -129,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     _add_pairs(predict)
     _add_model(predict)
     _add_output(predict, "csv")
+    _add_ray(predict)
 
     explain = _command(commands, "explain", "say what each word adds to a label", _explain)
     _add_pairs(explain)
@@ -155,6 +159,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_model(explain)
     _add_output(explain, "jsonl", "html")
+    _add_ray(explain)
 
     evaluate = _command(
         commands, "evaluate", "accuracy by language or another column, with 95 %% intervals", _evaluate
@@ -168,6 +173,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_model(evaluate)
     _add_output(evaluate, "text")
+    _add_ray(evaluate)
     evaluate.add_argument(
         "--report",
         metavar="FILE",
@@ -285,6 +291,24 @@ def _add_output(command: argparse.ArgumentParser, default: str, *further: str) -
     )
 
 
+def _add_ray(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("beyond one machine")
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="many workers, started on this machine or, with `auto` or host:port, those of a Ray cluster; reads a .jsonl or .parquet file, a folder or "
+        "a quoted pattern of them part by part, writes shards to the folder that `--out` names, and goes on where it was cut off",
+    )
+    group.add_argument(
+        "--workers", type=_positive, metavar="N", help="at most N (default: one a GPU, or else a processor)"
+    )
+    group.add_argument(
+        "--shard-rows", type=_positive, metavar="N", help="rows of a shard (default: by the task)"
+    )
+
+
 # The options of `finetune`, by the fields of TrainingConfig: type, and what the help says. What is left out keeps the default of the field.
 TRAINING: dict[str, tuple[Any, str]] = {
     "learning_rate": (float, "of Adam (default: 5e-6, which suits the published checkpoints)"),
@@ -340,6 +364,8 @@ def _add_training(command: argparse.ArgumentParser) -> None:
 
 
 def _predict(chosen: argparse.Namespace) -> int:
+    if chosen.ray is not None:
+        return _in_shards(chosen, "predict")
     _check_out(chosen)
     nli = _load(chosen)
     result = xlmkit.predict(nli, _read(chosen, nli.labels), progress=_progress(chosen))
@@ -348,9 +374,6 @@ def _predict(chosen: argparse.Namespace) -> int:
 
 
 def _explain(chosen: argparse.Namespace) -> int:
-    _check_out(chosen)
-    nli = _load(chosen)
-    pairs = _read(chosen, nli.labels)
     options = {
         "method": chosen.method,
         "target": chosen.target,
@@ -360,6 +383,11 @@ def _explain(chosen: argparse.Namespace) -> int:
         "keep": chosen.keep,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    if chosen.ray is not None:
+        return _in_shards(chosen, "explain", errors=chosen.errors, **given)
+    _check_out(chosen)
+    nli = _load(chosen)
+    pairs = _read(chosen, nli.labels)
     run = xlmkit.explain_errors if chosen.errors else xlmkit.explain
     found = run(nli, pairs, progress=_progress(chosen), **given)
     if chosen.errors and not found:
@@ -376,8 +404,12 @@ def _explain(chosen: argparse.Namespace) -> int:
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
-    _check_out(chosen)
     _check_report(chosen)
+    if chosen.ray is not None and chosen.predictions is not None:
+        raise ValueError("`--ray` predicts, and `--predictions` names what is predicted; remedy: leave one out")
+    if chosen.ray is not None:
+        return _in_shards(chosen, "evaluate")
+    _check_out(chosen)
     if chosen.predictions is None:
         nli = _load(chosen)
         predictions = xlmkit.predict(nli, _read(chosen, nli.labels), progress=_progress(chosen))
@@ -389,6 +421,58 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     if chosen.report is not None:
         _report(predictions, chosen)
     return 0
+
+
+def _in_shards(chosen: argparse.Namespace, command: str, **options: Any) -> int:
+    """A command with `--ray`: shards in a folder, what was refused on standard error, and of `evaluate` the table on standard output."""
+    if chosen.out is None:
+        raise ValueError("`--ray` writes a folder of shards; remedy: name it with `--out`")
+    if chosen.ray != "local" and Path(chosen.ray).exists():
+        raise ValueError(
+            f"expected an address after `--ray`, got the file {chosen.ray!r}; remedy: pairs first, then the options"
+        )
+    from xlmkit import distributed
+
+    loading = {"device": chosen.device, "dtype": chosen.dtype, "allow_untrained": chosen.allow_untrained}
+    run = (distributed.explain if command == "explain" else distributed.predict)(
+        _shards(chosen),
+        chosen.out,
+        model=chosen.model,
+        on=distributed.Workers(chosen.ray, chosen.workers),
+        shard_rows=chosen.shard_rows,
+        progress=_progress(chosen),
+        **loading,
+        **options,
+    )
+    if command == "evaluate":
+        out, chosen.out = (
+            chosen.out,
+            None,
+        )  # which names the folder of the shards; the table goes to standard output
+        _write(distributed.judged(run, chosen.by), chosen)
+        chosen.out = out
+        if chosen.report is not None:
+            _report(run.results(), chosen)
+    if not chosen.quiet:
+        for row in run.refused.head(20).itertuples():
+            print(f"refused: {row.file}, row {row.row}: {row.what}", file=sys.stderr)
+        print(f"{run}; {chosen.out}", file=sys.stderr)
+    return 1 if len(run.refused) else 0
+
+
+def _shards(chosen: argparse.Namespace) -> Any:
+    """What is read part by part, as it stands; all else is read here, as without `--ray`."""
+    from xlmkit.distributed.parts import SUFFIXES
+
+    choosing = [
+        name for name in ("languages", "phenomena", "items", "limit") if getattr(chosen, name) is not None
+    ]
+    given = chosen.premise or chosen.hypothesis or chosen.text
+    source = chosen.pairs or ""
+    folder = Path(source).is_dir() and any(path.suffix.lower() in SUFFIXES for path in Path(source).iterdir())
+    if source and not given and not choosing and (folder or source.lower().endswith(SUFFIXES)):
+        return source
+    return _read(chosen, None)
 
 
 def _report(predictions: pd.DataFrame, chosen: argparse.Namespace) -> None:
@@ -530,8 +614,8 @@ def _kind(chosen: argparse.Namespace) -> str:
     return f".{chosen.to}" if chosen.out is None else Path(chosen.out).suffix.lower()
 
 
-def _read(chosen: argparse.Namespace, labels: Sequence[str]) -> pd.DataFrame:
-    """The pairs, or texts, that the command names: a source, standard input, or one in the command itself; `labels` are the model's."""
+def _read(chosen: argparse.Namespace, labels: Sequence[str] | None) -> pd.DataFrame:
+    """The pairs, or texts, that the command names: a source, standard input, or one in the command itself; `labels` are the model's, None for any."""
     options = {name: getattr(chosen, name) for name in ("languages", "phenomena", "items", "limit")}
     if any(given is not None for given in (chosen.premise, chosen.hypothesis, chosen.text)):
         if idle := [f"`--{name}`" for name, value in options.items() if value is not None]:
