@@ -17,6 +17,8 @@ from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from xlmkit.course.verdict import NotYet, Verdict
 
 NOTEBOOKS = {  # number: the module with its checks, which bears its name
@@ -120,7 +122,7 @@ def _untouched(answer: object) -> bool:
 
 def _refuse_nothing(answer: object, wants: str) -> None:
     """What can be no answer to any exercise."""
-    if isinstance(answer, bool):
+    if isinstance(answer, bool | np.bool_):
         raise NotYet(f"The answer is {wants}, not {answer}: the check wants to see what you found.")
     if answer is None:
         raise NotYet(f"The answer is None, as after a cell that gives nothing back; expected {wants}.")

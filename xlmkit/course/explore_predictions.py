@@ -76,9 +76,9 @@ def three_labels(answer: object, *, nli: NLIModel, premise: str, language: str) 
     wrong = preds[preds["label"] != preds["wanted"]]
     if len(wrong):
         said = [
-            f"of {answers.said(row['hypothesis'])} the model says {row['label']} with {row[f'p_{row["label"]}']:.2f}, not {row['wanted']}"
+            f"of {answers.said(row['hypothesis'])} the model says {row['label']} with {row['p_' + row['label']]:.2f}, not {row['wanted']}"
             for row in wrong.to_dict("records")
         ]
         raise NotYet(f"Not yet the labels that you named: {'; '.join(said)}.")
-    sure = min(row[f"p_{row['wanted']}"] for row in preds.to_dict("records"))
+    sure = min(row["p_" + row["wanted"]] for row in preds.to_dict("records"))
     return f"The model gives all three labels, each with {sure:.2f} or more. Would you have given them too?"
