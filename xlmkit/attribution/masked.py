@@ -14,7 +14,7 @@ from xlmkit.attribution.names import check_names, names_of
 from xlmkit.checkpoint import NLIModel
 from xlmkit.erasure import erase
 from xlmkit.explanation import Explanation
-from xlmkit.inference import check_input, encode_frame, need_head, provenance
+from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
 
 MAX_TOKENS = 256
 
@@ -27,6 +27,7 @@ def explain_masked(
     method: str = "integrated_gradients",
     target: str = "predicted",
     seed: int = 0,
+    batch_tokens: int | None = None,
 ) -> list[Explanation]:
     """`explain` with the mask piece in place of some words; with none it is `explain` itself.
 
@@ -34,7 +35,7 @@ def explain_masked(
     ----------
     masked : per pair the words to mask, as places in `Explanation.words`. The words keep their places and texts, and get scores, which
         are those of the mask.
-    method, target, seed : as in `explain`.
+    method, target, seed, batch_tokens : as in `explain`.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def explain_masked(
     hidden = [sorted(set(words)) for words in masked]
     if any(hidden):
         encoding = erase(encoding, hidden)
-    task = Task(nli, options, BATCH_TOKENS[nli.device.type])
+    task = Task(nli, options, token_budget(batch_tokens, BATCH_TOKENS[nli.device.type]))
     settings = settings_of(nli, options, target, None, MAX_TOKENS)
     with tqdm(disable=True) as bar:
         found = results(task, encoding, names, bar)

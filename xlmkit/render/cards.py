@@ -37,7 +37,7 @@ def section(explanation: Explanation) -> str:
     return (
         f'<section class="{classes}" lang="en" dir="ltr">{_head(explanation)}{banners(explanation)}'
         f"{''.join(_sentence(explanation, side, scale) for side in range(len(explanation.sides)))}"
-        f"{_legend(explanation, scale)}{_account(explanation)}{_table(explanation)}</section>"
+        f"{scale_of(explanation, scale)}{account(explanation)}{_table(explanation)}</section>"
     )
 
 
@@ -82,7 +82,7 @@ def banners(explanation: Explanation) -> str:
     return "".join(f'<p class="xk-banner" role="note">{text}</p>' for text in found)
 
 
-def _legend(explanation: Explanation, scale: float) -> str:
+def scale_of(explanation: Explanation, scale: float) -> str:
     target = escaped(explanation.target)
     if scale == 0:
         than = (
@@ -127,7 +127,7 @@ def _sentence(explanation: Explanation, sentence: int, scale: float) -> str:
     )
 
 
-def _account(explanation: Explanation) -> str:
+def account(explanation: Explanation) -> str:
     """Where the change in logit went, and the gate's verdict in words."""
     parts = [f"F(x) {signed(explanation.output)}"]
     if explanation.baseline_output is not None and explanation.change is not None:
