@@ -387,6 +387,16 @@ def test_an_option_that_nobody_knows_is_refused_before_anything_is_made(here, fi
     assert not (tmp_path / "out").exists()
 
 
+def test_an_id_that_stands_in_two_parts_is_said(here, pairs, tmp_path):
+    rows = pairs.to_dict("records")
+    rows[25]["pair_id"] = rows[2]["pair_id"]
+    file = write(tmp_path / "pairs.jsonl", rows)
+    with pytest.warns(
+        notices.Notice, match="1 rows have the id of a row in another part, the first 'negation-01-th'"
+    ):
+        here("predict", file, tmp_path / "out", shard_rows=7)
+
+
 # A full disk
 
 

@@ -5,6 +5,7 @@ at all, `cluster` spreads parts over workers (the only module that knows Ray), `
 `kuberay.yaml` for Kubernetes, `machines.yaml` for plain machines."""
 
 from xlmkit.distributed.cluster import Workers
+from xlmkit.distributed.parts import parts_of
 from xlmkit.distributed.running import Run, evaluate, explain, judged, predict
 
-__all__ = ["Run", "Workers", "evaluate", "explain", "judged", "predict"]
+__all__ = ["Run", "Workers", "evaluate", "explain", "judged", "parts_of", "predict"]

@@ -1,7 +1,7 @@
 """Running: a source in, a folder of shards out, computed by as many machines as there are; cut off anywhere, the same call goes on.
 
 Results are those of `predict` and `explain` on one machine, row by row. What is not: a faulty row is left out and named, where `read_pairs` refuses
-the whole source; and ids are checked within a part only."""
+the whole source; and of ids that repeat from part to part there is a notice, and no refusal."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from xlmkit.notices import say
 
 SHARD_ROWS = {"predict": 16384, "explain": 512, "explain_errors": 2048}
 SUFFIX = {"predict": ".parquet", "explain": ".jsonl", "explain_errors": ".jsonl"}
+COUNTED = 20_000_000  # rows whose ids are compared over all parts
 UNDECIDING = ("batch_tokens", "device")  # options that change how results are computed and not what they are
 
 
@@ -255,6 +256,7 @@ def _check(folder: Folder, part: Part, outcome: Outcome) -> None:
 def _judge(folder: Folder, parts: Sequence[Part], kept: int, found: list[Outcome], seconds: float) -> Run:
     refused = [asdict(row) for part in parts for row in folder.refused(part)]
     columns = list(Refused.__dataclass_fields__)
+    _check_ids(folder, parts)
     dtypes = Counter(outcome.dtype for outcome in found if outcome.dtype)
     if len(dtypes) > 1:
         say(
@@ -263,13 +265,25 @@ def _judge(folder: Folder, parts: Sequence[Part], kept: int, found: list[Outcome
     return Run(
         folder,
         sum(part.rows for part in parts),
-        pd.DataFrame(refused, columns=columns),
+        pd.DataFrame(refused, columns=columns, dtype=object).astype({"row": "int64"}),
         len(parts),
         kept,
         sum(outcome.deaths for outcome in found),
         dict(dtypes),
         seconds,
     )
+
+
+def _check_ids(folder: Folder, parts: Sequence[Part]) -> None:
+    """Say it where an id stands in two parts, which no worker could see; of more rows than memory should hold, nothing is said."""
+    if folder.suffix != ".parquet" or len(parts) == 1 or sum(part.rows for part in parts) > COUNTED:
+        return
+    ids = folder.results(lambda name: name == "pair_id")["pair_id"]
+    twice = ids[ids.duplicated()]
+    if len(twice):
+        say(
+            f"{len(twice)} rows have the id of a row in another part, the first {twice.iloc[0]!r}: results cannot be told apart by `pair_id`"
+        )
 
 
 def _as_report(run: Run) -> dict[str, Any]:

@@ -1,0 +1,329 @@
+"""Runs on a real Ray cluster of several nodes on this machine, shaped as `clusters/kuberay.yaml` says; workers, nodes and the driver are killed.
+
+Each fault is set off by a row and happens once, so that nothing hangs on time. Dashboard and usage reports are off, and all stays on the loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+
+import xlmkit
+from xlmkit import cli, distributed
+from xlmkit.distributed.work import Worker
+
+CLUSTERS = Path(distributed.__file__).parent / "clusters"
+COLUMNS = ["pair_id", "item", "language", "premise", "hypothesis", "gold"]
+WAIT = 120  # seconds after which a hanging test gives up
+STRUCK = "negation-04-fr"  # the row that sets a fault off
+
+
+def kuberay():
+    return yaml.safe_load((CLUSTERS / "kuberay.yaml").read_text(encoding="utf-8"))
+
+
+def left_of(folder):
+    """Processes whose command names a folder: all of a Ray cluster's name the one of its logs."""
+    return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or ())]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head and workers with the processors that the file for Kubernetes gives them; nothing of it is left afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        import ray
+        from ray.cluster_utils import Cluster
+
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        logs = tempfile.mkdtemp(prefix="xlmkit-ray-", dir="/tmp")
+        usual = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20}
+        spec = kuberay()["spec"]
+        head = int(spec["headGroupSpec"]["rayStartParams"]["num-cpus"])
+        health = {
+            "health_check_initial_delay_ms": 1000,
+            "health_check_period_ms": 500,
+        }  # a lost node is noticed in seconds
+        started = Cluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": head,
+                "include_dashboard": False,
+                "temp_dir": logs,
+                "_system_config": health,
+                **usual,
+            },
+        )
+        try:
+            (group,) = spec["workerGroupSpecs"]
+            for _ in range(group["replicas"]):
+                started.add_node(num_cpus=int(group["rayStartParams"]["num-cpus"]), **usual)
+            yield started
+        finally:
+            ray.shutdown()
+            started.shutdown()
+            ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+            _, alive = psutil.wait_procs(left_of(logs), timeout=20)
+            shutil.rmtree(logs, ignore_errors=True)
+            assert not alive, "processes of Ray outlived their cluster"
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """30 pairs in three languages."""
+    return xlmkit.read_pairs("workshop", languages=["en", "fr", "th"], limit=10)[COLUMNS]
+
+
+@pytest.fixture(scope="module")
+def local(tiny_folder, pairs):
+    """What one process finds for them."""
+    nli = xlmkit.load(tiny_folder, device="cpu", dtype="float32")
+    return xlmkit.predict(nli, pairs, progress=False)
+
+
+@pytest.fixture
+def file(tmp_path, pairs):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in pairs.to_dict("records")), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def run(cluster, tiny_folder, file, tmp_path):
+    """`run(make=...)`: 30 pairs predicted in shards of three by the cluster, into `out`."""
+
+    def call(make=Worker):
+        on = distributed.Workers(cluster.address, make=make)
+        usual = {
+            "model": tiny_folder,
+            "device": "cpu",
+            "dtype": "float32",
+            "shard_rows": 3,
+            "progress": False,
+        }
+        return distributed.predict(file, tmp_path / "out", on=on, **usual)
+
+    return call
+
+
+def same(found, wanted):
+    """Nothing lost, nothing doubled: the rows of one machine in their order, labels equal, probabilities to 1e-5."""
+    pd.testing.assert_frame_equal(found, wanted, rtol=0, atol=1e-5)
+
+
+class Once(Worker):
+    """A worker to which something happens at the struck row, if it has not happened yet."""
+
+    def compute(self, frame):
+        flag = self.task.folder.path.parent / "struck"
+        if STRUCK in set(frame["pair_id"]) and not flag.exists():
+            self.happen(flag)
+        return super().compute(frame)
+
+
+class Killed(Once):
+    def happen(self, flag):
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Stranded(Once):
+    """Says on which node it is, and waits there for its end."""
+
+    def happen(self, flag):
+        import ray
+
+        hidden = flag.with_suffix(".tmp")
+        hidden.write_text(ray.get_runtime_context().get_node_id())
+        hidden.rename(flag)
+        threading.Event().wait(WAIT)
+
+
+class Full(Once):
+    """From then on its process can write no file of more than 100 bytes, as on a full disk."""
+
+    def happen(self, flag):
+        import resource
+
+        flag.touch()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+
+
+def test_the_command_line_gives_what_one_machine_gives_and_names_a_poisoned_row(
+    cluster, tiny_folder, file, local, tmp_path, capsys
+):
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join([*lines[:4], '{"premise": \n', *lines[4:]]), encoding="utf-8")
+    line = f"predict {file} --out {tmp_path / 'out'} --ray {cluster.address} --shard-rows 8 --model {tiny_folder} --device cpu --dtype float32"
+    assert cli.main(shlex.split(line)) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "refused: pairs.jsonl, row 5: not valid JSON" in said.err
+    assert "31 rows in 4 shards, 1 rows refused" in said.err
+    shards = sorted((tmp_path / "out").glob("*.parquet"))
+    same(pd.concat([xlmkit.read_results(shard) for shard in shards], ignore_index=True), local)
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(run, local, tmp_path):
+    found = run(Killed)
+    assert (tmp_path / "struck").exists()
+    assert found.deaths == 1
+    assert found.refused.empty
+    same(found.results(), local)
+
+
+def test_a_killed_driver_loses_nothing_and_the_same_call_goes_on(
+    cluster, run, file, tiny_folder, local, tmp_path
+):
+    script = f"""
+import os, signal
+from xlmkit import distributed
+from xlmkit.distributed import running
+
+def second(folder, part, outcome, seen=[]):
+    seen.append(outcome)
+    if len(seen) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+running._check = second
+distributed.predict({str(file)!r}, {str(tmp_path / "out")!r}, model={str(tiny_folder)!r}, on=distributed.Workers({cluster.address!r}),
+    device="cpu", dtype="float32", shard_rows=3, progress=False)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=WAIT)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    finished = len(list((tmp_path / "out").glob("*.parquet")))
+    assert 2 <= finished < 10
+    found = run()
+    assert finished <= found.kept < 10  # a worker may have ended a shard after the driver was gone
+    same(found.results(), local)
+
+
+def test_a_full_disk_ends_the_run_in_one_sentence_and_the_same_call_goes_on(run, local, tmp_path):
+    with pytest.raises(OSError, match=r"could not be written.*free some space.*the same call goes on"):
+        run(Full)
+    assert not list(tmp_path.rglob(".xlmkit-*"))
+    for shard in (tmp_path / "out").glob("*.parquet"):
+        assert len(xlmkit.read_results(shard)) == 3
+    same(run(Full).results(), local)  # the disk has room again
+
+
+def test_explanations_of_a_cluster_are_those_of_one_machine(cluster, tiny_folder, file, pairs, tmp_path):
+    nli = xlmkit.load(tiny_folder, device="cpu", dtype="float32")
+    wanted = xlmkit.explain(nli, pairs, method="input_x_gradient", progress=False)
+    found = distributed.explain(
+        file,
+        tmp_path / "out",
+        model=tiny_folder,
+        on=distributed.Workers(cluster.address),
+        shard_rows=8,
+        device="cpu",
+        method="input_x_gradient",
+        progress=False,
+    ).results()
+    assert [(one.pair_id, one.target) for one in found] == [(one.pair_id, one.target) for one in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+
+
+def test_a_killed_node_loses_nothing_and_its_shards_go_to_the_others(cluster, run, local, tmp_path):
+    """The last of the tests that need both nodes: one is gone after it."""
+
+    def strike():
+        flag, waited = tmp_path / "struck", threading.Event()
+        while not flag.exists():
+            waited.wait(0.05)
+        (node,) = [one for one in cluster.worker_nodes if one.node_id == flag.read_text()]
+        cluster.remove_node(node, allow_graceful=False)
+
+    striking = threading.Thread(target=strike, daemon=True)
+    striking.start()
+    found = run(Stranded)
+    striking.join(WAIT)
+    assert len(cluster.worker_nodes) == kuberay()["spec"]["workerGroupSpecs"][0]["replicas"] - 1
+    assert found.deaths == 1
+    same(found.results(), local)
+
+
+def test_evaluation_on_this_machine_alone_leaves_no_process_behind(
+    tiny_folder, file, local, tmp_path, capsys
+):
+    before = {one.pid for one in left_of("ray")}
+    line = f"evaluate {file} --out {tmp_path / 'out'} --ray --workers 1 --model {tiny_folder} --device cpu --dtype float32 --to jsonl"
+    assert cli.main(shlex.split(line)) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    wanted = xlmkit.evaluate(local)
+    assert [row["accuracy"] for row in rows] == wanted["accuracy"].to_list()
+    assert [row["low"] for row in rows] == pytest.approx(wanted["low"].to_list())
+    after = [one for one in left_of("ray") if one.pid not in before]
+    _, alive = psutil.wait_procs(after, timeout=20)
+    assert not alive
+
+
+def test_an_address_without_a_cluster_is_one_sentence(file, tmp_path, tiny_folder, capsys):
+    line = f"predict {file} --out {tmp_path / 'out'} --ray 127.0.0.1:1 --model {tiny_folder}"
+    assert cli.main(shlex.split(line)) == 2
+    assert "there is no Ray cluster at '127.0.0.1:1'" in capsys.readouterr().err
+
+
+# Cluster files
+
+
+def options_of_ray_start():
+    from ray.scripts.scripts import start
+
+    return {name.lstrip("-") for option in start.params for name in option.opts}
+
+
+def test_the_file_for_kubernetes_has_known_options_and_the_versions_of_this_kit():
+    spec = kuberay()["spec"]
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    pins = (Path(__file__).parent.parent / ".ci/constraints.txt").read_text(encoding="utf-8")
+    assert f"ray=={spec['rayVersion']}\n" in pins
+    for group in groups:
+        assert set(group["rayStartParams"]) <= options_of_ray_start()
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["image"] == f"xlmkit:{xlmkit.__version__}"
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in group["template"]["spec"]["volumes"]}
+
+
+def test_the_file_for_plain_machines_is_what_rays_launcher_takes():
+    from ray.autoscaler._private.util import prepare_config, validate_config
+    from ray.scripts.scripts import start
+
+    config = yaml.safe_load((CLUSTERS / "machines.yaml").read_text(encoding="utf-8"))
+    validate_config(prepare_config(config))
+    lines = [*config["head_start_ray_commands"], *config["worker_start_ray_commands"]]
+    starts = [line.split("ray start ", 1)[1] for line in lines if " start " in line]
+    assert len(starts) == 2
+    for arguments in starts:
+        start.make_parser(start.context_class(start)).parse_args(shlex.split(arguments))
+    assert all("RAY_USAGE_STATS_ENABLED=0" in line for line in lines if " start " in line)
+
+
+@pytest.mark.parametrize("name", ["kuberay.yaml", "machines.yaml"])
+def test_the_commands_that_a_cluster_file_shows_parse(name):
+    text = (CLUSTERS / name).read_text(encoding="utf-8")
+    shown = [
+        line.split("xlmkit predict", 1)[1].rstrip("'")
+        for line in text.splitlines()
+        if "xlmkit predict" in line
+    ]
+    assert shown
+    for line in shown:
+        assert cli.parser().parse_args(["predict", *shlex.split(line)]).ray == "auto"
