@@ -30,7 +30,7 @@ test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
 	@echo "make report: runs every notebook on the embedded model and writes report/*.html; a few minutes."
 	@mkdir -p report
-	@$(BIN)/python -m nbconvert --to html --execute --output-dir=report notebooks/*.ipynb
+	@$(BIN)/python -m nbconvert --to html --execute --ExecutePreprocessor.store_widget_state=False --output-dir=report notebooks/*.ipynb
 	@ls report/*.html
 
 # What is committed: outputs, tags and the kernel's name, and nothing of the machine or the clock.
