@@ -1,10 +1,12 @@
 # xlmkit. `make` alone lists the commands. Written for GNU make 3.81 (macOS) and later.
 #   PYTHON=python3.12   the Python that .venv is made with        PORT=8888   JupyterLab's port
+#   REPOSITORY=https://github.com/OWNER/NAME   for `make badges`
 #   LAB_FLAGS="--no-browser --ip=127.0.0.1"   further JupyterLab options
 
 PYTHON ?=
 PORT ?= 8888
 LAB_FLAGS ?=
+REPOSITORY ?=
 BIN = .venv/bin
 INSTALL = PYTHON="$(PYTHON)" sh .ci/install
 
@@ -13,7 +15,7 @@ ifneq ($(shell cat .venv/.home 2>/dev/null),$(shell pwd -P))
 MOVED = moved
 endif
 
-.PHONY: help lab test report notebooks lint bench clean moved
+.PHONY: help lab test report notebooks badges lint bench clean moved
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -39,8 +41,12 @@ KEEP = --ExecutePreprocessor.record_timing=False --ClearMetadataPreprocessor.ena
 	--ClearMetadataPreprocessor.preserve_nb_metadata_mask='{("kernelspec",), ("language_info", "name")}'
 
 notebooks: .venv/.ready-lab  ## run every notebook and keep the results in it (look at them before you commit)
-	@echo "make notebooks: runs every notebook on the embedded model and saves it in place; a minute or two."
-	@$(BIN)/python -m nbconvert --to notebook --execute --inplace $(KEEP) notebooks/*.ipynb
+	@echo "make notebooks: runs every notebook on the embedded model and saves it in place; five to ten minutes on two cores."
+	@$(BIN)/python -m nbconvert --to notebook --execute --inplace $(KEEP) notebooks/*.ipynb notebooks/solutions/*.ipynb
+
+badges:  ## write REPOSITORY=https://... into every notebook: badges for Colab and Binder (none: take them out)
+	@[ -n "$(REPOSITORY)" ] || { echo "make badges: say where this lies on the web: make badges REPOSITORY=https://github.com/OWNER/NAME"; exit 1; }
+	@.ci/badges "$(REPOSITORY)"
 
 lint: .venv/.ready-test  ## ruff (rules and format) and mypy
 	@echo "make lint: ruff and mypy; half a minute the first time, seconds after."

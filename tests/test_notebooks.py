@@ -1,4 +1,6 @@
-"""The notebooks run from start to end, offline, and keep to the laws of their layout; what is committed is what they give."""
+"""The notebooks run from start to end, offline, and keep to the laws of their layout; what is committed is what they give.
+
+Unsolved exercises stay open, and every solution passes its check. The course around them: tests/test_course_material.py."""
 
 from __future__ import annotations
 
@@ -12,16 +14,24 @@ import pytest
 from nbclient import NotebookClient
 
 import xlmkit
+from xlmkit import course
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+COURSE = [path for path in NOTEBOOKS if path.name[:2] in course.checking.NOTEBOOKS]
+SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 LINES = 12  # of code in a cell
 MACHINE = re.compile(
     r"/(home|root|Users|tmp|work|var|private|opt|usr)/|[A-Z]:\\\\|ipykernel_\d|site-packages"
 )
 
 notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+lesson = pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: f"solution-{path.stem}")
+everything = pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix()
+)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -57,30 +67,137 @@ def test_there_are_notebooks():
     assert expected <= {path.stem for path in NOTEBOOKS}
 
 
-@notebook
+def tagged(cells: list[nbformat.NotebookNode], tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
+
+
+def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """What the checks said, by exercise: "open", "not yet" or "right"."""
+    said = [
+        output.data["text/plain"]
+        for cell in tagged(notebook.cells, "exercise")
+        for output in cell.outputs
+        if "data" in output
+    ]
+    return dict(re.match(r"(\d\d\.\d): (open|not yet|right)\.", text).groups() for text in said)
+
+
+def exercises(path: Path) -> set[str]:
+    """Numbers of the exercises that this notebook should have."""
+    return {one.number for one in course.exercises() if one.number[:2] == path.name[:2]}
+
+
+@everything
 def test_a_notebook_runs_offline_without_error_and_writes_nothing_here(path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    before = snapshot()
-    client = NotebookClient(
-        read(path), timeout=170, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
-    )
-    client.execute()  # raises CellExecutionError with the cell's traceback
+    before, ran = snapshot(), read(path)
+    folder = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(
+        ran, timeout=170, kernel_name="python3", resources=folder
+    ).execute()  # raises with the cell's traceback
     assert snapshot() == before
+    said = "right" if path in SOLUTIONS else "open"
+    assert verdicts(ran) == dict.fromkeys(exercises(path), said)
 
 
-@notebook
-def test_title_and_parameters_come_first(path):
-    first, second = read(path).cells[:2]
+@everything
+def test_title_set_up_and_parameters_come_first(path):
+    first, setup, parameters = read(path).cells[:3]
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
-    assert "You will see" in first.source
-    assert "parameters" in second.metadata.get("tags", [])
-    assert re.search(r"^MODEL = None\b", second.source, re.M)
+    assert setup.metadata.get("tags") == ["setup"]
+    assert parameters.metadata.get("tags") == ["parameters"]
+    assert re.search(r"^MODEL = None\b", parameters.source, re.M)
 
 
 @notebook
+def test_a_notebook_says_what_you_will_see(path):
+    assert "You will see" in texts(path)[0]
+
+
+@everything
+def test_the_set_up_cell_is_the_same_everywhere(path):
+    assert code(path)[0].source == code(NOTEBOOKS[0])[0].source
+
+
+@lesson
+def test_a_lesson_says_goal_level_minutes_and_exercises(path):
+    first = texts(path)[0]
+    assert "**After this notebook you can** " in first
+    found = re.search(
+        r"\*\*Level:\*\* (beginner|intermediate|advanced) · \*\*Time:\*\* (\d+) minutes.*\*\*Exercises:\*\* (\d)",
+        first,
+    )
+    assert found is not None, first
+    assert int(found[3]) == len(exercises(path))
+    assert 20 <= int(found[2]) <= 90
+    assert f"`solutions/{path.name}`" in first
+
+
+@lesson
+def test_an_exercise_has_a_heading_with_minutes_a_hint_and_an_answer_to_fill_in(path):
+    cells, text = read(path).cells, "\n".join(texts(path))
+    assert set(verdicts(read(path))) == exercises(path)
+    for number in exercises(path):
+        assert re.search(rf"^### Exercise {re.escape(number)}: .+ \(\d+ minutes\)$", text, re.M), number
+    for place, cell in enumerate(cells):
+        if cell in tagged(cells, "exercise"):
+            assert re.search(r"^answer = .*\.\.\.", cell.source, re.M), cell.source
+            before = next(other for other in reversed(cells[:place]) if "### Exercise" in other.source)
+            told = "\n".join(other.source for other in cells[cells.index(before) : place])
+            assert re.search(r"<details><summary>Hint</summary>\n\n.+\n\n</details>", told, re.S), cell.source
+
+
+@lesson
+def test_unsolved_exercises_are_committed_open(path):
+    assert set(verdicts(read(path)).values()) == {"open"}
+
+
+@solution
+def test_solutions_are_committed_right_and_answer_what_the_notebook_asks(path):
+    assert (FOLDER / path.name).exists()
+    assert verdicts(read(path)) == dict.fromkeys(exercises(path), "right")
+    assert "..." not in "".join(cell.source for cell in tagged(code(path), "exercise"))
+
+
+def test_every_lesson_has_solutions():
+    assert [path.name for path in SOLUTIONS] == [path.name for path in COURSE]
+
+
+@everything
+def test_one_title_and_no_heading_skips_a_level(path):
+    prose = re.sub(r"^```.*?^```", "", "\n\n".join(texts(path)), flags=re.S | re.M)
+    levels = [len(mark) for mark in re.findall(r"^(#+) ", prose, re.M)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), levels
+
+
+@everything
+def test_every_figure_has_words_for_those_who_do_not_see_it(path):
+    outputs = [output for cell in code(path) for output in cell.outputs]
+    shown = [kind for output in outputs for kind in output.get("data", {})]
+    assert "image/png" not in shown, "end the cell with plots.described(axes, '...')"
+    pages = "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    for image in re.findall(r"<img [^>]*>", pages):
+        alt = re.search(r' alt="([^"]*)"', image)
+        assert alt is not None, "an image without alt"
+        assert len(alt[1]) >= 30, alt[1]
+        assert not re.search(r"\d[.,]\d", alt[1]), (
+            f"a figure's words say what is drawn, no findings: {alt[1]}"
+        )
+
+
+@everything
+def test_no_output_is_a_widget_that_would_be_an_empty_box_on_the_web(path):
+    for cell in code(path):
+        for output in cell.outputs:
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), cell.source
+
+
+@everything
 def test_notebooks_define_nothing_and_their_cells_are_short(path):
     for cell in code(path):
         assert not re.search(r"^\s*(async )?(def|class) ", cell.source, re.M), cell.source
@@ -88,7 +205,7 @@ def test_notebooks_define_nothing_and_their_cells_are_short(path):
         assert len(lines) <= LINES, f"{len(lines)} lines:\n{cell.source}"
 
 
-@notebook
+@everything
 def test_every_figure_and_table_is_followed_by_a_sentence_on_it(path):
     cells = read(path).cells
     for cell, following in itertools.pairwise(cells):
@@ -108,7 +225,7 @@ def test_findings_come_last(path):
     assert read(path).cells[-1].cell_type == "markdown"
 
 
-@notebook
+@everything
 def test_a_notebook_is_committed_executed_from_top_to_bottom(path):
     cells = code(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -119,14 +236,14 @@ def test_a_notebook_is_committed_executed_from_top_to_bottom(path):
     ]
 
 
-@notebook
+@everything
 def test_what_is_committed_was_made_by_the_embedded_model(path):
     model = xlmkit.load(device="cpu", dtype="float32").provenance["weights_sha256"]
     said = "".join(output.get("text", "") for cell in code(path) for output in cell.outputs)
     assert f"weights {model[:12]}" in said, "run `make notebooks` and look at the result"
 
 
-@notebook
+@everything
 def test_nothing_of_the_machine_is_committed(path):
     found = read(path)
     for cell in found.cells:
@@ -137,7 +254,7 @@ def test_nothing_of_the_machine_is_committed(path):
     assert path.stat().st_size < 1_500_000
 
 
-@notebook
+@everything
 def test_a_notebook_names_only_notebooks_that_exist(path):
     named = set(re.findall(r"`(\d\d_[a-z_]+)`", "\n".join(texts(path))))
     assert named <= {other.stem for other in NOTEBOOKS}
