@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -94,12 +97,19 @@ def with_english(frame: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def chosen(frame: pd.DataFrame, choice: Choice, *, part: np.ndarray | None = None) -> pd.DataFrame:
+def chosen(
+    frame: pd.DataFrame,
+    choice: Choice,
+    *,
+    part: np.ndarray | None = None,
+    texts: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """The rows of a frame from `predictions` that are as `choice` says, in their order.
 
     Parameters
     ----------
     part : (N,) bool, a further condition; None lets every row pass.
+    texts : (N,) what `folded_texts` gives for the frame, if that is known already.
 
     Raises
     ------
@@ -123,7 +133,9 @@ def chosen(frame: pd.DataFrame, choice: Choice, *, part: np.ndarray | None = Non
         keep &= frame["confidence"].between(low, high).to_numpy()
     words = folded(choice.text).split()
     if words:
-        keep &= np.array([all(word in text for word in words) for text in folded_texts(frame)], dtype=bool)
+        keep &= np.array(
+            [all(word in text for word in words) for text in texts or folded_texts(frame)], dtype=bool
+        )
     return frame[keep]
 
 
@@ -148,8 +160,13 @@ def parts(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def folded(text: str) -> str:
     """Text as it is compared in a search: compatibility forms and case do not matter, nor do marks that are written or left out at will."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
+    return unicodedata.normalize("NFKD", text.casefold()).translate(_marks())
+
+
+@cache
+def _marks() -> dict[int, None]:
+    """Every combining mark (Unicode Mn), as `str.translate` takes away."""
+    return {code: None for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Mn"}
 
 
 def folded_texts(frame: pd.DataFrame) -> list[str]:
@@ -161,5 +178,8 @@ def folded_texts(frame: pd.DataFrame) -> list[str]:
 
 def _confidence(frame: pd.DataFrame) -> pd.Series:
     """The probability of each row's own label; missing where the frame has none."""
-    values = [row.get(f"p_{row['label']}", np.nan) for row in frame.to_dict("records")]
-    return pd.Series(values, index=frame.index, dtype=float)
+    found = pd.Series(np.nan, index=frame.index, dtype=float)
+    for label in frame["label"].unique():
+        if f"p_{label}" in frame:
+            found = found.mask(frame["label"] == label, frame[f"p_{label}"])
+    return found

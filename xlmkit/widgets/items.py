@@ -23,7 +23,7 @@ ITEM_STYLE = (
     ".xk-items{list-style:none;margin:0;padding:0}.xk-open{border-inline-start:4px solid rgb(0,114,178);padding-inline-start:8px}"
     ".xk-wrong{font-weight:700}.xk-part{font-size:.78em;opacity:.75;overflow-wrap:anywhere}"
     ".xk-button{font:inherit;color:inherit;background:transparent;border:1px solid rgba(128,128,128,.8);border-radius:4px;padding:1px 8px;cursor:pointer}"
-    ".xk-button[aria-pressed=true]{border-width:2px;font-weight:700}"
+    ".xk-button:is([aria-pressed=true],[aria-expanded=true]){border-width:2px;font-weight:700}"
 )
 
 
@@ -49,7 +49,11 @@ def item(
             f'aria-label="open item {quoted(row["pair_id"])}">{"▶ open" if chosen else "open"}</button>'
         )
     tag, comment = note
-    noted = f'<div class="xk-note"><b>{escaped(tag)}</b> {escaped(comment)}</div>' if tag or comment else ""
+    noted = (
+        f'<div class="xk-note"><b><bdi>{escaped(tag)}</bdi></b> <span dir="auto">{escaped(comment)}</span></div>'
+        if tag or comment
+        else ""
+    )
     return (
         f'<li class="xk-item{" xk-open" if chosen else ""}"><div class="xk-says">{says(row)}<br>'
         f'<span class="xk-part">{escaped(row["pair_id"])}</span>{button}</div>'

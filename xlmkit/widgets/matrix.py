@@ -6,7 +6,6 @@ import pandas as pd
 
 from xlmkit.pairs import LABELS
 from xlmkit.render import escaped, quoted
-from xlmkit.widgets.bars import percent
 
 MATRIX_STYLE = (
     ".xk-matrix{border-collapse:separate;border-spacing:3px;border:0;font-size:.92em;font-variant-numeric:tabular-nums;table-layout:auto}"
@@ -59,7 +58,7 @@ def matrix(table: pd.DataFrame, *, chosen: tuple[str | None, str | None] = (None
     )
     total = int(table.to_numpy().sum())
     right = sum(int(table.iloc[place, place]) for place in range(len(labels)))
-    share = f": {percent(right / total)} right" if total else ""
+    share = f": {100 * right / total:.0f} % right" if total else ""
     every = _button(f"{ALL}:{ALL}", "all rows", total, None, chosen == (None, None))
     return (
         f'<table class="xk-matrix" lang="en" dir="ltr"><caption>{total} rows with a gold label{share}. Choose a cell to see its rows.</caption>'
@@ -88,7 +87,7 @@ def _row(table: pd.DataFrame, labels: list[str], place: int, chosen: tuple[str |
             f"{place}:{other}",
             f"gold {gold}, predicted {name}",
             int(table.iloc[place, other]),
-            int(table.iloc[place, other]) / total if total else 0.0,
+            int(table.iloc[place, other]) / total if total else None,
             chosen == (gold, name),
             right=place == other,
         )
@@ -106,8 +105,8 @@ def _button(
     """One cell; `share` of its gold label's rows, None where that means nothing."""
     colour = "0,114,178" if right else "213,94,0"
     shade = f' style="background:rgba({colour},{0.05 + 0.5 * share:.2f})"' if share is not None else ""
-    more = "" if share is None else f", {percent(share)} of this gold label"
-    small = "" if share is None else f"<small>{percent(share)}</small>"
+    more = "" if share is None else f", {100 * share:.0f} % of this gold label"
+    small = "" if share is None else f"<small>{100 * share:.0f} %</small>"
     return (
         f'<td><button type="button" class="xk-cell" data-xk="{value}" aria-pressed="{str(pressed).lower()}"{shade} '
         f'aria-label="{quoted(what)}: {count} rows{more}">{count}{" ✓" if right else ""}{small}</button></td>'

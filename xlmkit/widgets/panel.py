@@ -97,6 +97,16 @@ def line(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
     )
 
 
+def side_by_side(chooser: ipywidgets.Widget, detail: ipywidgets.Widget) -> ipywidgets.HBox:
+    """A long list that scrolls by itself, and beside it what was chosen from it; beneath it where the page is narrow."""
+    listed = ipywidgets.VBox([chooser], layout={"flex": "1 1 24em", "max_height": "46em", "overflow": "auto"})
+    detail.layout.flex, detail.layout.min_width = "1 1 26em", "0"
+    return ipywidgets.HBox(
+        [listed, detail],
+        layout={"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "4px 16px"},
+    )
+
+
 def heard(control: ipywidgets.Widget, callback: Callable[[], None]) -> None:
     """Call back when the control's value changes."""
     control.observe(lambda _: callback(), names="value")
@@ -108,8 +118,12 @@ def styled(html: str) -> str:
 
 
 def still(html: str) -> str:
-    """The same fragment for a picture: buttons become plain text, since nothing answers there.
+    """The same fragment for a picture: buttons become plain text, since nothing answers there, and those that only open something go.
 
     Escaped text holds no quote and no angle bracket, so what is replaced is markup only."""
-    plain = html.replace('<button type="button"', "<span").replace("</button>", "</span>")
-    return re.sub(r' (?:data-xk|aria-pressed|aria-label|tabindex)="[^"]*"', "", plain)
+    kept = re.sub(r'<button type="button"[^>]*>(?:▶ )?open</button>', "", html)
+    kept = re.sub(r'<button type="button"([^>]*)>', lambda found: f"<span{_BUTTONS.sub('', found[1])}>", kept)
+    return re.sub(r' data-xk="[^"]*"', "", kept.replace("</button>", "</span>"))
+
+
+_BUTTONS = re.compile(r' (?:class="xk-button"|aria-[a-z]+="[^"]*")')

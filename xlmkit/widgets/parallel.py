@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import ipywidgets
 import pandas as pd
 
 from xlmkit import attribution, inference
-from xlmkit.attribution.methods import METHOD
 from xlmkit.checkpoint import NLIModel
 from xlmkit.explanation import Explanation
-from xlmkit.pairs import is_missing, language_columns
+from xlmkit.pairs import language_columns
 from xlmkit.render import card, escaped
 from xlmkit.render.cards import METHOD_NAMES
 from xlmkit.widgets.choosing import folded, folded_texts, predictions, with_english
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, heard, line, styled
 from xlmkit.widgets.translations import ORDERS, VIEWS, items_of, ordered, summary, table, viewed
+from xlmkit.widgets.why import unpredicted, why
 
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
 Explain = Callable[..., list[Explanation]]
@@ -84,7 +83,6 @@ class Parallel(Panel):
             line(self.order, self.view, self.method, self.thorough),
             self.summary,
             self.rows,
-            self.detail,
         ]
         super().__init__(rows, self._picture, name="One item in all its languages")
         self._table_work = self.work(self._answer)
@@ -111,7 +109,6 @@ class Parallel(Panel):
         self.thorough = dropdown("explain an opened row by", methods, THOROUGH)
         self.summary = Clickable(label="agreement of the languages", live=True)
         self.rows = Clickable(label="the item in each language; choose a language to see its explanation")
-        self.detail = Clickable(label="explanation of the opened row", live=True)
 
     def _listen(self) -> None:
         heard(self.search, self._narrow)
@@ -122,7 +119,8 @@ class Parallel(Panel):
         heard(self.thorough, lambda: self.open(self._opened))
         self.back.on_click(lambda _: self._step(-1))
         self.onward.on_click(lambda _: self._step(1))
-        self.rows.on_choose(lambda pair_id: self.open(pair_id or None))
+        # The button of an open row closes it, as Escape does.
+        self.rows.on_choose(lambda pair_id: self.open(pair_id if pair_id not in ("", self._opened) else None))
 
     def open(self, pair_id: str | None) -> None:
         """Show the explanation of one row of the present item; None closes it."""
@@ -138,7 +136,6 @@ class Parallel(Panel):
             return
         self.summary.html = self._summary(rows)
         self.rows.html = styled(self._table(rows))
-        self.detail.html = self._card
         self.changed()
 
     def _ask(self) -> None:
@@ -162,7 +159,7 @@ class Parallel(Panel):
         )
         for done, place in enumerate(missing):
             yield partial(self.say, f"{METHOD_NAMES[method]}: {done} of {len(missing)} languages are done …")
-            [explanation] = self._explain(asked(rows.iloc[[place]]), method=method)
+            [explanation] = self._explain(unpredicted(rows.iloc[[place]]), method=method)
             found[explanation.pair_id] = explanation
         if missing:
             self._found[question] = found
@@ -181,20 +178,25 @@ class Parallel(Panel):
         rows = self._rows[item]
         row = rows[rows["pair_id"] == pair_id]
         yield lambda: self.say(f"{METHOD_NAMES[method]} is at work …")
-        [explanation] = self._explain(asked(row), method=method, **why(row.iloc[0].to_dict(), method))
+        [explanation] = self._explain(unpredicted(row), method=method, **why(row.iloc[0].to_dict(), method))
         yield partial(self._show_card, pair_id, card(explanation))
 
     def _show_card(self, pair_id: str, html: str) -> None:
         if pair_id == self._opened:
             self._card = html
             self.draw()
-            self.say("")
+            self.say("The explanation stands under its row.")
 
     def _table(self, rows: pd.DataFrame) -> str:
         shown = viewed(ordered(rows, self.order.value), self.view.value)
         if shown.empty:
             return f'<p class="xk-notice">No language is left under “{escaped(self.view.value)}”.</p>'
-        return table(shown, self._found.get((self._drawn or "", self.method.value)), chosen=self._opened)
+        return table(
+            shown,
+            self._found.get((self._drawn or "", self.method.value)),
+            opened=self._opened,
+            detail=self._card,
+        )
 
     def _summary(self, rows: pd.DataFrame) -> str:
         untrained = "untrained" in rows and bool(rows["untrained"].any())
@@ -203,7 +205,7 @@ class Parallel(Panel):
 
     def _picture(self) -> str:
         rows = self._rows.get(self._drawn or "")
-        return "" if rows is None else self._summary(rows) + self._table(rows) + self._card
+        return "" if rows is None else self._summary(rows) + self._table(rows)
 
     def _offered(self, text: str, kept: str | None = None) -> list[tuple[str, str]]:
         """The items to choose from: those of which some row holds all words of `text`."""
@@ -233,18 +235,6 @@ class Parallel(Panel):
         place = values.index(self.item.value) + way
         if 0 <= place < len(values):
             self.item.value = values[place]
-
-
-def asked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of predictions as the pairs that they were, for `explain`."""
-    return rows.drop(columns=["label", "confidence", "correct"], errors="ignore")
-
-
-def why(row: Mapping[str, Any], method: str) -> dict[str, str]:
-    """What to explain of a row: its prediction; where that is wrong, the prediction rather than the gold label, if the method can tell labels apart."""
-    if METHOD[method].labelled and not is_missing(row.get("gold")) and row["gold"] != row["label"]:
-        return {"target": row["label"], "contrast": row["gold"]}
-    return {"target": row["label"]}
 
 
 def _checked(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -39,64 +39,75 @@ MAP_STYLE = (
 
 
 def scatter(
-    points: pd.DataFrame, *, axes: Sequence[str], name: str, marked: Sequence[int] = (), linked: bool = False
+    points: pd.DataFrame,
+    *,
+    axes: Sequence[str],
+    name: str,
+    ringed: Sequence[int] = (),
+    values: bool = False,
 ) -> str:
     """Draw points in a plane.
 
     Parameters
     ----------
-    points : N rows: `x`, `y` (missing ones are left out), `group` (what mark a point gets, as text), `text` (what it says when pointed at).
-        Up to six groups get a shape each; more are written by their names, which should then be short.
+    points : N rows: `x`, `y` (missing ones are left out), `group` (what colour a point gets, as text), `text` (what it says when pointed at), and
+        where each point is to be written instead of drawn, a short `mark`. Without marks each of up to six groups has a shape, more are numbered.
     axes : what to write at the two axes.
     name : what the picture shows, for who does not see it.
-    marked : places of rows to ring.
-    linked : join the ringed points by lines to their middle.
+    ringed : places of rows to ring, and to join by lines to their middle.
+    values : whether a point can be chosen; its `data-xk` is then its place among the rows.
 
     Returns
     -------
     An SVG element as text, of a fixed ratio, that fits the width it is given."""
-    shown = points.reset_index(drop=True)
-    places = _places(shown)
-    marks = _marks(shown)
-    rings = [row for row in marked if np.isfinite(places[row]).all()]
-    drawn = [
-        _point(places[row], marks[group], text)
-        for row, (group, text) in enumerate(zip(shown["group"], shown["text"], strict=True))
-        if np.isfinite(places[row]).all()
-    ]
+    places = _places(points)
+    marks = [_mark(*style) for style in _styles(points)]
+    there = np.flatnonzero(np.isfinite(places).all(1))
+    rings = [row for row in ringed if row in there]
+    texts = points["text"].to_list()
+    drawn = "".join(
+        _point(places[row], marks[row], texts[row], str(row) if values else None) for row in there
+    )
     return (
-        f'<svg class="xk-map" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="{WIDTH:.0f}" role="img" '
-        f'aria-label="{quoted(name)}"><rect class="xk-frame" x="{MARGIN}" y="{MARGIN / 2}" width="{WIDTH - 1.5 * MARGIN}" '
-        f'height="{HEIGHT - 1.5 * MARGIN}"/>{_links(places, rings) if linked else ""}{"".join(drawn)}'
-        f"{''.join(_ring(places[row]) for row in rings)}"
+        f'<svg class="xk-map" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="{WIDTH:.0f}" '
+        f'role="{"group" if values else "img"}" aria-label="{quoted(name)}"><rect class="xk-frame" x="{MARGIN}" y="{MARGIN / 2}" '
+        f'width="{WIDTH - 1.5 * MARGIN}" height="{HEIGHT - 1.5 * MARGIN}"/>{_links(places, rings)}{drawn}'
+        f"{''.join(map(_ring, places[rings]))}"
         f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escaped(axes[0])}</text>'
         f'<text transform="translate(14 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{escaped(axes[1])}</text></svg>'
     )
 
 
 def key(points: pd.DataFrame) -> str:
-    """What each mark stands for, with how many points bear it, as HTML; in the order of `scatter`."""
-    counts = points["group"].value_counts()
-    entries = "".join(
-        f'<span><svg viewBox="-12 -9 24 18" width="24" height="18" aria-hidden="true">{mark}</svg>{escaped(group)} ({counts[group]})</span>'
-        for group, mark in _marks(points).items()
-    )
+    """What the marks stand for, with how many points there are of each, as HTML; the marks are those of `scatter`."""
+    styles = pd.Series(_styles(points), index=points.index)
+    entries = ""
+    for group, own in styles.groupby(points["group"].astype(str)):
+        kinds = list(dict.fromkeys(own))
+        drawn = "".join(
+            f'<svg viewBox="-13 -9 26 18" width="26" height="18" aria-hidden="true">{_mark(*kind)}</svg>'
+            for kind in kinds
+        )
+        entries += f"<span>{drawn} {escaped(group)} ({len(own)})</span>"
     return f'<div class="xk-key">{entries}</div>'
 
 
-def _marks(points: pd.DataFrame) -> dict[str, str]:
-    """The mark of each group: a shape, or its own name where there are more groups than shapes."""
-    groups = sorted(points["group"].astype(str).unique())
-    lettered = len(groups) > len(SHAPES)
-    marks = {}
-    for place, group in enumerate(groups):
-        colour = PALETTE[place % len(PALETTE)]
-        marks[group] = (
-            f'<text class="xk-mark" style="fill:{colour}" dy="4">{escaped(group)}</text>'
-            if lettered
-            else f'<path class="xk-mark" fill="{colour}" d="{SHAPES[place]}"/>'
-        )
-    return marks
+def _styles(points: pd.DataFrame) -> list[tuple[str, str]]:
+    """(colour, what to write) of each point; nothing to write where its group has a shape, which goes with the colour."""
+    groups = points["group"].astype(str)
+    order = {group: place for place, group in enumerate(sorted(groups.unique()))}
+    colours = [PALETTE[order[group] % len(PALETTE)] for group in groups]
+    if "mark" in points:
+        written = points["mark"].astype(str).to_list()
+    else:
+        written = ["" if len(order) <= len(SHAPES) else str(order[group] + 1) for group in groups]
+    return list(zip(colours, written, strict=True))
+
+
+def _mark(colour: str, written: str) -> str:
+    if written:
+        return f'<text class="xk-mark" style="fill:{colour}" dy="4">{escaped(written)}</text>'
+    return f'<path class="xk-mark" fill="{colour}" d="{SHAPES[PALETTE.index(colour)]}"/>'
 
 
 def _places(points: pd.DataFrame) -> np.ndarray:
@@ -114,13 +125,11 @@ def _places(points: pd.DataFrame) -> np.ndarray:
     return np.stack([left + across * share[:, 0], top + down * (1 - share[:, 1])], axis=1)
 
 
-def _point(place: np.ndarray, mark: str, text: str) -> str:
-    return f'<g class="xk-point" transform="translate({place[0]:.1f} {place[1]:.1f})"><title>{escaped_title(text)}</title>{mark}</g>'
-
-
-def escaped_title(text: str) -> str:
-    """Text for an SVG title, which can hold no elements: hidden characters are replaced."""
-    return quoted(text)
+def _point(place: np.ndarray, mark: str, text: str, value: str | None) -> str:
+    button = "" if value is None else f' role="button" data-xk="{value}"'
+    at = f"translate({place[0]:.1f} {place[1]:.1f})"
+    # A title can hold no elements, so `quoted`, which replaces hidden characters, and not `escaped`, which marks them up.
+    return f'<g class="xk-point" transform="{at}"{button}><title>{quoted(text)}</title>{mark}</g>'
 
 
 def _ring(place: np.ndarray) -> str:

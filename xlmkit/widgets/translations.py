@@ -90,7 +90,11 @@ def summary(rows: pd.DataFrame) -> str:
 
 
 def table(
-    rows: pd.DataFrame, explanations: Mapping[str, Explanation] | None = None, *, chosen: str | None = None
+    rows: pd.DataFrame,
+    explanations: Mapping[str, Explanation] | None = None,
+    *,
+    opened: str | None = None,
+    detail: str = "",
 ) -> str:
     """The rows as an HTML table.
 
@@ -98,7 +102,7 @@ def table(
     ----------
     rows : of one item, from `choosing.predictions`, in the order to draw.
     explanations : by `pair_id`, of one method, so that they share a scale; what is missing is drawn without colours.
-    chosen : the `pair_id` of the row that is open.
+    opened : the `pair_id` of the row that is open; `detail` is what to show under it, as HTML.
 
     Returns
     -------
@@ -108,20 +112,25 @@ def table(
     # A failed explanation's scores say nothing, so they do not set the scale either.
     scale = max(map(largest, [one for one in own if one.passed is not False] or own), default=0.0)
     records = rows.to_dict("records")
-    body = "".join(_row(row, found.get(str(row["pair_id"])), scale, chosen) for row in records)
-    beside = any(original(row) for row in records)
-    head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("language", "prediction", "sentences", *(("English original",) if beside else ()))
-    )
+    heads = [
+        "language",
+        "prediction",
+        "sentences",
+        *(["English original"] if any(map(original, records)) else []),
+    ]
+    body = ""
+    for row in records:
+        open_ = str(row["pair_id"]) == opened
+        body += _row(row, found.get(str(row["pair_id"])), scale, open_)
+        body += f'<tr><td colspan="{len(heads)}">{detail}</td></tr>' if open_ and detail else ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return (
         f'<div class="xk xk-wide" lang="en" dir="ltr"><table class="xk-translations"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         f"{_scale(own, scale)}</div>"
     )
 
 
-def _row(row: Mapping[str, Any], explanation: Explanation | None, scale: float, chosen: str | None) -> str:
-    open_ = str(row["pair_id"]) == chosen
+def _row(row: Mapping[str, Any], explanation: Explanation | None, scale: float, open_: bool) -> str:
     states = {
         "xk-open": open_,
         "xk-failed": explanation is not None and explanation.passed is False,
@@ -136,8 +145,8 @@ def _row(row: Mapping[str, Any], explanation: Explanation | None, scale: float, 
     warning = "" if explanation is None else banners(explanation)
     name = spoken(row)
     button = (
-        f'<button type="button" class="xk-button" data-xk="{quoted(row["pair_id"])}" aria-pressed="{str(open_).lower()}" '
-        f'aria-label="explain {quoted(name)}">{"▶ " if open_ else ""}{escaped(name)}</button>'
+        f'<button type="button" class="xk-button" data-xk="{quoted(row["pair_id"])}" aria-expanded="{str(open_).lower()}" '
+        f'aria-label="{"close" if open_ else "explain"} {quoted(name)}">{"▼" if open_ else "▶"} {escaped(name)}</button>'
     )
     beside = original(row)
     return (

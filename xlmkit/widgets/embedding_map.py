@@ -1,0 +1,301 @@
+"""A map of what the model makes of sentences and of languages: points near one another are alike to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+
+from xlmkit import inference, probes
+from xlmkit.checkpoint import CLASSIFIERS, NLIModel
+from xlmkit.languages import LANGUAGES
+from xlmkit.pairs import sentence_columns
+from xlmkit.probes.geometry import FAMILIES
+from xlmkit.probes.sentences import PAIR, PROJECTIONS, has_umap, project, sentence_vectors
+from xlmkit.render import escaped
+from xlmkit.widgets.choosing import predictions, with_english
+from xlmkit.widgets.controls import Clickable
+from xlmkit.widgets.items import item, sides, spoken
+from xlmkit.widgets.panel import LABEL, Panel, dropdown, heard, line, side_by_side, styled
+from xlmkit.widgets.parallel import OFFERED
+from xlmkit.widgets.scatter import key, scatter
+from xlmkit.widgets.translations import items_of
+
+Vectors = Callable[..., np.ndarray]
+
+LANGUAGE_TABLE = "language embeddings"
+MOST = 600  # points that a picture can take
+NONE = "none"
+COLOURS = ("language", "script", "family", "prediction", "right or wrong", "gold", "phenomenon", "genre")
+
+
+def embedding_map(
+    nli: NLIModel, preds: pd.DataFrame | None = None, *, most: int = MOST, seed: int = 0
+) -> EmbeddingMap:
+    """Explore where sentences, or the language embeddings, lie in a plane: coloured by language, prediction or correctness.
+
+    Parameters
+    ----------
+    preds : predictions, or pairs, which are then predicted; None shows the language embeddings alone.
+    most : points to draw; of more rows, whole items are drawn by lot until there are that many.
+    seed : of that lot, and of UMAP.
+
+    Returns
+    -------
+    The explorer, for the last line of a cell; its first map has been computed.
+
+    Raises
+    ------
+    ValueError : if rows are faulty, there are fewer than three, or there is neither a row nor a language embedding."""
+    frame = None
+    if preds is not None:
+        frame = _sampled(inference.check_input(nli, preds.drop(columns="label", errors="ignore")), most, seed)
+        frame = (
+            frame.assign(label=preds.reset_index(drop=True)["label"].iloc[frame.index])
+            if "label" in preds
+            else frame
+        )
+        frame = frame.reset_index(drop=True)
+        if "label" not in frame and nli.task in CLASSIFIERS:
+            frame = inference.predict(nli, frame, progress=False)
+        frame = predictions(frame) if "label" in frame else with_english(frame)
+    languages = probes.embedding_map(nli) if nli.uses_language_ids and len(nli.languages) > 2 else None
+    layers = int(nli.network.config.n_layers)
+    return EmbeddingMap(
+        frame, languages, partial(sentence_vectors, nli, progress=False), layers=layers, seed=seed
+    )
+
+
+class EmbeddingMap(Panel):
+    """The explorer that `embedding_map` makes; it calls `vectors` and holds no model.
+
+    Parameters
+    ----------
+    frame : the rows to place, with English originals and, if known, predictions; None: there are languages only.
+    languages : what `probes.embedding_map` gives; None: the model has no language embeddings.
+    vectors : pairs, `of`, `layer` -> (N, H) vectors, a row a pair.
+    layers : the number of the model's last layer."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame | None,
+        languages: pd.DataFrame | None,
+        vectors: Vectors,
+        *,
+        layers: int,
+        seed: int = 0,
+    ) -> None:
+        if frame is None and languages is None:
+            raise ValueError(
+                "expected pairs to place, since this model has no language embeddings; got none; remedy: give `preds`"
+            )
+        self._frame, self._languages, self._vectors, self._seed = frame, languages, vectors, seed
+        self._known: dict[tuple[str, int], np.ndarray] = {}  # vectors by what they are of, and layer
+        self._points = pd.DataFrame({"x": [], "y": []})
+        self._drawn = ""  # what the points are of
+        self._chosen: int | None = None
+        self._controls(layers)
+        rows = [
+            line(self.of, self.layer, self.projection, self.centred),
+            line(self.colour, self.item),
+            side_by_side(self.map, self.detail),
+        ]
+        super().__init__(rows, self._picture, name="Map of embeddings")
+        self._placing = self.work(self._answer)
+        for control in (self.of, self.layer, self.projection, self.centred):
+            heard(control, self._ask)
+        heard(self.colour, self.draw)
+        heard(self.item, self.draw)
+        self.map.on_choose(lambda value: self.open(int(value) if value else None))
+        self._ask()
+        self.settle()
+
+    def _controls(self, layers: int) -> None:
+        frame = self._frame
+        kinds = [] if frame is None else [("pairs, as the head reads them", PAIR)]
+        kinds += (
+            []
+            if frame is None
+            else [(f"each {name} alone, its mean", name) for name in sentence_columns(frame)]
+        )
+        kinds += [(LANGUAGE_TABLE, LANGUAGE_TABLE)] if self._languages is not None else []
+        self.of = dropdown("place", kinds)
+        self.layer = ipywidgets.IntSlider(
+            value=layers, min=0, max=layers, description="after layer", style=LABEL, continuous_update=False
+        )
+        offered = [name for name in PROJECTIONS if name != "umap" or has_umap()]
+        self.projection = dropdown("projection", [(name.upper(), name) for name in offered])
+        self.centred = ipywidgets.Checkbox(description="take each language’s mean away", indent=False)
+        self.colour = dropdown("colour by", [name for name in COLOURS if _has(frame, name)])
+        items = items_of(frame)[:OFFERED] if frame is not None and "item" in frame else []
+        self.item = dropdown("mark the translations of", [("nothing", NONE), *items], width="28em")
+        self.map = Clickable(label="map; choose a point to read its text")
+        self.detail = Clickable(label="the chosen point", live=True)
+
+    def open(self, row: int | None) -> None:
+        """Show one point's text, by its place among the rows, and mark its translations; None closes it."""
+        self._chosen = row
+        if (
+            row is not None
+            and self._drawn != LANGUAGE_TABLE
+            and self._frame is not None
+            and "item" in self._frame
+        ):
+            own = self._frame["item"].iloc[row]
+            if own in dict(self.item.options).values():
+                self.item.value = own
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the points that are known in the chosen colours."""
+        if len(self._points):
+            self.map.html = styled(self._map(values=True))
+            self.detail.html = styled(self._detail())
+            self.changed()
+
+    def _ask(self) -> None:
+        languages = self.of.value == LANGUAGE_TABLE
+        self.layer.disabled = self.centred.disabled = self.projection.disabled = languages
+        self._placing.ask((self.of.value, self.layer.value, self.projection.value, self.centred.value))
+
+    def _answer(self, question: tuple[str, int, str, bool]) -> Iterator[Callable[[], None]]:
+        of, layer, projection, centred = question
+        if of == LANGUAGE_TABLE and self._languages is not None:
+            yield partial(self._show, of, self._languages)
+            return
+        if self._frame is None:
+            return
+        if (of, layer) not in self._known:
+            yield lambda: self.say(f"The model reads {len(self._frame)} rows …")
+            self._known[of, layer] = self._vectors(
+                self._frame.drop(columns="label", errors="ignore"), of=of, layer=layer
+            )
+        groups = np.array([spoken(row) for row in self._frame.to_dict("records")]) if centred else None
+        points = project(self._known[of, layer], projection=projection, groups=groups, seed=self._seed)
+        yield partial(self._show, of, points)
+
+    def _show(self, of: str, points: pd.DataFrame) -> None:
+        if (of == LANGUAGE_TABLE) != (self._drawn == LANGUAGE_TABLE):
+            self._chosen = None
+        self._drawn, self._points = of, points
+        self.say("")
+        self.draw()
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """What each point stands for."""
+        source = self._languages if self._drawn == LANGUAGE_TABLE else self._frame
+        return [] if source is None else source.to_dict("records")
+
+    def _map(self, *, values: bool) -> str:
+        rows = self._rows()
+        languages = self._drawn == LANGUAGE_TABLE
+        colour = self.colour.value
+        points = self._points[["x", "y"]].assign(
+            group=[_group(row, colour) for row in rows], text=[_said(row) for row in rows]
+        )
+        if languages or colour == "language":
+            points["mark"] = ["+".join(dict.fromkeys(code for _, code in _codes(row))) for row in rows]
+        marked = (
+            []
+            if languages
+            else [place for place, row in enumerate(rows) if row.get("item") == self.item.value]
+        )
+        ringed = marked if marked or self._chosen is None else [self._chosen]
+        name = f"{len(points)} points: {self._drawn}, coloured by {colour}"
+        shares = self._points.attrs.get("explained")
+        axes = (
+            [
+                f"principal component {place + 1}, {100 * share:.0f} % of the variance"
+                for place, share in enumerate(shares)
+            ]
+            if shares
+            else ["UMAP, first axis", "UMAP, second axis"]
+        )
+        return scatter(points, axes=axes, name=name, ringed=ringed, values=values) + key(points)
+
+    def _detail(self) -> str:
+        if self._chosen is None:
+            return '<p class="xk-notice">Choose a point to read its text; pointing at it shows it too.</p>'
+        row = self._rows()[self._chosen]
+        if self._drawn == LANGUAGE_TABLE:
+            return f"<p>{escaped(_said(row))}</p>"
+        return f'<div class="xk xk-wide"><ul class="xk-items">{item(row)}</ul></div>'
+
+    def _picture(self) -> str:
+        return self._map(values=False) + self._detail() if len(self._points) else ""
+
+
+def _sampled(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """At most about `most` rows, whole items together, numbered as in the given frame."""
+    frame = frame.reset_index(drop=True)
+    if len(frame) < 3:
+        raise ValueError(f"a plane needs three or more points; got {len(frame)} rows")
+    if len(frame) <= most:
+        return frame
+    names = frame["item"] if "item" in frame else pd.Series(frame.index, index=frame.index)
+    lot = np.random.default_rng(seed).permutation(names.unique())
+    sizes = names.value_counts().reindex(lot).cumsum()
+    kept = set(sizes.index[sizes <= most]) or {lot[0]}
+    return frame[names.isin(kept)]
+
+
+def _has(frame: pd.DataFrame | None, colour: str) -> bool:
+    if frame is None:
+        return colour in COLOURS[:3]
+    needed = {
+        "prediction": "label",
+        "right or wrong": "correct",
+        "gold": "gold",
+        "phenomenon": "phenomenon",
+        "genre": "genre",
+    }
+    return colour not in needed or needed[colour] in frame
+
+
+def _codes(row: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("", str(row["language"]))] if "script" in row else sides(row)
+
+
+def _group(row: dict[str, Any], colour: str) -> str:
+    """What a point is coloured by, in words."""
+    codes = list(dict.fromkeys(code for _, code in _codes(row)))
+    if colour == "language":
+        return " and ".join(LANGUAGES[code].name for code in codes)
+    if colour == "script":
+        return " and ".join(dict.fromkeys(LANGUAGES[code].script for code in codes))
+    if colour == "family":
+        return " and ".join(dict.fromkeys(FAMILIES[code][0] for code in codes))
+    if colour == "right or wrong":
+        right = row.get("correct")
+        return (
+            {True: "✓ right", False: "✗ wrong"}.get(right, "no gold label")
+            if isinstance(right, bool)
+            else "no gold label"
+        )
+    value = row.get({"prediction": "label"}.get(colour, colour))
+    return str(value) if isinstance(value, str) else "unknown"
+
+
+def _said(row: dict[str, Any]) -> str:
+    """What a point says when it is pointed at."""
+    if "script" in row:
+        return f"{row['name']} ({row['language']}): {row['family']}, {row['branch']}; script {row['script']}"
+    lines = [spoken(row)]
+    if isinstance(row.get("label"), str):
+        gold = row.get("gold")
+        verdict = (
+            ""
+            if not isinstance(gold, str)
+            else ", right"
+            if gold == row["label"]
+            else f", wrong, gold: {gold}"
+        )
+        lines[0] += f"; predicted: {row['label']}{verdict}"
+    lines += [str(row[name]) for name, _ in sides(row)]
+    originals = [row.get(f"english_{name}") for name, code in sides(row) if code != "en"]
+    lines += [f"English: {text}" for text in originals if isinstance(text, str)]
+    return "\n".join(lines)
