@@ -160,6 +160,11 @@ class EmbeddingMap(Panel):
     def _ask(self) -> None:
         languages = self.of.value == LANGUAGE_TABLE
         self.layer.disabled = self.centred.disabled = self.projection.disabled = languages
+        colours = [name for name in COLOURS if _has(None if languages else self._frame, name)]
+        if list(self.colour.options) != colours:
+            kept = self.colour.value
+            self.colour.options = colours
+            self.colour.value = kept if kept in colours else colours[0]
         self._placing.ask((self.of.value, self.layer.value, self.projection.value, self.centred.value))
 
     def _answer(self, question: tuple[str, int, str, bool]) -> Iterator[Callable[[], None]]:

@@ -85,7 +85,7 @@ def key(points: pd.DataFrame) -> str:
     for group, own in styles.groupby(points["group"].astype(str)):
         kinds = list(dict.fromkeys(own))
         drawn = "".join(
-            f'<svg viewBox="-13 -9 26 18" width="26" height="18" aria-hidden="true">{_mark(*kind)}</svg>'
+            f'<svg viewBox="-15 -9 30 18" width="30" height="18" aria-hidden="true">{_mark(*kind)}</svg>'
             for kind in kinds
         )
         entries += f"<span>{drawn} {escaped(group)} ({len(own)})</span>"
@@ -111,18 +111,20 @@ def _mark(colour: str, written: str) -> str:
 
 
 def _places(points: pd.DataFrame) -> np.ndarray:
-    """(N, 2) places on the picture; the points fill it, each axis with its own scale."""
+    """(N, 2) places on the picture; the points fill it as far as one scale for both axes lets them."""
     values = points[["x", "y"]].to_numpy(dtype=float)
     known = values[np.isfinite(values).all(1)]
     if not len(known):
         return values
     low, high = known.min(0), known.max(0)
-    share = (values - low) / np.where(high > low, high - low, 1.0)
-    share = np.where(high > low, share, 0.5)
     pad = 14.0
     left, top = MARGIN + pad, MARGIN / 2 + pad
-    across, down = WIDTH - 1.5 * MARGIN - 2 * pad, HEIGHT - 1.5 * MARGIN - 2 * pad
-    return np.stack([left + across * share[:, 0], top + down * (1 - share[:, 1])], axis=1)
+    room = np.array([WIDTH - 1.5 * MARGIN - 2 * pad, HEIGHT - 1.5 * MARGIN - 2 * pad])
+    # One scale for both axes: a distance means the same in every direction.
+    scale = min(room / np.where(high > low, high - low, 1e-12))
+    spare = (room - scale * (high - low)) / 2
+    across, up = (spare + scale * (values - low)).T
+    return np.stack([left + across, top + room[1] - up], axis=1)
 
 
 def _point(place: np.ndarray, mark: str, text: str, value: str | None) -> str:

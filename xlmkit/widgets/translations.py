@@ -122,7 +122,11 @@ def table(
     for row in records:
         open_ = str(row["pair_id"]) == opened
         body += _row(row, found.get(str(row["pair_id"])), scale, open_)
-        body += f'<tr><td colspan="{len(heads)}">{detail}</td></tr>' if open_ and detail else ""
+        body += (
+            f'<tr><td colspan="{len(heads)}"><div role="status" aria-label="explanation of the opened row">{detail}</div></td></tr>'
+            if open_ and detail
+            else ""
+        )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return (
         f'<div class="xk xk-wide" lang="en" dir="ltr"><table class="xk-translations"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
