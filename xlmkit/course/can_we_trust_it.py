@@ -66,7 +66,32 @@ def _probabilities(nli: NLIModel, explanation: Explanation, words: Sequence[int]
     return found[f"p_{explanation.target}"].astype(float).tolist()
 
 
-@exercise("06.2", wants="a share between 0 and 1")
+@exercise("06.2", wants='a list of methods, or ["none"]')
+def methods_at_chance(answer: object, *, summary: pd.DataFrame) -> str:
+    """Which methods cannot be told from chance by sufficiency?"""
+    own = summary[summary["metric"] == "sufficiency"].set_index("method")
+    low, high = own["percentile_low"], own["percentile_high"]
+    truth = set(own.index[(low <= 0.5) & (high >= 0.5)])
+    given = answers.names(answer, [*own.index, NONE])
+    if NONE in given and (len(given) > 1 or truth):
+        raise NotYet(
+            "`none` stands alone, and holds only if no interval of `percentile` has 0.5 in it. One has."
+        )
+    for method in sorted(given - truth - {NONE}):
+        side = "below" if high[method] < 0.5 else "above"
+        raise NotYet(
+            f"`{method}` can: its interval, {low[method]:.3f} to {high[method]:.3f}, lies {side} 0.5."
+        )
+    for method in sorted(truth - given):
+        raise NotYet(
+            f"`{method}` is missing: its interval, {low[method]:.3f} to {high[method]:.3f}, holds 0.5."
+        )
+    below = sorted(own.index[high < 0.5])
+    worse = f" Below 0.5, so worse than random: {', '.join(below)}." if below else ""
+    return f"{', '.join(sorted(truth)) or 'No method'}.{worse} More items would make the intervals narrower."
+
+
+@exercise("06.3", wants="a share between 0 and 1")
 def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFrame) -> str:
     """What share of the strongest words are words of the rationale, taking as many as the rationale has?"""
     given = answers.number(answer, low=0, high=1)
@@ -92,31 +117,6 @@ def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFra
     raise NotYet(
         f"The rationale has {size} words. Take the {size} words with the highest scores and count those in it."
     )
-
-
-@exercise("06.3", wants='a list of methods, or ["none"]')
-def methods_at_chance(answer: object, *, summary: pd.DataFrame) -> str:
-    """Which methods cannot be told from chance by sufficiency?"""
-    own = summary[summary["metric"] == "sufficiency"].set_index("method")
-    low, high = own["percentile_low"], own["percentile_high"]
-    truth = set(own.index[(low <= 0.5) & (high >= 0.5)])
-    given = answers.names(answer, [*own.index, NONE])
-    if NONE in given and (len(given) > 1 or truth):
-        raise NotYet(
-            "`none` stands alone, and holds only if no interval of `percentile` has 0.5 in it. One has."
-        )
-    for method in sorted(given - truth - {NONE}):
-        side = "below" if high[method] < 0.5 else "above"
-        raise NotYet(
-            f"`{method}` can: its interval, {low[method]:.3f} to {high[method]:.3f}, lies {side} 0.5."
-        )
-    for method in sorted(truth - given):
-        raise NotYet(
-            f"`{method}` is missing: its interval, {low[method]:.3f} to {high[method]:.3f}, holds 0.5."
-        )
-    below = sorted(own.index[high < 0.5])
-    worse = f" Below 0.5, so worse than random: {', '.join(below)}." if below else ""
-    return f"{', '.join(sorted(truth)) or 'No method'}.{worse} More items would make the intervals narrower."
 
 
 @exercise("06.4", wants='two codes of languages, such as ("en", "de")')
