@@ -63,7 +63,7 @@ def test_a_timetable_fits_into_its_day(title, most):
 
 def test_the_glossary_explains_each_word_in_one_line_in_the_order_of_the_alphabet():
     lines = [line for line in section("Glossary").splitlines() if line]
-    words = [re.fullmatch(r"- \*\*([^*]+)\*\*: .+\.", line)[1] for line in lines]
+    words = [re.fullmatch(r"- \*\*([^*]+)\*\*: .+[.?]", line)[1] for line in lines]
     assert words == sorted(words, key=str.casefold)
     assert len(words) == len(set(words))
     assert set(words) >= TERMS
@@ -113,7 +113,7 @@ def test_the_calls_on_the_handout_are_names_of_the_kit():
 @pytest.fixture
 def copy(tmp_path):
     """The notebooks in a folder of their own; and `badges(...)`."""
-    for path in FOLDER.rglob("[0-9][0-9]_*.ipynb"):
+    for path in FOLDER.rglob("*.ipynb"):
         if ".ipynb_checkpoints" not in path.parts:
             place = tmp_path / "notebooks" / path.relative_to(FOLDER)
             place.parent.mkdir(parents=True, exist_ok=True)

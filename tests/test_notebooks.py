@@ -117,7 +117,9 @@ def test_a_notebook_says_what_you_will_see(path):
     assert "You will see" in texts(path)[0]
 
 
-@everything
+@pytest.mark.parametrize(
+    "path", sorted({*NOTEBOOKS, *SOLUTIONS, *FOLDER.glob("*.ipynb")}), ids=lambda path: path.stem
+)
 def test_the_set_up_cell_is_the_same_everywhere(path):
     assert code(path)[0].source == code(NOTEBOOKS[0])[0].source
 
