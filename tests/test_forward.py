@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
-from xlmkit import forward
+import xlmkit as xk
+from xlmkit import forward, inference
 from xlmkit.encoding import Encoding, encode
+from xlmkit.forward import products
 from xlmkit.pieces import PAD
 
 PAIRS = (
@@ -123,3 +128,94 @@ def test_a_mask_of_one_row_is_refused_for_many_rows_of_embeddings(nli):
         forward.logits_from_embeddings(nli, embeddings, encoding.langs, one)
     with pytest.raises(ValueError, match="`langs`"):
         forward.logits_from_embeddings(nli, embeddings, encoding.langs[:1], encoding.attention_mask)
+
+
+@pytest.fixture
+def sums(monkeypatch):
+    """How often the kit's own blocks were asked."""
+    asked, real = [], forward.classify
+    monkeypatch.setattr(forward, "classify", lambda *given, **more: asked.append(1) or real(*given, **more))
+    return asked
+
+
+def test_the_forward_path_can_be_switched_off(nli, sums):
+    encoding, off = encoded(nli), dataclasses.replace(nli, fused=False)
+    embeddings = forward.embed(nli, encoding.input_ids)
+    given = embeddings, encoding.langs, encoding.attention_mask
+    found = forward.logits(off, encoding), forward.logits_from_embeddings(off, *given)
+    assert not sums
+    on = forward.logits(nli, encoding), forward.logits_from_embeddings(nli, *given)
+    assert len(sums) == 2
+    for own, other in zip(on, found, strict=True):
+        assert torch.allclose(own, other, atol=1e-5)
+
+
+def blocks(dtype, *, width=(40, 24)):
+    """A linear layer with frozen weights, and some rows for it."""
+    generator = torch.Generator().manual_seed(1)
+    block = torch.nn.Linear(*width).requires_grad_(False)
+    block.weight.copy_(torch.randn(block.weight.shape, generator=generator))
+    return block.to(dtype), torch.randn(7, width[0], generator=generator).to(dtype)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.15)])
+def test_products_are_those_of_torch(dtype, tolerance):
+    block, rows = blocks(dtype)
+    expected = block.float()(rows.float())
+    block.to(dtype)
+    assert torch.allclose(products.linear(block, rows).float(), expected, atol=tolerance)
+    gelu = torch.nn.functional.gelu(expected)
+    assert torch.allclose(products.linear_gelu(block, rows).float(), gelu, atol=tolerance)
+
+
+def test_products_carry_first_and_second_gradients():
+    block, rows = blocks(torch.float32)
+
+    def gradients(function):
+        given = rows.clone().requires_grad_()
+        (first,) = torch.autograd.grad((function(given) ** 3).sum(), given, create_graph=True)
+        return first, torch.autograd.grad(first.square().sum(), given)[0]
+
+    for own, other in zip(gradients(lambda x: products.linear(block, x)), gradients(block), strict=True):
+        assert torch.allclose(own, other, rtol=1e-4)
+
+
+def test_weights_that_learn_get_their_gradients():
+    block, rows = blocks(torch.float32)
+    block.requires_grad_(True)
+    products.linear(block, rows).sum().backward()
+    assert torch.allclose(block.weight.grad, rows.sum(0).expand_as(block.weight), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:TF32")
+def test_without_onednn_the_numbers_are_the_same(nli):
+    encoding = encoded(nli)
+    with torch.backends.mkldnn.flags(enabled=False):
+        found = forward.logits(nli, encoding)
+    assert torch.allclose(found, forward.logits(nli, encoding), atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[5, 5, 5], [3, 8, 1], [32], [16, 16]])
+def test_packed_tokens_come_back_to_their_places(lengths):
+    width = max(lengths)
+    mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
+    states = torch.arange(mask.numel() * 2.0).reshape(*mask.shape, 2) + 1
+    layout = forward.Layout.of(mask)
+    rows = layout.pack(states)
+    assert len(rows) % 32 == 0 or len(rows) == mask.numel()
+    assert torch.equal(rows[: sum(lengths)], states[mask.bool()])
+    assert torch.equal(rows[layout.first], states[:, 0])
+    assert torch.equal(layout.spread(rows)[mask.bool()], states[mask.bool()])
+
+
+def test_labels_in_bf16_are_those_of_fp32_but_where_two_are_almost_equal():
+    """On the embedded model; its own answers do not matter."""
+    nli = xk.load(device="cpu", dtype="float32")
+    pairs = xk.read_pairs("workshop").sample(210, random_state=0)
+    encoding = inference.encode_frame(nli, pairs, max_tokens=256, spans=False)
+    exact = inference.logits(nli, encoding)
+    rounded = inference.logits(dataclasses.replace(nli, dtype=torch.bfloat16), encoding)
+    other = exact.argmax(1) != rounded.argmax(1)
+    best = np.sort(exact, axis=1)
+    assert other.mean() <= 0.005
+    assert (best[other, -1] - best[other, -2] < 0.05).all()

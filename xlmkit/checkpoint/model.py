@@ -35,7 +35,8 @@ class NLIModel:
     trained : False where the head is random, so that every prediction can say so.
     source : what was asked for: a folder or a Hub name.
     provenance : source, sha256 of the weights, versions, the content of `xlmkit.json`.
-    sentences : 2 where the model was trained on pairs, 1 on single texts; None where its folder does not say."""
+    sentences : 2 where the model was trained on pairs, 1 on single texts; None where its folder does not say.
+    fused : False to compute logits by transformers' own forward instead of `forward`: the same numbers, slower; with `dataclasses.replace`."""
 
     network: XLMForSequenceClassification | XLMWithLMHeadModel
     pieces: Pieces
@@ -50,6 +51,7 @@ class NLIModel:
     source: str
     provenance: Mapping[str, Any]
     sentences: int | None = 2
+    fused: bool = True
 
     @classmethod
     def in_memory(cls, network: Any, pieces: Pieces, labels: Sequence[str], *, source: str) -> NLIModel:
