@@ -1,6 +1,7 @@
 # xlmkit. `make` alone lists the commands. Written for GNU make 3.81 (macOS) and later.
 #   PYTHON=python3.12   the Python that .venv is made with        PORT=8888   JupyterLab's port
 #   REPOSITORY=https://github.com/OWNER/NAME   for `make badges`
+#   BENCH_FLAGS="--parts explain"           only a part of the benchmark
 #   LAB_FLAGS="--no-browser --ip=127.0.0.1"   further JupyterLab options
 
 PYTHON ?=
@@ -54,9 +55,9 @@ lint: .venv/.ready-test  ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 
-bench: .venv/.ready-test  ## measure the speed of preprocessing and prediction
-	@echo "make bench: prints the speed tables of tests/benchmarks; several minutes on one core, best on an idle machine."
-	@for file in tests/benchmarks/*.py; do [ ! -f "$$file" ] || $(BIN)/python "$$file" || exit 1; done
+bench: .venv/.ready-test  ## measure the speed beside other tools, and write the tables
+	@echo "make bench: 15 minutes on an idle machine (the first time also minutes of downloads); writes tests/benchmarks/results and the tables made from it."
+	@$(BIN)/python tests/benchmarks/bench.py $(BENCH_FLAGS)
 
 clean:  ## remove reports, caches and build leftovers (.venv stays: delete that folder yourself)
 	@rm -rf report build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

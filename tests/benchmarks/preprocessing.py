@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -35,34 +36,62 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="pairs a language")
     parser.add_argument("--languages", nargs="*", default=list(LANGUAGES))
     arguments = parser.parse_args()
-    source, folder = places(arguments.data)
-    rival, pieces = XLMTokenizer.from_pretrained(folder), Pieces.read(folder)
     print("| language | pairs | XLMTokenizer._tokenize, pairs/s | xlmkit, pairs/s | ratio |")
     print("|---|---|---|---|---|")
-    for language in arguments.languages:
-        pairs = read_pairs(source, languages=[language])[: arguments.limit]
+    for row in rows(*places(arguments.data), arguments.languages, arguments.limit):
+        speeds = f"{row['rival_pairs_per_second']:,.0f} | {row['pairs_per_second']:,.0f}"
+        ratio = row["pairs_per_second"] / row["rival_pairs_per_second"]
+        print(f"| {row['language']} | {row['pairs']} | {speeds} | {ratio:.1f} |", flush=True)
+
+
+def by_language(limit: int) -> dict[str, Any]:
+    """The rows of all languages, for `make bench`; and the pairs a second of one core over all of them."""
+    found = list(rows(*places(SHARED, say=False), list(LANGUAGES), limit))
+    seconds, theirs = (
+        sum(row["pairs"] / row[name] for row in found)
+        for name in ("pairs_per_second", "rival_pairs_per_second")
+    )
+    pairs = sum(row["pairs"] for row in found)
+    return {
+        "pairs": pairs,
+        "pairs_per_second": pairs / seconds,
+        "rival_pairs_per_second": pairs / theirs,
+        "languages": found,
+    }
+
+
+def rows(source: str, folder: Path, languages: list[str], limit: int | None) -> Iterator[dict[str, Any]]:
+    """One row a language: pairs a second of CPU time, the rival's and ours."""
+    rival, pieces = XLMTokenizer.from_pretrained(folder), Pieces.read(folder)
+    for language in languages:
+        pairs = read_pairs(source, languages=[language])[:limit]
         texts = [*pairs["premise"], *pairs["hypothesis"]]
         theirs, own = best(
             lambda texts=texts, language=language: [rival._tokenize(text, lang=language) for text in texts],
             lambda texts=texts, language=language: ids(pieces, texts, language),
         )
-        speeds = f"{len(pairs) / theirs:,.0f} | {len(pairs) / own:,.0f}"
-        print(f"| {language} | {len(pairs)} | {speeds} | {theirs / own:.1f} |", flush=True)
+        yield {
+            "language": language,
+            "pairs": len(pairs),
+            "rival_pairs_per_second": len(pairs) / theirs,
+            "pairs_per_second": len(pairs) / own,
+        }
 
 
-def places(data: Path) -> tuple[str, Path]:
+def places(data: Path, *, say: bool = True) -> tuple[str, Path]:
     """The pairs and the tokeniser's folder: XNLI dev and the real vocabulary, or what comes with the kit."""
     pairs, folder = data / "data/xnli/xnli.dev.tsv", data / "data/xlm_xnli15_tokenizer"
-    if pairs.exists() and folder.exists():
+    real = pairs.exists() and folder.exists()
+    if say and real:
         print(
             f"preprocessing: {pairs.name}, the vocabulary of the real checkpoint; CPU time of one core, best of {PASSES}\n"
         )
-        return str(pairs), folder
-    print(
-        f"preprocessing: {data} has no data/xnli/xnli.dev.tsv with data/xlm_xnli15_tokenizer beside it (give --data FOLDER), so this is the bundled workshop with "
-        "the embedded model's vocabulary: 120 pairs a language, few for figures that mean much\n"
-    )
-    return "workshop", bundled.path("mini-xnli15")
+    elif say:
+        print(
+            f"preprocessing: {data} has no data/xnli/xnli.dev.tsv with data/xlm_xnli15_tokenizer beside it (give --data FOLDER), so this is the bundled workshop with "
+            "the embedded model's vocabulary: 120 pairs a language, few for figures that mean much\n"
+        )
+    return (str(pairs), folder) if real else ("workshop", bundled.path("mini-xnli15"))
 
 
 def ids(pieces: Pieces, texts: list[str], language: str) -> list[list[int]]:
