@@ -6,25 +6,23 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from browser.pages import Lab, Tab, tab
-from browser.servers import ROOT, Server, jupyter_lab
+from browser.pages import SCREENSHOTS, Lab, Tab, tab
+from browser.servers import PATIENCE, Server, jupyter_lab
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SCREENSHOTS = ROOT / "build" / "screenshots"
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator:
+def chromium() -> Iterator[Browser]:
     """A headless Chromium of the system: nothing is downloaded."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip(f"no Chromium here (looked for {', '.join(NAMES)}); Debian: sudo apt install chromium")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_api.sync_playwright() as playwright:
+    expect.set_options(timeout=1000 * PATIENCE)
+    with sync_playwright() as playwright:
         # A container has no user namespaces and a small /dev/shm.
         flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=found, args=flags)
@@ -46,13 +44,24 @@ def kernel(server) -> str:
 
 
 @pytest.fixture
-def page(chromium, server) -> Iterator[Tab]:
+def page(request, chromium, server) -> Iterator[Tab]:
     """A fresh tab; a test fails if the console shows an error, or if anything is asked of another host."""
     with tab(chromium, server) as opened:
         yield opened
+        if getattr(request.node, "failed", False):
+            opened.picture(f"failed-{request.node.name}")
 
 
 @pytest.fixture
 def lab(page, server, kernel, tiny_folder) -> Lab:
     """Notebooks on the shared kernel, with the tiny model."""
     return Lab(page, server, kernel, tiny_folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Remember that a test failed, so that its tab can be photographed before it is closed."""
+    report = yield
+    if report.when == "call" and report.failed:
+        item.failed = True
+    return report

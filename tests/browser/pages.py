@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,12 +27,24 @@ class Tab:
     errors: list[str] = field(default_factory=list)  # of the console, and uncaught exceptions
     abroad: list[str] = field(default_factory=list)  # addresses on another host than the server's
     dialogs: list[str] = field(default_factory=list)  # alert(), confirm(), prompt()
+    expected: list[str] = field(default_factory=list)  # beginnings of errors that a test brings about
 
     def picture(self, name: str, of: Any = None) -> Path:
         """A screenshot in build/screenshots, of one element or of the window."""
         path = SCREENSHOTS / f"{name}.png"
         (self.page if of is None else of).screenshot(path=path)
         return path
+
+
+EXECUTE = """async code => {
+    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const future = kernel.requestExecute({code, store_history: false});
+    let printed = "";
+    future.onIOPub = message => { if (message.header.msg_type === "stream") printed += message.content.text; };
+    const reply = await future.done;
+    if (reply.content.status !== "ok") throw Error(reply.content.ename + ": " + reply.content.evalue);
+    return printed.trim();
+}"""
 
 
 @contextmanager
@@ -70,7 +82,8 @@ def tab(browser: Any, server: Server) -> Iterator[Tab]:
         context.close()
     assert not opened.dialogs, "a script of the data ran"
     assert not opened.abroad, "the page asks for something on another host"
-    assert not opened.errors, "the browser's console shows errors"
+    errors = [error for error in opened.errors if not error.startswith(tuple(opened.expected))]
+    assert not errors, f"the browser's console shows errors: {errors}"
 
 
 @dataclass(frozen=True)
@@ -109,5 +122,15 @@ class Lab:
         shown = self.open(name)
         page = self.tab.page
         page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
-        assert not shown.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+        cells = page.evaluate("() => jupyterapp.shell.currentWidget.content.model.toJSON().cells")
+        errors = [each for cell in cells for each in cell["outputs"] if each["output_type"] == "error"]
+        assert not errors, "\n".join(f"{error['ename']}: {error['evalue']}" for error in errors)
         return shown
+
+    def execute(self, code: str) -> str:
+        """Run code in the kernel of the shown notebook, outside its cells, once what it does now is done; what is printed."""
+        return self.tab.page.evaluate(EXECUTE, code)
+
+    def beside(self, tab: Tab) -> Lab:
+        """The same JupyterLab and kernel in another tab."""
+        return replace(self, tab=tab)

@@ -1,0 +1,123 @@
+"""The explorer of one pair in a real JupyterLab: what is typed, clicked and turned is answered by what the model says, computed apart."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.explorers import EXPLORE, expect_before, expect_now, live, masked, predicted, write
+from browser.pages import tab
+
+pytestmark = pytest.mark.browser
+
+CAT, NAP = "the cat sleeps today", "a cat sleeps"
+
+
+def opened(lab, name, *, premise=CAT, hypothesis=NAP, more=""):
+    options = f"premise={premise!r}, hypothesis={hypothesis!r}{more}"
+    lab.write(name, [EXPLORE.format(name=name, options=options)])
+    return live(lab.run(name))
+
+
+def test_what_is_typed_in_arabic_and_in_thai_is_answered(lab, nli):
+    explorer = opened(lab, "typed")
+    expect_now(explorer, predicted(nli, CAT, NAP, "en"))
+    arabic, thai = "القطة تنام اليوم", "แมวนอน"
+    explorer.get_by_label("Premise language").select_option("Arabic (ar)")
+    explorer.get_by_label("Premise", exact=True).fill("")
+    explorer.get_by_text("The premise is empty: write one.").wait_for()
+    write(explorer, "Premise", arabic)
+    expect_now(explorer, predicted(nli, arabic, NAP, "ar", "en"))
+    assert explorer.get_by_label("Premise", exact=True).get_attribute("dir") == "rtl"
+    write(explorer, "Hypothesis", thai)
+    expect_now(explorer, predicted(nli, arabic, thai, "ar", "en"))
+    explorer.get_by_role("button", name="It is Thai").click()
+    expect_now(explorer, predicted(nli, arabic, thai, "ar", "th"))
+    expect(explorer.get_by_label("Hypothesis language")).to_have_value("Thai (th)")
+    lab.tab.picture("explore-ar-th", explorer)
+
+
+def test_the_language_id_is_a_dial_of_its_own(lab, nli):
+    explorer = opened(lab, "ids")
+    dial = explorer.get_by_label("Language id")
+    expect_now(explorer, predicted(nli, CAT, NAP, "en"))
+    dial.select_option("Arabic (ar) for both")
+    expect_now(explorer, predicted(nli, CAT, NAP, "en", language_id="ar"))
+    expect_before(explorer, predicted(nli, CAT, NAP, "en"))
+    explorer.get_by_text("ids: all Arabic").first.wait_for()
+    dial.select_option("none")
+    expect_now(explorer, predicted(nli, CAT, NAP, "en", language_id="none"))
+    dial.select_option("right: each text's own")
+    expect_now(explorer, predicted(nli, CAT, NAP, "en"))
+
+
+def test_a_clicked_word_is_dropped_masked_and_replaced_and_each_can_be_undone(lab, nli):
+    explorer = opened(lab, "word")
+    own = predicted(nli, CAT, NAP, "en")
+    expect_now(explorer, own)
+    word = explorer.locator(".xk-strip").last.get_by_role("button", name="sleeps,").first
+    changes = {
+        "Drop": predicted(nli, "the cat today", NAP, "en"),
+        "Mask": masked(nli, CAT, NAP, "en", "sleeps"),
+        "Replace": predicted(nli, "the cat eats today", NAP, "en"),
+    }
+    for name, after in changes.items():
+        word.click()
+        explorer.get_by_text("The word sleeps of the premise:").wait_for()
+        if name == "Replace":
+            explorer.get_by_label("Put in its place").fill("eats")
+        explorer.get_by_role("button", name=name, exact=True).click()
+        expect_now(explorer, after)
+        expect_before(explorer, own)
+        lab.tab.picture(f"explore-{name.lower()}", explorer)
+        explorer.get_by_role("button", name="Undo").click()
+        expect_now(explorer, own)
+    expect(explorer.get_by_label("Premise", exact=True)).to_have_value(CAT)
+
+
+def test_swapping_and_choosing_a_word_work_from_the_keyboard(lab, nli):
+    explorer, keys = opened(lab, "keys"), lab.tab.page.keyboard
+    expect_now(explorer, predicted(nli, CAT, NAP, "en"))
+    explorer.get_by_role("button", name="Swap").focus()
+    keys.press("Enter")
+    expect_now(explorer, predicted(nli, NAP, CAT, "en"))
+    explorer.locator(".xk-strip").last.get_by_role("button").first.focus()
+    keys.press("ArrowRight")
+    keys.press("Enter")
+    explorer.get_by_text("The word cat of the premise:").wait_for()
+    explorer.get_by_role("button", name="Drop").focus()
+    keys.press("Enter")
+    expect_now(explorer, predicted(nli, "a sleeps", CAT, "en"))
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients"])
+def test_two_hundred_fast_keystrokes_end_in_the_right_answer(lab, nli, method):
+    explorer = opened(lab, f"fast_{method}", more=f", method={method!r}")
+    text = ("the dog eats a red book and " * 8)[:199].strip() + "."
+    assert len(text) >= 198
+    write(explorer, "Hypothesis", text)
+    expect(explorer.get_by_label("Hypothesis", exact=True)).to_have_value(text)
+    expect_now(explorer, predicted(nli, CAT, text, "en"))
+    assert lab.execute(f"print(fast_{method}.settle(60))") == "True"
+    expect_now(explorer, predicted(nli, CAT, text, "en"))  # no older answer came after it
+    expect(explorer.get_by_label("Hypothesis", exact=True)).to_have_value(text)
+    expect(explorer.get_by_text("is on its way")).to_have_count(0)
+
+
+def test_a_second_notebook_on_the_same_kernel_does_not_disturb_the_first(chromium, server, lab, nli):
+    with tab(chromium, server) as another:
+        other = lab.beside(another)
+        here, there = opened(lab, "first"), opened(other, "second", premise="no one eats", hypothesis=CAT)
+        expect_now(here, predicted(nli, CAT, NAP, "en"))
+        expect_now(there, predicted(nli, "no one eats", CAT, "en"))
+        first, second = "the man is in a book", "it rains today and no one eats"
+        fields = [each.get_by_label("Hypothesis", exact=True) for each in (here, there)]
+        for field in fields:
+            field.fill("")
+        for place in range(max(len(first), len(second))):  # a key here, a key there
+            for field, text in zip(fields, (first, second), strict=True):
+                field.press_sequentially(text[place : place + 1])
+        expect_now(here, predicted(nli, CAT, first, "en"))
+        expect_now(there, predicted(nli, "no one eats", second, "en"))
+        for field, text in zip(fields, (first, second), strict=True):
+            expect(field).to_have_value(text)

@@ -1,0 +1,105 @@
+"""A data set that was made to do harm is shown as text: nothing in it runs, loads or reorders what stands beside it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.explorers import live
+from xlmkit.render import BIDI_CONTROLS
+
+pytestmark = pytest.mark.browser
+
+SCRIPT = "<script>window.harmed = 1</script>"
+IMAGE = '"><img src=x onerror="window.harmed = 2">'
+TURNED = "\u202egod\u202c \u2067cat\u2069 \u202dman"
+TEXTS = (
+    f"the cat {SCRIPT} sleeps",
+    f"a {IMAGE} dog",
+    f"the {TURNED} sleeps today",
+    "' onmouseover='harmed=3",
+)
+SETUP = """
+from xlmkit.widgets import embedding_map, errors, explore, parallel
+pairs = xk.read_pairs("hostile.jsonl")
+preds = xk.predict(nli, pairs, progress=False)
+"""
+EXPLORERS = {
+    "explore": "explore(nli, pairs=pairs, premise=pairs.premise[0], hypothesis=pairs.premise[1])",
+    "parallel": "parallel(nli, pairs)",
+    "errors": "errors(preds, nli, notes='hostile-notes.jsonl')",
+    "embedding_map": "embedding_map(nli, preds)",
+}
+# All that the page shows or says of an output; what stands in a field is the reader's own to see as it is.
+SAID = """output => {
+    const said = [];
+    for (const node of [output, ...output.querySelectorAll("*")]) {
+        if (node.closest("textarea, input")) continue;
+        for (const attribute of node.attributes) if (attribute.name !== "value") said.push(attribute.value);
+        for (const child of node.childNodes) if (child.nodeType === Node.TEXT_NODE) said.push(child.data);
+    }
+    return said.join("\\n");
+}"""
+
+
+def rows():
+    for number, text in enumerate(TEXTS):
+        for code in ("en", "ar"):
+            yield {
+                "pair_id": f"{number}-{code}-{IMAGE}{TURNED}",
+                "item": f"{number}-{IMAGE}{TURNED}",
+                "language": code,
+                "premise": text,
+                "hypothesis": TEXTS[number - 1],
+                "gold": ("entailment", "neutral", "contradiction")[number % 3],
+            }
+
+
+def harmed(page) -> list[str]:
+    """What the data brought about; [] if all is well."""
+    found = ["a script ran"] if page.evaluate("() => window.harmed !== undefined") else []
+    names = "img[onerror], [onmouseover], .jp-OutputArea script"
+    return found + page.locator(names).evaluate_all("all => all.map(each => each.outerHTML)")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_hostile_data_set_runs_nothing_and_reorders_nothing(lab, name):
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows()]
+    (lab.server.folder / "hostile.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    lab.write(f"hostile-{name}", [SETUP, EXPLORERS[name]])
+    shown = lab.run(f"hostile-{name}")
+    page, explorer = lab.tab.page, live(shown)
+    act(name, explorer)
+    said = explorer.evaluate(SAID)
+    assert SCRIPT in said  # it is there, as text
+    assert not [f"U+{ord(letter):04X}" for letter in BIDI_CONTROLS & set(said)]
+    assert not harmed(page)
+    outputs = "\n".join(shown.locator(".jp-OutputArea").evaluate_all(f"all => all.map({SAID})"))
+    assert not [f"U+{ord(letter):04X}" for letter in BIDI_CONTROLS & set(outputs)]
+    lab.tab.picture(f"hostile-{name}")
+
+
+def act(name, explorer):
+    """Bring as much of the data to the page as a reader would."""
+    if name == "explore":
+        explorer.locator(".xk-strip").last.get_by_role("button").nth(3).click()
+        explorer.get_by_text("of the premise:").wait_for()
+        explorer.get_by_label("Put in its place").fill(IMAGE)
+        explorer.get_by_role("button", name="Replace", exact=True).click()
+        expect(explorer.locator(".xk-steps")).to_contain_text(IMAGE)
+        explorer.get_by_label("Example").first.select_option(index=3)
+        expect(explorer.locator(".xk-strip").last).to_contain_text("U+202E")
+    if name == "parallel":
+        explorer.get_by_role("button", name="explain").first.click()
+        explorer.get_by_text("Integrated gradients").last.wait_for()
+    if name == "errors":
+        explorer.get_by_role("button", name="Show everything").click()
+        explorer.get_by_text("8 of 8 rows").wait_for()
+        explorer.get_by_role("button", name="open item").last.click()
+        explorer.get_by_label("tag").fill(SCRIPT)
+        explorer.get_by_label("comment").fill(IMAGE + TURNED)
+        expect(explorer.locator(".xk-note").first).to_contain_text(IMAGE)
+    if name == "embedding_map":
+        explorer.locator(".xk-point").first.wait_for()
