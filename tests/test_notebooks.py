@@ -93,10 +93,13 @@ def test_a_notebook_runs_offline_without_error_and_writes_nothing_here(path, mon
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     before, ran = snapshot(), read(path)
-    folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(
-        ran, timeout=170, kernel_name="python3", resources=folder
-    ).execute()  # raises with the cell's traceback
+    NotebookClient(  # raises CellExecutionError with the cell's traceback
+        ran,
+        timeout=170,
+        startup_timeout=120,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
     assert snapshot() == before
     said = "right" if path in SOLUTIONS else "open"
     assert verdicts(ran) == dict.fromkeys(exercises(path), said)
