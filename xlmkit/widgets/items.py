@@ -100,7 +100,7 @@ def paragraph(text: str, code: str) -> str:
     return f'<p class="xk-text" lang="{quoted(code)}" dir="{direction}">{escaped(text)}</p>'
 
 
-def original(row: Mapping[str, Any]) -> str:
+def original(row: Mapping[str, Any], *, heading: bool = True) -> str:
     """The English originals beside texts in another language; nothing beside English, or where they are not known."""
     if all(code == "en" for _, code in sides(row)):
         return ""
@@ -108,9 +108,8 @@ def original(row: Mapping[str, Any]) -> str:
     texts = "".join(
         f'<p lang="en" dir="ltr">{escaped(row[name])}</p>' for name in names if not is_missing(row.get(name))
     )
-    return (
-        f'<div class="xk-beside"><span class="xk-part">English original</span>{texts}</div>' if texts else ""
-    )
+    head = '<span class="xk-part">English original</span>' if heading else ""
+    return f'<div class="xk-beside">{head}{texts}</div>' if texts else ""
 
 
 def sure(share: Any) -> str:

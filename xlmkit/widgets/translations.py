@@ -17,7 +17,7 @@ from xlmkit.widgets.items import original, plain_texts, shortened, spoken, sure,
 ORDERS = ("language", "confidence, highest first", "confidence, lowest first", "wrong first", "prediction")
 VIEWS = ("all", "wrong", "right", "not as in English")
 TABLE_STYLE = (
-    ".xk.xk-wide{max-width:none}.xk-translations .xk-beside>.xk-part{display:none}"  # its column has the same heading
+    ".xk.xk-wide{max-width:none}"
     ".xk-translations{border-collapse:collapse;border:0;width:100%;font-size:inherit;table-layout:auto}"
     ".xk-translations tr{background:none!important;border-top:1px solid rgba(128,128,128,.35)}.xk-translations thead tr{border-top:0}"
     ".xk-translations th,.xk-translations td{padding:5px 12px 5px 0;text-align:start;vertical-align:top;font-weight:400;max-width:none;white-space:normal}"
@@ -152,7 +152,7 @@ def _row(row: Mapping[str, Any], explanation: Explanation | None, scale: float, 
         f'<button type="button" class="xk-button" data-xk="{quoted(row["pair_id"])}" aria-expanded="{str(open_).lower()}" '
         f'aria-label="{"close" if open_ else "explain"} {quoted(name)}">{"▼" if open_ else "▶"} {escaped(name)}</button>'
     )
-    beside = original(row)
+    beside = original(row, heading=False)
     return (
         f'<tr class="{classes}"><th scope="row">{button}</th><td class="xk-says"><b>{escaped(row["label"])}</b> {sure(row.get("confidence"))}'
         f"<br>{verdict(row)}</td><td>{warning}{''.join(texts)}</td>{f'<td>{beside}</td>' if beside else ''}</tr>"
