@@ -1,10 +1,8 @@
 // What ipywidgets' core controls cannot do: a text field with `lang` and `dir`; HTML whose marked parts are chosen by mouse or keyboard;
 // a switch between a live explorer and its picture. No text becomes markup here: what `html` holds was escaped where it was made.
 
-let fields = 0;
-
 function textField({ model, el }) {
-  const id = `xk-field-${++fields}`;
+  const id = `xk-field-${Math.random().toString(36).slice(2)}`; // each widget has a module of its own, so a count would begin anew in each
   const label = Object.assign(document.createElement("label"), { htmlFor: id, className: "xk-field-label" });
   const field = Object.assign(document.createElement("textarea"), { id, className: "xk-field", spellcheck: false });
   const send = () => {
