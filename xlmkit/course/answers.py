@@ -24,9 +24,11 @@ def said(answer: object) -> str:
 def whole_number(answer: object) -> int:
     """A count: 3, not 3.5 and not "3"."""
     value = _single(answer)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != int(_finite(value)):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    found = _finite(value) if real else math.nan
+    if not found.is_integer():
         raise NotYet(f"Expected a whole number, such as 3; got {said(answer)}.")
-    return int(value)
+    return int(found)
 
 
 def number(answer: object, *, low: float = -math.inf, high: float = math.inf) -> float:

@@ -82,19 +82,14 @@ def too_sure(answer: object, *, calibration: pd.DataFrame) -> str:
     """In which language is the model most too sure: confidence minus accuracy?"""
     rows = calibration[calibration["language"] != ALL].set_index("language")
     given = answers.name(answer, rows.index)
-    excess = rows["confidence"] - rows["accuracy"]
-    most = excess.idxmax()
-    if given == most:
-        return f"In `{most}` the model says {rows.loc[most, 'confidence']:.1%} on average and is right on {rows.loc[most, 'accuracy']:.1%}."
+    confidence, accuracy = rows["confidence"], rows["accuracy"]
+    excess = confidence - accuracy
+    if given == excess.idxmax():
+        return f"In `{given}` the model says {confidence[given]:.1%} on average and is right on {accuracy[given]:.1%}."
     hints = {
-        rows[
-            "confidence"
-        ].idxmax(): "It has the highest confidence there, which is not the same as the largest excess.",
-        rows[
-            "accuracy"
-        ].idxmin(): "It has the lowest accuracy there, which is not the same as the largest excess.",
+        confidence.idxmax(): "It has the highest confidence there, which is not the same as the largest excess.",
+        accuracy.idxmin(): "It has the lowest accuracy there, which is not the same as the largest excess.",
         excess.idxmin(): "That is the other end: the smallest excess.",
     }
-    raise NotYet(
-        f"In `{given}` confidence exceeds accuracy by {100 * excess[given]:.1f} points; elsewhere by more. {hints.get(given, '')}".rstrip()
-    )
+    why = f"In `{given}` confidence exceeds accuracy by {100 * excess[given]:.1f} points; elsewhere by more."
+    raise NotYet(f"{why} {hints.get(given, '')}".rstrip())

@@ -64,13 +64,11 @@ def unseen_in_english(answer: object, *, traps: pd.DataFrame) -> str:
     for trap in sorted(given - unseen):
         if changed.loc[trap, ALL] == 0:
             raise NotYet(f"Trap {trap} changes nothing here, in any language.")
-        raise NotYet(
-            f"Trap {trap} changes {changed.loc[trap, 'en']:.0%} of the English pairs: English shows it."
-        )
+        raise NotYet(f"Trap {trap} changes {changed['en'][trap]:.0%} of the English pairs: English shows it.")
     if given != unseen:
         missing = len(unseen - given)
         raise NotYet(
             f"These are among them, and {missing} more {'is' if missing == 1 else 'are'}: read `changed`, row by row."
         )
-    most = changed.loc[sorted(unseen)].drop(columns=[ALL]).max().idxmax()
+    most = str(changed.loc[sorted(unseen)].drop(columns=[ALL]).max().idxmax())
     return f"Whoever tests in English alone never sees {' and '.join(sorted(unseen))}; in `{most}` pairs are fed otherwise."
