@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import xlmkit
-from xlmkit import bundled, forward
+from xlmkit import bundled, forward, recipe
 from xlmkit.checkpoint import NLIModel
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import PAD, Pieces
@@ -195,7 +195,7 @@ def test_the_recipe_ends_in_a_folder_that_loads_and_says_what_it_is(
     written = json.loads((out / "xlmkit.json").read_text("utf-8"))
     assert set(written["data"]) == set(inputs.SHA256)
     assert written["figures"]["test.a"][-1]["n"] == len(sample)
-    assert set(written["energy"]) == {"teacher", "distillation 1", "fine-tuning"}
+    assert set(written["energy"]) == {"teacher", "distillation 1", "distillation 2", "fine-tuning"}
     card = (out / "README.md").read_text("utf-8")
     assert "teaching model" in card
     assert "CC BY-NC 4.0" in card
@@ -394,8 +394,30 @@ def test_a_head_that_leans_to_one_label_is_balanced(begun, sample, monkeypatch):
     changed = (bias - before).numpy()
     bias.copy_(before)
     assert (leaning.argmax(1) == gold).mean() < 0.7
-    assert ((leaning + added).argmax(1) == gold).mean() > 0.95
+    assert ((leaning + added / balancing.SHARE).argmax(1) == gold).mean() > 0.95
+    assert ((leaning + added).argmax(1) == gold).mean() > (leaning.argmax(1) == gold).mean()
     assert np.allclose(changed, added, atol=1e-6)
+
+
+def test_the_model_is_the_mean_of_two_ends_of_its_path(begun):
+    network = begun[1].network
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    other = {name: weight + 1 for name, weight in before.items()}
+    recipe._approach(network, other, 0.4)
+    moved = {name: weight.clone() for name, weight in network.state_dict().items()}
+    network.load_state_dict(before)
+    assert all(torch.allclose(moved[name], before[name] + 0.4, atol=1e-5) for name in before)
+
+
+def test_what_is_beyond_doubt_is_learnt_as_the_label_says_and_not_as_the_teacher(small_inputs, encoder_file):
+    found = inputs.read(small_inputs, encoder_file, check=False)
+    chance = np.random.default_rng(0)
+    stream = distilling._mixed(found, distilling.Plan(unrelated=0.5), chance)
+    settled = [pair for pair in (next(stream) for _ in range(200)) if pair.settled]
+    assert 60 < len(settled) < 140
+    assert {pair.label for pair in settled} == {networks.LABELS.index("neutral")}
+    plain = distilling._mixed(found, distilling.Plan(), chance)
+    assert not any(next(plain).settled for _ in range(200))
 
 
 def test_the_stages_compare_the_same_depths():
