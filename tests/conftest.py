@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+os.environ["XLMKIT_CACHE"] = (
+    "off"  # the tests, and what they start, leave no prepared texts in the user's home
+)
 
 SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
 # Letters as they are after lower-casing and the removal of marks (Unicode Mn).

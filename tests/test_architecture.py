@@ -25,6 +25,7 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "keeping",
     "preprocessing",
     "pieces",
+    "preparation",
     "checkpoint",
     "encoding",
     "forward",
@@ -50,7 +51,12 @@ ROOMS = (  # in import order: a room imports only rooms above it
     "doctor",
     "cli",
 )
-EXTRA = {"plots": "lab", "widgets": "lab", "training": "train", "distributed": "scale"}  # a room whose packages come with an extra
+EXTRA = {
+    "plots": "lab",
+    "widgets": "lab",
+    "training": "train",
+    "distributed": "scale",
+}  # a room whose packages come with an extra
 ENTRANCES = {"__init__", "__main__"}  # `__init__` names rooms and imports none of them; `__main__` is `cli`
 # What a room may import from below, inside a function: who shows or reads a value is below the value.
 DOWNWARDS = {("explanation", "render"), ("results", "explanation")}

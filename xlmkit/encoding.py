@@ -16,6 +16,8 @@ import torch
 from xlmkit.checkpoint import NLIModel
 from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.pieces import BOS, EOS, PAD, UNK
+from xlmkit.preparation import Prepared, places, prepare
+from xlmkit.preparation.processes import usual
 from xlmkit.preprocessing import Word, split_batch, split_words
 
 SENTENCES = ("premise", "hypothesis")
@@ -102,15 +104,19 @@ def encode(
         first, at its end, and both keep at least one piece; `Encoding.dropped` counts what was cut.
     word_languages : for code-switched text, per pair the codes of the premise's and of the hypothesis's words, as
         `split_words` cuts them (None: all in the sentence's own language). The words themselves are cut by the sentence's language.
-    spans : also compute `tokens` and `words`; without them encoding is several times as fast.
+    spans : also compute `tokens` and `words`; without them encoding is several times as fast, and what was encoded once is kept on disk
+        (`preparation.cache`).
 
     Raises
     ------
     ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a sentence has no words.
     TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
-    texts = _columns(premises, hypotheses)
-    codes = _language_columns(texts, languages, hypothesis_languages)
+    asked = columns(premises, hypotheses, languages, hypothesis_languages=hypothesis_languages)
+    texts, codes = asked.texts, asked.codes
     _check_length(nli, max_tokens, len(texts))
+    if not spans and word_languages is None:
+        blocks = usual(nli.pieces, lowercase=nli.lowercase)
+        return lay_out(nli, asked, prepare(blocks, *asked.flat), max_tokens=max_tokens)
     if spans:
         cut = [
             [
@@ -129,6 +135,68 @@ def encode(
     pieces = [_pieces(nli, column) for column in words]  # premise, hypothesis; each N x words x pieces
     word_ids = _word_language_ids(nli, words, codes, word_languages)
     return _assemble(nli, pieces, word_ids, codes, max_tokens, cut)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Checked texts and the codes of their languages, each by column (premises and hypotheses, or single texts alone)."""
+
+    texts: list[list[str]]
+    codes: list[list[str]]
+
+    @property
+    def flat(self) -> tuple[list[str], list[str]]:
+        """Texts and codes, column after column, as `prepare` takes them."""
+        return list(chain.from_iterable(self.texts)), list(chain.from_iterable(self.codes))
+
+
+def columns(
+    premises: str | Sequence[str],
+    hypotheses: str | Sequence[str] | None,
+    languages: str | Sequence[str],
+    *,
+    hypothesis_languages: str | Sequence[str] | None = None,
+) -> Columns:
+    """What `encode` takes, checked; it raises as `encode` does."""
+    texts = _columns(premises, hypotheses)
+    return Columns(texts, _language_columns(texts, languages, hypothesis_languages))
+
+
+def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: int) -> Encoding:
+    """`encode` without spans, of texts whose pieces are there.
+
+    Parameters
+    ----------
+    prepared : of `columns.flat`.
+
+    Raises
+    ------
+    ValueError : as `encode`."""
+    _check_length(nli, max_tokens, len(columns.texts))
+    count = len(columns.texts[0])
+    whole = prepared.sizes.reshape(len(columns.texts), count).T.astype(np.int64)  # (N, columns)
+    _refuse_wordless(columns.texts, whole.T.tolist())
+    specials = _specials(len(columns.texts))
+    kept = whole.copy()
+    for row in np.flatnonzero(whole.sum(1) > max_tokens - specials).tolist():
+        kept[row] = _kept(tuple(whole[row].tolist()), max_tokens - specials)
+    lengths = kept.sum(1) + specials
+    width = int(lengths.max(initial=0))
+    mask = np.arange(width) < lengths[:, None]
+    input_ids = np.full((count, width), PAD, dtype=np.int64)
+    input_ids[:, :1] = BOS if nli.pair_format == "huggingface" else EOS
+    rows, ends = np.arange(count), np.zeros(count, dtype=np.int64)
+    starts = np.cumsum(prepared.sizes, dtype=np.int64) - prepared.sizes
+    for side, sizes in enumerate(kept.T):
+        ids = prepared.ids[places(starts[side * count : (side + 1) * count], sizes)]
+        input_ids[np.repeat(rows, sizes), places(ends + 1, sizes)] = ids
+        ends = ends + 1 + sizes
+        input_ids[rows, ends] = EOS
+    ids_of = {code: _language_id(nli, code) for column in columns.codes for code in dict.fromkeys(column)}
+    own = np.array([[ids_of[code] for code in column] for column in columns.codes], dtype=np.int64)
+    langs = np.where(np.arange(width) <= kept[:, :1], own[0][:, None], own[-1][:, None])
+    tensors = (torch.from_numpy(array) for array in (input_ids, langs, mask.astype(np.int64)))
+    return Encoding(*tensors, tuple(map(tuple, (whole - kept).tolist())))
 
 
 def is_whole(value: object) -> bool:
@@ -212,7 +280,8 @@ def _split(texts: list[str], codes: list[str], *, lowercase: bool) -> list[list[
     return [done[code][text] for text, code in zip(texts, codes, strict=True)]
 
 
-def _refuse_wordless(texts: list[list[str]], words: list[list[list[str]]]) -> None:
+def _refuse_wordless(texts: list[list[str]], words: Sequence[Sequence[list[str] | int]]) -> None:
+    """`words` by column: each sentence's words, or their number of pieces."""
     bare = [
         f"{name} {row} ({texts[side][row]!r})"
         for side, name in enumerate(_names(texts))

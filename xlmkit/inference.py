@@ -4,6 +4,8 @@ Zero-shot classification asks the same model whether a text entails "the topic o
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,10 +17,11 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, forward
 from xlmkit.checkpoint import CLASSIFIERS, NLIModel
-from xlmkit.encoding import Encoding, encode, is_whole
+from xlmkit.encoding import Columns, Encoding, columns, encode, is_whole, lay_out
 from xlmkit.languages import resolve
 from xlmkit.notices import say
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
+from xlmkit.preparation.processes import Preparers
 
 CHUNK = 4096  # pairs that are encoded and sorted by length together
 # Padded tokens in one batch; a processor gains nothing by more.
@@ -51,6 +54,7 @@ def predict(
     *,
     batch_tokens: int | None = None,
     max_tokens: int = 256,
+    workers: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Predict the label of every pair, or of every text where the model classifies single texts.
@@ -61,6 +65,8 @@ def predict(
         for single texts `text` and `language`.
     batch_tokens : padded tokens in one batch; None chooses by device. Out of memory halves it and goes on.
     max_tokens : the longest pair, special tokens included; longer ones are cut as `encode` says and marked `truncated`.
+    workers : processes that prepare texts beside the model. None: up to 4 where the model is on an accelerator and there are more than
+        `CHUNK` rows, otherwise 0, since on a processor the model uses every core already.
 
     Returns
     -------
@@ -74,7 +80,9 @@ def predict(
         the model has no head."""
     need_head(nli)
     frame = check_input(nli, pairs)
-    found, truncated = _logits_of_frame(nli, frame, batch_tokens, max_tokens, progress)
+    found, truncated = _logits_of_frame(
+        nli, frame, batch_tokens, max_tokens, _workers(nli, workers, len(frame)), progress
+    )
     probabilities = _softmax(found)
     result = frame.copy()
     result["label"] = np.array(nli.labels, dtype=object)[found.argmax(1)]
@@ -153,7 +161,7 @@ def classify(
     ]
     _check_candidates(nli, texts, labels, languages, template, multi_label)
     frame = _hypotheses(texts, labels, languages, template)
-    found, _ = _logits_of_frame(nli, frame, batch_tokens, 256, progress)
+    found, _ = _logits_of_frame(nli, frame, batch_tokens, 256, _workers(nli, None, len(frame)), progress)
     entailment = found[:, nli.labels.index("entailment")]
     if multi_label:
         against = found[:, nli.labels.index("contradiction")]
@@ -178,18 +186,50 @@ def provenance(nli: NLIModel, task: str, settings: dict[str, Any]) -> dict[str, 
 
 
 def _logits_of_frame(
-    nli: NLIModel, frame: pd.DataFrame, batch_tokens: int | None, max_tokens: int, progress: bool
+    nli: NLIModel,
+    frame: pd.DataFrame,
+    batch_tokens: int | None,
+    max_tokens: int,
+    workers: int,
+    progress: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, labels) float32 logits and (N,) truncated of a checked frame."""
     found = np.full((len(frame), len(nli.labels)), np.nan, dtype=np.float32)
     truncated = np.zeros(len(frame), dtype=bool)
     with tqdm(total=len(frame), desc="predict", unit="pair", disable=not progress) as bar:
-        for start in range(0, len(frame), CHUNK):
-            rows = slice(start, start + CHUNK)
-            encoding = encode_frame(nli, frame.iloc[rows], max_tokens=max_tokens, spans=False)
+        for rows, encoding in _encodings(nli, frame, max_tokens, workers):
             found[rows] = logits(nli, encoding, batch_tokens=batch_tokens, bar=bar)
             truncated[rows] = encoding.truncated
     return found, truncated
+
+
+def _encodings(
+    nli: NLIModel, frame: pd.DataFrame, max_tokens: int, workers: int
+) -> Iterator[tuple[slice, Encoding]]:
+    """The rows of a checked frame in chunks, encoded without spans, in their order; with workers some chunks ahead of the one that was given out."""
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(frame), CHUNK)]
+    if not workers:
+        for rows in chunks:
+            yield rows, encode_frame(nli, frame.iloc[rows], max_tokens=max_tokens, spans=False)
+        return
+    waiting: deque[tuple[slice, Columns, Any]] = deque()
+    with Preparers(nli.pieces, lowercase=nli.lowercase, count=min(workers, max(1, len(chunks)))) as preparers:
+        for rows in [*chunks, None]:
+            while waiting and (rows is None or len(waiting) > workers):
+                before, asked, prepared = waiting.popleft()
+                yield before, lay_out(nli, asked, prepared.result(), max_tokens=max_tokens)
+            if rows is not None:
+                asked = _columns(frame.iloc[rows])
+                waiting.append((rows, asked, preparers.submit(*asked.flat)))
+
+
+def _workers(nli: NLIModel, workers: int | None, rows: int) -> int:
+    """How many processes prepare; a ValueError where the option is no whole number from 0."""
+    if workers is None:
+        return 0 if nli.device.type == "cpu" or rows <= CHUNK else max(0, min(4, (os.cpu_count() or 1) - 1))
+    if not is_whole(workers) or workers < 0:
+        raise ValueError(f"`workers` must be a whole number from 0; got {workers!r}")
+    return workers
 
 
 def _in_batches(nli: NLIModel, encoding: Encoding, budget: int, bar: tqdm | None) -> np.ndarray:
@@ -209,12 +249,20 @@ def _in_batches(nli: NLIModel, encoding: Encoding, budget: int, bar: tqdm | None
 
 
 def _batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Rows, longest first, in batches of at most `budget` padded tokens (and at least one row)."""
+    """Rows in batches of at most `budget` padded tokens (and at least one row): first full ones of a single length, which need no padding and no mask, then
+    what is left over, longest first."""
     order = np.argsort(-lengths, kind="stable")
+    rest = []
+    for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        size = budget // int(lengths[same[0]]) if len(same) else 0
+        whole = len(same) // size * size if size > 1 else 0
+        yield from same[:whole].reshape(-1, max(size, 1))
+        rest.append(same[whole:])
+    left = np.concatenate(rest)
     start = 0
-    while start < len(order):
-        size = max(1, budget // int(lengths[order[start]]))
-        yield order[start : start + size]
+    while start < len(left):
+        size = max(1, budget // int(lengths[left[start]]))
+        yield left[start : start + size]
         start += size
 
 
@@ -262,17 +310,20 @@ def check_input(nli: NLIModel, frame: pd.DataFrame) -> pd.DataFrame:
 
 def encode_frame(nli: NLIModel, frame: pd.DataFrame, *, max_tokens: int, spans: bool) -> Encoding:
     """`encode` of the pairs, or of the single texts, of a checked frame."""
+    given, others = _given(frame)
+    return encode(nli, *given, hypothesis_languages=others, max_tokens=max_tokens, spans=spans)
+
+
+def _columns(frame: pd.DataFrame) -> Columns:
+    given, others = _given(frame)
+    return columns(*given, hypothesis_languages=others)
+
+
+def _given(frame: pd.DataFrame) -> tuple[tuple[list[str], list[str] | None, list[str]], list[str] | None]:
+    """Of a checked frame: premises, hypotheses and languages, and where the hypotheses have their own, those."""
     first, *second = (frame[name].to_list() for name in sentence_columns(frame))
     languages, *others = (frame[name].to_list() for name in language_columns(frame))
-    return encode(
-        nli,
-        first,
-        second[0] if second else None,
-        languages,
-        hypothesis_languages=others[0] if others else None,
-        max_tokens=max_tokens,
-        spans=spans,
-    )
+    return (first, second[0] if second else None, languages), others[0] if others else None
 
 
 def need_head(nli: NLIModel) -> None:

@@ -6,10 +6,12 @@ and merges.txt holds pieces with no-break spaces, so its lines are cut at the AS
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import regex
 from tokenizers import Tokenizer
@@ -59,6 +61,15 @@ class Pieces:
         FileNotFoundError : if one of the two is missing.
         ValueError : if one of them is not what it should be."""
         return cls(_read_vocabulary(Path(folder) / "vocab.json"), _read_merges(Path(folder) / "merges.txt"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: not the words that were met."""
+        return self.__dict__ | {"_cache": {}}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of everything that ids depend on: the vocabulary with its ids, and the merges in their order."""
+        return hashlib.sha256(f"{self._size} {self._model.to_str()}".encode()).hexdigest()
 
     def __len__(self) -> int:
         """How many ids there are: the rows of the model's embedding."""
