@@ -15,9 +15,9 @@ from xlmkit.widgets.situation import NONE, RIGHT, Situation
 from xlmkit.widgets.strip import strip
 
 ANSWER_STYLE = (
-    ".xk-answer{max-width:76em}.xk-beside-each{display:flex;flex-wrap:wrap;gap:0 16px;align-items:flex-start}"
+    ".xk.xk-answer{border:0;padding:0;margin:4px 0;max-width:76em}.xk-beside-each{display:flex;flex-wrap:wrap;gap:0 16px;align-items:flex-start}"
     ".xk-beside-each>section{flex:1 1 24em;min-width:0}.xk-beside-each h4{margin:8px 0 0;font-size:.95em}"
-    ".xk-beside-each .xk-strip{margin:4px 0}.xk-id-said{font-weight:400}"
+    ".xk-beside-each .xk-strip{margin:4px 0;max-width:none}.xk-id-said{font-weight:400}"
     ".xk-steps{border-collapse:collapse;border:0;font-size:.88em;table-layout:auto}.xk-steps tr{background:none!important}"
     ".xk-steps th,.xk-steps td{padding:2px 14px 2px 0;text-align:start;font-weight:400;max-width:none;vertical-align:top}"
     ".xk-steps tr.xk-here>*{font-weight:700}.xk-steps bdi{white-space:pre-wrap;overflow-wrap:anywhere}"
@@ -43,7 +43,7 @@ def answered(answer: Answer, before: Answer | None, *, chosen: int | None = None
     against, towards = ends(own)
     scales = legend(own, scale, against, towards) if scale else "<p>No word moves the logit.</p>"
     return (
-        f'<div class="xk-answer" lang="en" dir="ltr">{shown}<div class="xk-beside-each">{columns}</div>'
+        f'<div class="xk xk-answer" lang="en" dir="ltr">{shown}<div class="xk-beside-each">{columns}</div>'
         f"{banners(own)}{scales}{account(own)}</div>"
     )
 

@@ -43,7 +43,7 @@ class Board:
             for name, text, code in zip(("premise", "hypothesis"), start.texts, start.languages, strict=True)
         )
         self.languages = tuple(
-            dropdown(f"{name} language", LANGUAGE_OPTIONS, code)
+            dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="18em")
             for name, code in zip(("Premise", "Hypothesis"), start.languages, strict=True)
         )
         self.example = dropdown("Example", [("(none)", ""), *examples], "")
@@ -129,13 +129,15 @@ def button(text: str, meaning: str, icon: str) -> ipywidgets.Button:
     return ipywidgets.Button(description=text, tooltip=meaning, icon=icon, layout=FREE)
 
 
-def dropdown(label: str, options: Sequence[tuple[str, str]], value: str) -> ipywidgets.Dropdown:
+def dropdown(
+    label: str, options: Sequence[tuple[str, str]], value: str, *, width: str = "auto"
+) -> ipywidgets.Dropdown:
     """A labelled choice of one of several."""
     return ipywidgets.Dropdown(
         description=label,
         options=list(options),
         value=value,
-        layout=FREE,
+        layout={"width": width},
         style={"description_width": "initial"},
     )
 

@@ -231,8 +231,8 @@ class Explorer(Pictured):
             try:
                 self.start_from(self.board.example.value, self.board.example_language.value)
             except ValueError as error:
-                with self._latest.lock:
-                    self._fail(error)
+                with self._latest.lock:  # until the next change
+                    self.board.proposals.html = f'<p class="xk-notice" role="alert">{escaped(error)}</p>'
 
     def _edit(self, word: int, verb: str, edit: Callable[[Situation, Span], Situation]) -> None:
         """Change the text that is shown at a word of the answer that is shown."""

@@ -43,9 +43,14 @@ class Pictured:
     @property
     def html(self) -> str:
         """The kept pictures and the present state, as they stand in the saved notebook."""
+        # After a restart JupyterLab writes an error where the widget was; the picture beneath takes its place.
+        lost = (
+            f".jp-OutputArea-child:has(+.jp-OutputArea-child .xk-picture-{self._key}):not(:has(.xk-live-{self._key}))"
+            "{display:none}"
+        )
         kept = "".join(f'<figure class="xk-kept">{picture}</figure>' for picture in self._kept)
         return (
-            f'<style>{STYLE}</style>{kept}<div class="xk-picture-{self._key}"><p class="xk-original">'
+            f'<style>{STYLE}{lost}</style>{kept}<div class="xk-picture-{self._key}"><p class="xk-original">'
             f"{escaped(self.name)}, as it was last; run the cell to use it.</p>{self._picture()}</div>"
         )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from xlmkit.render.style import STYLE as WORDS
 
 BARS = (
-    ".xk-bars{border-collapse:collapse;border:0;font-size:.92em;font-variant-numeric:tabular-nums;margin:4px 0;table-layout:auto}"
-    ".xk-bars tr{background:none!important}.xk-bars th,.xk-bars td{padding:2px 10px 2px 0;text-align:start;font-weight:400;max-width:none}"
-    ".xk-bars td.xk-number{text-align:end;white-space:nowrap}.xk-bars tr.xk-best>*{font-weight:700}"
+    ".xk-bars.xk-bars{border-collapse:collapse;border:0;font-size:.92em;font-variant-numeric:tabular-nums;margin:4px 0!important;table-layout:auto}"
+    ".xk-bars tr{background:none!important}.xk-bars.xk-bars th,.xk-bars.xk-bars td{padding:2px 10px 2px 0;text-align:start;font-weight:400;max-width:none;border:0}"
+    ".xk-bars.xk-bars td.xk-number{text-align:end;white-space:nowrap}.xk-bars.xk-bars tr.xk-best>*{font-weight:700}"
     ".xk-bars td.xk-track{width:14em;min-width:7em;padding-right:10px}"
     ".xk-bar{display:block;height:.8em;border-radius:2px;background:rgb(0,114,178)}"
     ".xk-bar.xk-then{height:.35em;margin-top:2px;background:none;border:1px dashed currentColor;box-sizing:border-box}"
