@@ -380,7 +380,7 @@ def test_other_weights_under_the_same_path_end_the_run(here, file, tmp_path, mon
 
 
 def test_an_option_that_nobody_knows_is_refused_before_anything_is_made(here, file, tmp_path):
-    with pytest.raises(ValueError, match=r"predict takes the options max_tokens.*got steps"):
+    with pytest.raises(ValueError, match=r"predict takes the options device.*got steps"):
         here("predict", file, tmp_path / "out", steps=20)
     with pytest.raises(ValueError, match="`method` must be one of"):
         here("explain", file, tmp_path / "out", method="tea leaves")

@@ -45,8 +45,11 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # addresses of the loopback stay what they are
         import ray
         from ray.cluster_utils import Cluster
+
+        patch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
 
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         logs = tempfile.mkdtemp(prefix="xlmkit-ray-", dir="/tmp")
@@ -57,17 +60,11 @@ def cluster():
             "health_check_initial_delay_ms": 1000,
             "health_check_period_ms": 500,
         }  # a lost node is noticed in seconds
-        started = Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": head,
-                "include_dashboard": False,
-                "temp_dir": logs,
-                "_system_config": health,
-                **usual,
-            },
-        )
+        started = Cluster()
         try:
+            started.add_node(
+                num_cpus=head, include_dashboard=False, temp_dir=logs, _system_config=health, **usual
+            )
             (group,) = spec["workerGroupSpecs"]
             for _ in range(group["replicas"]):
                 started.add_node(num_cpus=int(group["rayStartParams"]["num-cpus"]), **usual)

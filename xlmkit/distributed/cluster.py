@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,12 @@ from xlmkit.encoding import is_whole
 BLOCKS = 10_000  # pieces that Ray Data keeps account of; above, several parts make one
 LOCAL = "local"
 SHORT = "/tmp"  # a socket's path may have no more than 103 characters, which the usual folder of macOS would use up
+PATIENCE = 10  # seconds for a cluster to answer
 STORE = 100 * 2**20  # bytes of Ray's object store on this machine alone; what passes through it is small
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+LOOPBACK = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"
+}  # on every system: Ray then listens on 127.0.0.1 and not for the network
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Workers:
     ----------
     address : None for this machine alone, "auto" for the cluster that it belongs to, or "host:port" of a cluster's head. A process that has
         joined Ray already stays where it is.
-    count : how many workers at most; None: one a GPU of the cluster, or where there is none one for each `cpus` of its processors.
+    count : how many workers at most, also more than a cluster that grows has room for now; None: one a GPU of the cluster, or where there is
+        none one for each `cpus` of its processors.
     cpus : processors of one worker, which are its threads too.
     make : what a worker is made of."""
 
@@ -51,24 +57,40 @@ class Workers:
 def outcomes(task: Task, parts: Sequence[Part], on: Workers) -> Iterator[Outcome]:
     """What becomes of each part, in the order in which they end; call it within `connected`."""
     ray = _ray()
-    gpus, size = _sizes(task.loading.get("device", "auto"), on)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
+    gpus, first, most = _sizes(task.loading.get("device", "auto"), on)
     rows = [{"part": pickle.dumps(part)} for part in parts]
-    dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS)).map_batches(
-        _Pickled,
-        fn_constructor_args=(task, on.make),
-        batch_size=1,
-        batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=size, initial_size=size, max_tasks_in_flight_per_actor=1
-        ),
-        num_cpus=on.cpus,
-        num_gpus=gpus,
+    # At least 1 and not all of them: workers without work are given up, or one that died with its node would wait for their place for ever (ray #26991).
+    pool = ray.data.ActorPoolStrategy(
+        min_size=1,
+        max_size=min(most, len(rows)),
+        initial_size=min(first, len(rows)),
+        max_tasks_in_flight_per_actor=1,
     )
+    with _silent(ray.data.DataContext.get_current()):
+        dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS)).map_batches(
+            _Pickled,
+            fn_constructor_args=(task, on.make),
+            batch_size=1,
+            batch_format="numpy",
+            compute=pool,
+            num_cpus=on.cpus,
+            num_gpus=gpus,
+        )
     for row in dataset.iter_rows():
         yield pickle.loads(row["outcome"])
+
+
+@contextmanager
+def _silent(context: Any) -> Iterator[None]:
+    """Ray Data's settings for what is made within: no bars of its own, nothing printed."""
+    before = {name: getattr(context, name) for name in ("enable_progress_bars", "print_on_execution_start")}
+    for name in before:
+        setattr(context, name, False)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
 
 
 class _Pickled:
@@ -89,35 +111,39 @@ def connected(on: Workers) -> Iterator[None]:
     ------
     ImportError : if Ray is not installed.
     ConnectionError : if there is no cluster at the address."""
-    ray = _ray()
+    alone = on.address in (None, LOCAL)
+    with _environment(LOOPBACK if alone else {}):  # which Ray reads as it is imported
+        ray = _ray()
     if ray.is_initialized():
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="xlmkit-ray-", dir=SHORT) as logs:
+    with tempfile.TemporaryDirectory(prefix="xlmkit-ray-", dir=SHORT, ignore_cleanup_errors=True) as logs:
         quietly = {"log_to_driver": False, "logging_level": "error"}
-        with _environment(QUIET):
-            if on.address in (None, LOCAL):
+        with _environment({**QUIET, **LOOPBACK} if alone else QUIET):
+            if alone:
                 ray.init(
                     address="local",
                     num_cpus=None if on.count is None else on.count * on.cpus,
                     include_dashboard=False,
                     object_store_memory=STORE,
-                    _node_ip_address="127.0.0.1",
                     _temp_dir=logs,
                     **quietly,
                 )
             else:
-                _join(ray, on.address, quietly)
+                _join(ray, str(on.address), quietly)
         try:
             yield
         finally:
             ray.shutdown()
 
 
-def _join(ray: Any, address: str | None, quietly: Mapping[str, Any]) -> None:
+def _join(ray: Any, address: str, quietly: Mapping[str, Any]) -> None:
     try:
+        host, colon, port = address.rpartition(":")
+        if colon and port.isdigit() and "/" not in host:
+            socket.create_connection((host, int(port)), timeout=PATIENCE).close()  # Ray would try for minutes
         ray.init(address=address, **quietly)
-    except ConnectionError as error:
+    except OSError as error:  # ConnectionError is one
         raise ConnectionError(
             f"there is no Ray cluster at {address!r} ({str(error).splitlines()[0]}); remedy: `ray start --head` there, or leave the address out"
         ) from error
@@ -134,16 +160,17 @@ def _ray() -> Any:
     return ray
 
 
-def _sizes(device: object, on: Workers) -> tuple[int, int]:
-    """GPUs a worker takes, and how many workers there are."""
+def _sizes(device: object, on: Workers) -> tuple[int, int, int]:
+    """GPUs a worker takes, and how many workers there are at first and at most."""
     there = _ray().cluster_resources()
     gpus = int(there.get("GPU", 0)) if device in ("auto", "cuda") else 0
     room = gpus or int(there.get("CPU", 0)) // on.cpus
-    if room < 1:
+    if room < 1 and on.count is None:
         raise ValueError(
             f"expected a cluster with room for a worker of {on.cpus} processors; got {there.get('CPU', 0):g} in all; remedy: fewer `cpus`"
         )
-    return (1 if gpus else 0), min(on.count or room, room)
+    most = on.count or room
+    return (1 if gpus else 0), max(1, min(most, room)), most
 
 
 @contextmanager

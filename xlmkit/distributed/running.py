@@ -90,7 +90,9 @@ def predict(
     ValueError : if the source has no rows or lacks a column, an option is unknown, `out` holds something else, or so many rows of a part cannot
         be computed that it is no matter of rows. A faulty row is no error, see `Run.refused`.
     OSError : if a shard cannot be written; those that are finished stay, and the same call goes on."""
-    return _run("predict", source, out, model, on, shard_rows, progress, options)
+    return _run(
+        "predict", source, out, {"model": model, **options}, on=on, shard_rows=shard_rows, progress=progress
+    )
 
 
 def explain(
@@ -116,7 +118,9 @@ def explain(
     ------
     ValueError, OSError : as `predict`."""
     kind = "explain_errors" if errors else "explain"
-    return _run(kind, source, out, model, on, shard_rows, progress, options)
+    return _run(
+        kind, source, out, {"model": model, **options}, on=on, shard_rows=shard_rows, progress=progress
+    )
 
 
 def evaluate(
@@ -159,61 +163,53 @@ def _run(
     kind: str,
     source: Source | pd.DataFrame,
     out: str | os.PathLike[str],
-    model: str | os.PathLike[str] | None,
+    options: dict[str, Any],
+    *,
     on: Workers | None,
     shard_rows: int | None,
     progress: bool,
-    options: dict[str, Any],
 ) -> Run:
     began = time.monotonic()
-    loading, own = _split(kind, options)
+    model, loading, own = _split(kind, options)
     place = locate(model)
     known = sha256(weight_files(place.folder, place.name))
     rows = SHARD_ROWS[kind] if shard_rows is None else shard_rows
     with opened(out, SUFFIX[kind]) as folder:
         parts = parts_of(folder.stage(source) if isinstance(source, pd.DataFrame) else source, rows)
-        deciding = {name: value for name, value in {**loading, **own}.items() if name not in UNDECIDING}
-        folder.agree(
-            {
-                "task": kind,
-                "files": described(parts),
-                "shard_rows": rows,
-                "weights_sha256": known,
-                "settings": deciding,
-                "xlmkit": __version__,
-            }
-        )
+        settings = {name: value for name, value in {**loading, **own}.items() if name not in UNDECIDING}
+        asked = {"task": kind, "files": described(parts), "shard_rows": rows, "weights_sha256": known}
+        folder.agree({**asked, "settings": settings, "xlmkit": __version__})
         # An absolute path, since workers run elsewhere; a name on the Hub stays one.
-        where = (
-            None if model is None else str(place.folder.absolute()) if os.path.isdir(model) else str(model)
-        )
-        task = Task(kind, folder, where, loading, own, known)
+        where = str(place.folder.absolute()) if model is not None and os.path.isdir(model) else model
         kept = [part for part in parts if folder.finished(part)]
+        task = Task(kind, folder, where, loading, own, known)
         found = _follow(task, parts, kept, on or Workers(), progress)
         run = _judge(folder, parts, len(kept), found, time.monotonic() - began)
         folder.report(_as_report(run))
     return run
 
 
-def _split(kind: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of `load` and those of the task, once they make sense."""
-    loading = {name: options[name] for name in ("device", "dtype", "allow_untrained") if name in options}
-    own = {name: value for name, value in options.items() if name not in loading}
-    usual: dict[str, Any] = {"max_tokens": 256, "batch_tokens": None}
+def _split(kind: str, options: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+    """The model, the options of `load`, and those of the task, all with what is usual where they are left out, once they make sense."""
+    loading: dict[str, Any] = {"device": "auto", "dtype": "auto", "allow_untrained": False}
+    own: dict[str, Any] = {"max_tokens": 256, "batch_tokens": None}
     if kind != "predict":
-        usual |= dict.fromkeys(("aggregation", "steps", "samples", "target", "contrast"))
-        usual |= {"method": "integrated_gradients", "seed": 0}
-    odd = sorted(set(own) - set(usual))
+        own |= {"method": "integrated_gradients", "target": "predicted", "seed": 0}
+        own |= dict.fromkeys(("contrast", "aggregation", "steps", "samples"))
+    if kind == "explain_errors":
+        own["contrast"] = "gold"
+    known = {**loading, **own}
+    odd = sorted(set(options) - set(known) - {"model"})
     if odd:
-        raise ValueError(
-            f"{kind} takes the options {', '.join([*usual, 'device', 'dtype', 'allow_untrained'])}; got {', '.join(odd)}"
-        )
+        raise ValueError(f"{kind} takes the options {', '.join(known)}; got {', '.join(odd)}")
+    loading = {name: options.get(name, value) for name, value in loading.items()}
+    own = {name: options.get(name, value) for name, value in own.items()}
     if kind != "predict":
         from xlmkit.attribution.methods import check_options  # with captum, which predicting does not need
 
-        given = {**usual, **own}
-        check_options(*(given[name] for name in ("method", "aggregation", "steps", "samples", "seed")))
-    return loading, own
+        check_options(*(own[name] for name in ("method", "aggregation", "steps", "samples", "seed")))
+    model = options.get("model")
+    return None if model is None else os.fspath(model), loading, own
 
 
 def _follow(
