@@ -23,17 +23,21 @@ class Work:
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much is measured: pairs of a block, seconds of a row, pairs that are explained, rows of the memory's curve."""
+    """How much is measured.
+
+    `block`: pairs that are predicted together; `seconds`: of a row at least; `explained`, `compared`, `limits`, `table`, `scaled`: pairs of those parts; `shard`:
+    rows of a shard; `rows`: those of the memory's curve; `languages`: pairs of each language whose preparation is measured."""
 
     block: dict[str, int]
     seconds: float
     explained: dict[str, int]
     compared: dict[str, int]
     limits: dict[str, int]
+    table: int
     scaled: int
     shard: int
     rows: tuple[int, ...]
-    languages: int  # pairs of each language whose preparation is measured
+    languages: int
 
 
 WHOLE = Amounts(
@@ -42,6 +46,7 @@ WHOLE = Amounts(
     explained={"embedded": 16, "full": 3},
     compared={"embedded": 600, "full": 16},
     limits={"embedded": 512, "full": 48},
+    table=15_030,
     scaled=8192,
     shard=1024,
     rows=(10_000, 100_000, 1_000_000),
@@ -53,6 +58,7 @@ QUICK = Amounts(
     explained={"embedded": 2, "full": 1},
     compared={"embedded": 16, "full": 2},
     limits={"embedded": 16, "full": 2},
+    table=30,
     scaled=96,
     shard=16,
     rows=(200, 400),
@@ -67,6 +73,9 @@ def works(amounts: Amounts) -> list[Work]:
         *(one for size in SIZES for one in _predictions(size, amounts)),
         *(one for size in SIZES for one in _explanations(size, amounts)),
         *_agreement(amounts),
+        Work(
+            "test-set", "embedded", "prediction.text_to_table", {"size": "embedded", "count": amounts.table}
+        ),
         *_scaling(amounts),
         *_profiles(amounts),
         Work("energy", "xlmkit.predict, embedded", "power.prediction", {"seconds": 4 * amounts.seconds}),

@@ -5,12 +5,15 @@ how often their label is another one stands in `agreement`."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from typing import Any
 
 import pandas as pd
 import torch
-from measure import rate
-from sizes import MADE, folder
+from measure import memory, rate
+from sizes import MADE, folder, pairs
 from transformers import (
     DataCollatorWithPadding,
     Trainer,
@@ -78,6 +81,27 @@ def ours(size: str, dtype: str, block: int, seconds: float, warm: int, **options
         warm=warm,
     )
     return {**found, "dtype": str(nli.dtype).removeprefix("torch.")}
+
+
+def text_to_table(size: str, count: int) -> dict[str, Any]:
+    """Seconds of one call of `xlmkit.predict`, in a fresh process whose cache of prepared texts is empty, and of the same call again."""
+    kept = MADE / "cache"
+    shutil.rmtree(kept, ignore_errors=True)
+    os.environ["XLMKIT_CACHE"] = str(kept)
+    nli = xk.load(folder(size))
+    frame, seconds = pairs(count), []
+    for _ in range(2):
+        start = time.perf_counter()
+        xk.predict(nli, frame, progress=False)
+        seconds.append(time.perf_counter() - start)
+    cold, warm = seconds
+    return {
+        "pairs": count,
+        "cold_seconds": cold,
+        "warm_seconds": warm,
+        "pairs_per_second": count / warm,
+        **memory(),
+    }
 
 
 def network(size: str, dtype: str) -> XLMForSequenceClassification:

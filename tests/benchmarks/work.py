@@ -1,4 +1,6 @@
-"""One piece of work of the benchmark, in a process of its own: `python work.py MODULE FUNCTION ARGUMENTS-AS-JSON`; the last line it prints is its result."""
+"""One piece of work of the benchmark, in a process of its own: `python work.py MODULE FUNCTION ARGUMENTS-AS-JSON`; the last line it prints is its result.
+
+Prepared texts are kept nowhere, unless the work is about that."""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import os
 import sys
 import warnings
 
+os.environ.setdefault("XLMKIT_CACHE", "off")
 os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_OFFLINE": "1",
