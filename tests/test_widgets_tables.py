@@ -17,7 +17,8 @@ from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import LABELS
 from xlmkit.render import BIDI_CONTROLS
 from xlmkit.widgets import embedding_map, errors, parallel
-from xlmkit.widgets.choosing import Choice, chosen, folded, parts, predictions, with_english
+from xlmkit.widgets.choosing import ORDERS as ORDERS_OF_ROWS
+from xlmkit.widgets.choosing import Choice, chosen, folded, parts, predictions, sorted_by, with_english
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.embedding_map import LANGUAGE_TABLE, EmbeddingMap
 from xlmkit.widgets.errors import PAGE, Errors
@@ -230,6 +231,19 @@ def test_a_search_knows_no_patterns_case_marks_or_unicode_forms():
     for text in ("CAFE", "(ferme", "cafe\u0301 un"):
         assert chosen(frame, Choice(text=text))["premise"].to_list() == ["Un café (fermé)."]
     assert chosen(frame, Choice(text=".*")).empty
+
+
+def test_rows_are_sorted_by_confidence_and_unknown_ones_come_last(preds):
+    frame = predictions(preds.assign(p_neutral=preds["p_neutral"].mask(preds["item"] == "i1")))
+    most, least = (sorted_by(frame, name)["confidence"].to_list() for name in ORDERS_OF_ROWS[1:])
+    known = [value for value in most if value == value]
+    assert known == sorted(known, reverse=True)
+    assert most[: len(known)] == known
+    assert least[: len(known)] == sorted(known)
+    assert len(known) < len(most) == 30
+    assert sorted_by(frame, "as given") is frame
+    with pytest.raises(ValueError, match="'by luck'"):
+        sorted_by(frame, "by luck")
 
 
 def test_slices_are_those_of_the_columns_and_cover_the_frame(preds):
@@ -734,3 +748,59 @@ def test_of_too_many_rows_whole_items_are_drawn_by_lot(nli, items):
     assert embedding_map(nli, items, most=7, seed=1).map.html == drawn.map.html
     with pytest.raises(ValueError, match="three or more"):
         embedding_map(nli, items[:2])
+
+
+def test_work_that_is_no_longer_wanted_ends_at_the_models_next_pass(nli, items):
+    """While the first explanation is at work, another row is opened: the first ends at once, and only the second is shown."""
+    explorer = parallel(nli, items, method="none")
+    first, second = items["pair_id"][:2]
+    passes: list[int] = []
+    asks = explorer._card_work.check
+
+    def check():
+        passes.append(len(passes))
+        if len(passes) == 2:
+            explorer.open(second)
+        asks()
+
+    explorer._card_work.check = check
+    explorer.open(first)
+    assert explorer.settle(120)
+    assert f"pair {second}" in words(explorer.rows.html)
+    assert f"pair {first}" not in words(explorer.rows.html)
+    assert "stands under its row" in words(explorer.status.html)
+
+
+def test_a_model_of_single_texts_has_the_same_explorers(topics, tmp_path):
+    texts = pd.DataFrame(
+        {
+            "item": [f"t{number // 2}" for number in range(8)],
+            "language": ["en", "ur"] * 4,
+            "text": [f"{word} {number}" for number, word in enumerate(["the dog", "کتا"] * 4)],
+            "gold": "travel",
+        }
+    )
+    one = parallel(topics, texts)
+    assert "the dog 0" in words(one.rows.html)
+    assert words(one.status.html) == ""
+    sift = errors(xk.predict(topics, texts, progress=False), topics, tmp_path / "n.jsonl")
+    sift.reset.click()
+    sift.open(1)
+    assert sift.settle(120)
+    assert words(sift.status.html) == ""
+    assert "the dog 0" in words(sift.detail.html), "its English original"
+    assert embedding_map(topics, texts).map.html.count("<title>") == 8
+
+
+def test_pairs_of_two_languages_say_both(nli, items, tmp_path):
+    own = items[items["language"].isin(["en", "ar"])]
+    mixed = own.rename(columns={"language": "premise_language"}).assign(hypothesis_language="en")
+    mixed["hypothesis"] = mixed["english_hypothesis"]
+    one = parallel(nli, mixed)
+    assert "Arabic and English" in words(one.rows.html)
+    sift = errors(xk.predict(nli, mixed, progress=False), nli, tmp_path / "n.jsonl")
+    sift.language.value = "ar"
+    sift.outcome.value = "all"
+    assert sift.settle(120)
+    assert len(sift.shown) == 2
+    assert ">ar+en</text>" in embedding_map(nli, mixed).map.html

@@ -18,6 +18,7 @@ from xlmkit.metrics.parts import KNOWN, MOST, PREFIX, cut
 from xlmkit.pairs import check_pairs, is_missing, label_reader, language_columns, sentence_columns
 
 OUTCOMES = ("all", "wrong", "right")
+ORDERS = ("as given", "most confident first", "least confident first")
 MOST_CHOICES = 200  # that one list offers
 ENGLISH = {"premise": "english_premise", "hypothesis": "english_hypothesis", "text": "english_text"}
 
@@ -137,6 +138,19 @@ def chosen(
             [all(word in text for word in words) for text in texts or folded_texts(frame)], dtype=bool
         )
     return frame[keep]
+
+
+def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
+    """The rows in one of `ORDERS`; those whose confidence is not known come last.
+
+    Raises
+    ------
+    ValueError : if there is no such order."""
+    if order not in ORDERS:
+        raise ValueError(f"`order` must be one of {', '.join(map(repr, ORDERS))}; got {order!r}")
+    if order == ORDERS[0]:
+        return frame
+    return frame.sort_values("confidence", ascending=order == ORDERS[2], kind="stable")
 
 
 def languages(frame: pd.DataFrame) -> list[tuple[str, str]]:

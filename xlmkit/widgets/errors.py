@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import ipywidgets
@@ -16,7 +16,17 @@ from xlmkit.checkpoint import NLIModel
 from xlmkit.render import card, escaped
 from xlmkit.render.cards import METHOD_NAMES
 from xlmkit.widgets.bars import bars
-from xlmkit.widgets.choosing import OUTCOMES, Choice, chosen, folded_texts, languages, parts, predictions
+from xlmkit.widgets.choosing import (
+    ORDERS,
+    OUTCOMES,
+    Choice,
+    chosen,
+    folded_texts,
+    languages,
+    parts,
+    predictions,
+    sorted_by,
+)
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item
 from xlmkit.widgets.matrix import asked, counted, labels_of, matrix
@@ -60,11 +70,12 @@ def errors(
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be shown: rows as `choice` says, of one slice, with or without notes, and which page of them."""
+    """What is to be shown: rows as `choice` says, of one slice, with or without notes, in which order, and which page of them."""
 
     choice: Choice
     part: str
     noted: str
+    order: str
     page: int
 
 
@@ -80,14 +91,14 @@ class Errors(Panel):
         self.notes, self._explain = notes, explain
         self._frame = predictions(preds)
         self._labels = labels_of(self._frame)
-        self._parts, self._texts = parts(self._frame), folded_texts(self._frame)
+        self._parts = parts(self._frame)
         self.shown = self._frame
         self._opened: int | None = None  # the row that is open, by its number in the frame
         self._card, self._page, self._quiet = "", 0, False
         self._controls()
         rows = [
             line(self.language, self.gold, self.label, self.outcome),
-            line(self.confidence, self.part, self.noted, self.search, self.reset),
+            line(self.confidence, self.part, self.noted, self.order, self.search, self.reset),
             self.matrix,
             line(self.back, self.place, self.onward),
             side_by_side(self.items, ipywidgets.VBox([self.detail, self.note])),
@@ -119,6 +130,7 @@ class Errors(Panel):
         self.confidence.disabled = bool(frame["confidence"].isna().all())
         self.part = dropdown("slice", [(ANY, ANY), *((name, name) for name in self._parts)])
         self.noted = dropdown("notes", self._note_filters())
+        self.order = dropdown("sort by", ORDERS)
         self.search = ipywidgets.Text(description="search", placeholder="words in any language", style=LABEL)
         self.reset = button("Show everything", "take all filters away")
         self.matrix = Clickable(label="confusion matrix; choose a cell to see its rows")
@@ -156,6 +168,7 @@ class Errors(Panel):
             self.confidence,
             self.part,
             self.noted,
+            self.order,
             self.search,
         )
         for control in filters:
@@ -188,6 +201,11 @@ class Errors(Panel):
         self.detail.html = styled(EMPTY if self._opened is None else self._detail(self._opened))
         self.changed()
 
+    @cached_property
+    def _texts(self) -> list[str]:
+        """What each row says, for searches; of many rows this takes a moment, so not before the first."""
+        return folded_texts(self._frame)
+
     def _row(self, row: int) -> dict[str, Any]:
         return dict(self._frame.iloc[row])
 
@@ -200,7 +218,7 @@ class Errors(Panel):
             confidence=tuple(self.confidence.value),
             text=self.search.value,
         )
-        return Question(choice, self.part.value, self.noted.value, self._page)
+        return Question(choice, self.part.value, self.noted.value, self.order.value, self._page)
 
     def _turn(self, page: int) -> None:
         self._page = max(0, min(page, (len(self.shown) - 1) // PAGE)) if page else 0
@@ -233,9 +251,11 @@ class Errors(Panel):
     def _answer(self, question: Question) -> Iterator[Callable[[], None]]:
         """The rows of a question, and the confusion matrix of all that differ from them in labels only."""
         mask = self._parts.get(question.part)
+        texts = self._texts if question.choice.text.strip() else None
         free = replace(question.choice, gold=None, label=None, outcome="all")
-        around = self._with_notes(chosen(self._frame, free, part=mask, texts=self._texts), question.noted)
-        rows = chosen(around, replace(question.choice, language=None, text="", confidence=(0.0, 1.0)))
+        around = self._with_notes(chosen(self._frame, free, part=mask, texts=texts), question.noted)
+        fitting = chosen(around, replace(question.choice, language=None, text="", confidence=(0.0, 1.0)))
+        rows = sorted_by(fitting, question.order)
         table = counted(around, self._labels)
         yield partial(self._show, question, rows, table)
 
@@ -244,6 +264,7 @@ class Errors(Panel):
         cell = (question.choice.gold, question.choice.label)
         self.matrix.html = styled(matrix(table, chosen=cell)) if "gold" in self._frame else ""
         pages = max(1, -(-len(rows) // PAGE))
+        self._page = min(question.page, pages - 1)
         self.place.html = f"{len(rows)} of {len(self._frame)} rows, page {self._page + 1} of {pages}"
         self.back.disabled, self.onward.disabled = self._page == 0, self._page + 1 >= pages
         self.say("")
@@ -287,14 +308,14 @@ class Errors(Panel):
         if self._explain is None:
             return
         asked_for = why(self._row(row), method)
-        [explanation] = self._explain(unpredicted(self._frame.iloc[[row]]), method=method, **asked_for)
+        with self.watching(self._explaining, METHOD_NAMES[method]):
+            [explanation] = self._explain(unpredicted(self._frame.iloc[[row]]), method=method, **asked_for)
         yield partial(self._show_card, row, card(explanation))
 
     def _show_card(self, row: int, html: str) -> None:
-        if row == self._opened:
-            self._card = html
-            self.say("")
-            self.draw()
+        self._card = html if row == self._opened else self._card
+        self.say("")
+        self.draw()
 
     def _list(self) -> str:
         """The items of the present page."""

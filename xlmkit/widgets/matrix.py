@@ -8,12 +8,12 @@ from xlmkit.pairs import LABELS
 from xlmkit.render import escaped, quoted
 
 MATRIX_STYLE = (
-    ".xk-matrix{border-collapse:separate;border-spacing:3px;border:0;font-size:.92em;font-variant-numeric:tabular-nums;table-layout:auto}"
-    ".xk-matrix tr{background:none!important}.xk-matrix caption{caption-side:top;text-align:start;font-size:.9em;opacity:.85;color:inherit}"
-    ".xk-matrix th,.xk-matrix td{padding:0;font-weight:400;text-align:center;max-width:none}.xk-matrix th{padding:0 6px;font-size:.92em}"
-    ".xk-matrix .xk-cell{display:block;box-sizing:border-box;font:inherit;color:inherit;width:100%;min-width:6em;padding:5px 8px;border:1px solid rgba(128,128,128,.5);border-radius:4px;"
-    "cursor:pointer;line-height:1.25}.xk-matrix .xk-cell small{display:block;opacity:.85}"
-    ".xk-matrix .xk-cell[aria-pressed=true]{outline:3px solid currentColor;font-weight:700}"
+    ".xk-matrix.xk-matrix{border-collapse:separate;border-spacing:3px;border:0;font-size:.92em;font-variant-numeric:tabular-nums;table-layout:auto}"
+    ".xk-matrix.xk-matrix tr{background:none!important}.xk-matrix.xk-matrix caption{caption-side:top;text-align:start;font-size:.9em;opacity:.85;color:inherit}"
+    ".xk-matrix.xk-matrix th,.xk-matrix.xk-matrix td{padding:0;font-weight:400;text-align:center;max-width:none}.xk-matrix.xk-matrix th{padding:0 6px;font-size:.92em}"
+    ".xk-matrix.xk-matrix .xk-cell{display:block;box-sizing:border-box;font:inherit;color:inherit;width:100%;min-width:6em;padding:5px 8px;border:1px solid rgba(128,128,128,.5);border-radius:4px;"
+    "cursor:pointer;line-height:1.25}.xk-matrix.xk-matrix .xk-cell small{display:block;opacity:.85}"
+    ".xk-matrix.xk-matrix .xk-cell[aria-pressed=true]{outline:3px solid currentColor;font-weight:700}"
 )
 ALL = "all"
 

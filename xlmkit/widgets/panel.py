@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
 
+from xlmkit.attribution.batch import watched
 from xlmkit.render import escaped
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import ITEM_STYLE
@@ -64,6 +66,21 @@ class Panel(Pictured):
             latest.hurry()
         done = all(latest.settle(timeout) for latest in self._works)
         return super().settle(timeout) and done
+
+    @contextmanager
+    def watching(self, latest: Latest[Any, Any], doing: str = "") -> Iterator[None]:
+        """In this block the model's work ends as soon as `latest` has a newer question; with `doing` it says how far it is."""
+        read = 0
+
+        def before_pass(rows: int) -> None:
+            nonlocal read
+            read += rows
+            latest.check()
+            if doing:
+                self.say(f"{doing} is at work: {read} inputs read …")
+
+        with watched(before_pass):
+            yield
 
     def _shown(self, show: Callable[[], None]) -> None:
         show()

@@ -151,7 +151,9 @@ class Parallel(Panel):
             self._rows[item] = predictions(self._predict(own))
         rows = self._rows[item]
         yield lambda: self._turn_to(item)
-        found = dict(self._found.get(question, {}))
+        found = self._found.setdefault(
+            question, {}
+        )  # what is done stays done, even if the rest is no longer wanted
         missing = (
             []
             if method == PLAIN
@@ -159,10 +161,9 @@ class Parallel(Panel):
         )
         for done, place in enumerate(missing):
             yield partial(self.say, f"{METHOD_NAMES[method]}: {done} of {len(missing)} languages are done …")
-            [explanation] = self._explain(unpredicted(rows.iloc[[place]]), method=method)
+            with self.watching(self._table_work):
+                [explanation] = self._explain(unpredicted(rows.iloc[[place]]), method=method)
             found[explanation.pair_id] = explanation
-        if missing:
-            self._found[question] = found
         yield lambda: self._turn_to(item)
         yield lambda: self.say("")
 
@@ -177,15 +178,18 @@ class Parallel(Panel):
         item, pair_id, method = question
         rows = self._rows[item]
         row = rows[rows["pair_id"] == pair_id]
-        yield lambda: self.say(f"{METHOD_NAMES[method]} is at work …")
-        [explanation] = self._explain(unpredicted(row), method=method, **why(row.iloc[0].to_dict(), method))
+        yield partial(self.say, f"{METHOD_NAMES[method]} is at work …")
+        with self.watching(self._card_work, METHOD_NAMES[method]):
+            [explanation] = self._explain(
+                unpredicted(row), method=method, **why(row.iloc[0].to_dict(), method)
+            )
         yield partial(self._show_card, pair_id, card(explanation))
 
     def _show_card(self, pair_id: str, html: str) -> None:
-        if pair_id == self._opened:
-            self._card = html
-            self.draw()
-            self.say("The explanation stands under its row.")
+        still_open = pair_id == self._opened
+        self._card = html if still_open else self._card
+        self.draw()
+        self.say("The explanation stands under its row." if still_open else "")
 
     def _table(self, rows: pd.DataFrame) -> str:
         shown = viewed(ordered(rows, self.order.value), self.view.value)

@@ -16,16 +16,17 @@ from xlmkit.widgets.items import original, plain_texts, shortened, spoken, sure,
 
 ORDERS = ("language", "confidence, highest first", "confidence, lowest first", "wrong first", "prediction")
 VIEWS = ("all", "wrong", "right", "not as in English")
+# Twice the class: JupyterLab has rules of its own for tables in HTML, which would win otherwise.
 TABLE_STYLE = (
     ".xk.xk-wide{max-width:none}"
-    ".xk-translations{border-collapse:collapse;border:0;width:100%;font-size:inherit;table-layout:auto}"
-    ".xk-translations tr{background:none!important;border-top:1px solid rgba(128,128,128,.35)}.xk-translations thead tr{border-top:0}"
-    ".xk-translations th,.xk-translations td{padding:5px 12px 5px 0;text-align:start;vertical-align:top;font-weight:400;max-width:none;white-space:normal}"
-    ".xk-translations thead th{font-size:.8em;opacity:.8}.xk-translations p.xk-text{margin:0;font-size:1.05em;line-height:2.05;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;unicode-bidi:isolate}.xk-translations .xk-beside{font-size:.82em;opacity:.85;min-width:12em}"
-    ".xk-translations .xk-beside p{margin:0 0 4px;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate}"
-    ".xk-translations tr.xk-open{box-shadow:inset 4px 0 rgb(0,114,178)}.xk-translations tr.xk-open>th{padding-left:10px}"
-    ".xk-translations .xk-says{font-size:.88em;min-width:8em}"
+    ".xk-translations.xk-translations{border-collapse:collapse;border:0;width:100%;font-size:inherit;table-layout:auto}"
+    ".xk-translations.xk-translations tr{background:none!important;border-top:1px solid rgba(128,128,128,.35)}.xk-translations.xk-translations thead tr{border-top:0}"
+    ".xk-translations.xk-translations th,.xk-translations.xk-translations td{padding:5px 12px 5px 0;text-align:start;vertical-align:top;font-weight:400;max-width:none;white-space:normal}"
+    ".xk-translations.xk-translations thead th{font-size:.8em;opacity:.8}.xk-translations.xk-translations p.xk-text{margin:0;font-size:1.05em;line-height:2.05;white-space:pre-wrap;"
+    "overflow-wrap:anywhere;unicode-bidi:isolate}.xk-translations.xk-translations .xk-beside{font-size:.82em;opacity:.85;min-width:12em}"
+    ".xk-translations.xk-translations .xk-beside p{margin:0 0 4px;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate}"
+    ".xk-translations.xk-translations tr.xk-open{box-shadow:inset 4px 0 rgb(0,114,178)}.xk-translations.xk-translations tr.xk-open>th{padding-left:10px}"
+    ".xk-translations.xk-translations .xk-says{font-size:.88em;min-width:8em}"
 )
 
 
