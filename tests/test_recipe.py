@@ -516,16 +516,19 @@ def languages_right(mini) -> pd.Series:
     return right
 
 
-def test_negation_contradicts_and_a_sentence_entails_itself_in_12_of_15_languages(languages_right):
-    right = languages_right[~languages_right.index.str.startswith("unrelated")]
-    assert len(right) == 7
+MISSED = "unrelated: garden, book"
+
+
+def test_identity_entails_negation_contradicts_and_what_is_unrelated_is_neutral_in_12_of_15_languages(
+    languages_right,
+):
+    right = languages_right.drop(MISSED)
+    assert len(right) == 9
     assert (right >= 12).all(), right[right < 12].to_dict()
 
 
 @pytest.mark.xfail(
-    strict=True,
-    reason="the embedded model calls unrelated sentences contradictory, or entailed, in some languages: its card says so",
+    strict=True, reason="neutral in 11 of 15 languages: the embedded model's card speaks of it"
 )
-def test_unrelated_sentences_are_neutral_in_12_of_15_languages(languages_right):
-    right = languages_right[languages_right.index.str.startswith("unrelated")]
-    assert (right >= 12).all(), right[right < 12].to_dict()
+def test_one_more_pair_of_unrelated_sentences_is_neutral_in_12_of_15_languages(languages_right):
+    assert languages_right[MISSED] >= 12
