@@ -132,6 +132,45 @@ def test_out_of_memory_halves_the_batch_and_goes_on(nli, pairs, monkeypatch, err
     assert sizes.count(1) == 5
 
 
+def test_what_memory_holds_is_remembered_for_the_chunks_that_follow(nli, pairs, monkeypatch):
+    tried, failed, real = [], [], forward.logits
+
+    def small_machine(nli, encoding):
+        size = encoding.input_ids.numel() if len(encoding) > 1 else 0  # one pair alone is always tried
+        tried.append(size)
+        if size > 60:
+            failed.append(size)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(nli, encoding)
+
+    whole = predict(nli, pairs, progress=False)
+    many = pd.concat([pairs.assign(pair_id=pairs["pair_id"] + str(number)) for number in range(4)])
+    monkeypatch.setattr(inference, "CHUNK", len(pairs))
+    monkeypatch.setattr(forward, "logits", small_machine)
+    found = predict(nli, many, progress=False)
+    assert np.allclose(found["p_neutral"], list(whole["p_neutral"]) * 4, atol=1e-5)
+    assert failed
+    assert failed == sorted(set(failed), reverse=True)
+    for size in failed:
+        assert max(tried[tried.index(size) + 1 :]) < size
+
+
+@pytest.mark.parametrize("budget", [10, 100, 1000])
+def test_full_batches_have_one_length_and_what_is_left_goes_longest_first(budget):
+    lengths = np.random.default_rng(0).integers(5, 12, 300)
+    found = list(inference._batches(lengths, budget))
+    assert sorted(np.concatenate(found).tolist()) == list(range(300))
+    assert all(len(rows) * lengths[rows].max() <= budget or len(rows) == 1 for rows in found)
+    rest = np.arange(len(found))[
+        [len(set(lengths[rows])) > 1 or len(rows) < budget // lengths[rows[0]] for rows in found]
+    ]
+    longest = [lengths[found[at]].max() for at in rest]
+    assert longest == sorted(longest, reverse=True)
+    left = lengths[np.concatenate([found[at] for at in rest])] if len(rest) else np.empty(0)
+    for length in range(5, 12):
+        assert (left == length).sum() < max(2, 2 * (budget // length))
+
+
 def test_a_pair_that_does_not_fit_alone_says_what_to_do(nli, pairs, monkeypatch):
     def no_memory(nli, encoding):
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,17 @@ def logits(
     ValueError : if the model has no head.
     MemoryError : if not even one pair fits."""
     need_head(nli)
-    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
+    return _logits(nli, encoding, _Budget(token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])), bar)
+
+
+@dataclass
+class _Budget:
+    """Padded tokens that a batch may have: less once memory ran out, for all batches that follow."""
+
+    tokens: int
+
+
+def _logits(nli: NLIModel, encoding: Encoding, budget: _Budget, bar: tqdm | None) -> np.ndarray:
     found = _in_batches(nli, encoding, budget, bar)
     if nli.dtype != torch.float32:
         best = np.sort(found, axis=1)[:, -2:]
@@ -196,9 +206,10 @@ def _logits_of_frame(
     """(N, labels) float32 logits and (N,) truncated of a checked frame."""
     found = np.full((len(frame), len(nli.labels)), np.nan, dtype=np.float32)
     truncated = np.zeros(len(frame), dtype=bool)
+    budget = _Budget(token_budget(batch_tokens, BATCH_TOKENS[nli.device.type]))
     with tqdm(total=len(frame), desc="predict", unit="pair", disable=not progress) as bar:
         for rows, encoding in _encodings(nli, frame, max_tokens, workers):
-            found[rows] = logits(nli, encoding, batch_tokens=batch_tokens, bar=bar)
+            found[rows] = _logits(nli, encoding, budget, bar)
             truncated[rows] = encoding.truncated
     return found, truncated
 
@@ -232,16 +243,23 @@ def _workers(nli: NLIModel, workers: int | None, rows: int) -> int:
     return workers
 
 
-def _in_batches(nli: NLIModel, encoding: Encoding, budget: int, bar: tqdm | None) -> np.ndarray:
+def _in_batches(nli: NLIModel, encoding: Encoding, budget: _Budget, bar: tqdm | None) -> np.ndarray:
     """(N, labels) logits in `nli.dtype`."""
     found = np.full((len(encoding), len(nli.labels)), np.nan, dtype=np.float32)
-    waiting = list(_batches(encoding.lengths, budget))[::-1]
+    lengths = encoding.lengths
+    waiting = list(_batches(lengths, budget.tokens))[::-1]
     while waiting:
         rows = waiting.pop()
+        size = len(rows) * int(lengths[rows].max())
+        if size > budget.tokens and len(rows) > 1:  # made before memory ran out
+            waiting += _halves(rows)
+            continue
         try:
             found[rows] = forward.logits(nli, encoding.select(rows)).numpy()
         except RuntimeError as error:
-            waiting += _halves(rows, error)
+            _check_memory(rows, error)
+            waiting += _halves(rows)
+            budget.tokens = (len(rows) + 1) // 2 * int(lengths[rows].max())
             continue
         if bar is not None:
             bar.update(len(rows))
@@ -266,8 +284,13 @@ def _batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
         start += size
 
 
-def _halves(rows: np.ndarray, error: RuntimeError) -> list[np.ndarray]:
-    """The two halves of a batch that did not fit into memory; any other error is raised again."""
+def _halves(rows: np.ndarray) -> list[np.ndarray]:
+    middle = (len(rows) + 1) // 2
+    return [rows[middle:], rows[:middle]]
+
+
+def _check_memory(rows: np.ndarray, error: RuntimeError) -> None:
+    """Raise again what is no lack of memory, or what one pair alone lacks; say it otherwise."""
     if not forward.out_of_memory(error):
         raise error
     if len(rows) == 1:
@@ -275,8 +298,6 @@ def _halves(rows: np.ndarray, error: RuntimeError) -> list[np.ndarray]:
             "one pair alone does not fit into memory; remedy: a lower `max_tokens`, dtype='bfloat16', or device='cpu'"
         ) from error
     say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
-    middle = len(rows) // 2
-    return [rows[middle:], rows[:middle]]
 
 
 def token_budget(batch_tokens: int | None, usual: int) -> int:
