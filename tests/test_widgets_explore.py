@@ -225,6 +225,13 @@ def test_the_controls_do_what_the_methods_do(explorer):
     assert explorer.settle(PATIENCE)
     assert explorer.situation.premise == "the cat sleeps today"
     assert board.word.content.layout.display == "none"
+    board.answer.choose("word:0")
+    board.word.words._handle_custom_msg({"key": "Enter", "value": "no"}, [])
+    assert explorer.settle(PATIENCE)
+    assert explorer.situation.premise == "no cat sleeps today"
+    board.answer.choose("word:0")
+    board.word.words._handle_custom_msg({"key": "Escape", "value": "x"}, [])
+    assert (explorer.situation.premise, board.word.content.layout.display) == ("no cat sleeps today", "none")
     board.language_id.value = "none"
     board.languages[0].value = "de"
     assert explorer.settle(PATIENCE)

@@ -353,6 +353,20 @@ def test_a_field_takes_the_direction_of_its_language():
     assert (field.lang, field.dir) == ("th", "ltr")
 
 
+def test_enter_and_escape_are_heard_with_what_was_written_last():
+    field, heard = TextField("Word", "old", rows=1), []
+    field.on_key(lambda key: heard.append((key, field.value)))
+    for content in (
+        {"key": "change", "value": "new"},
+        {"key": "Enter", "value": "newer"},
+        {"key": "Escape"},
+        {"value": 3},
+        7,
+    ):
+        field._handle_custom_msg(content, [])
+    assert heard == [("Enter", "newer"), ("Escape", "newer")]
+
+
 def test_what_the_page_sends_reaches_every_listener_and_nothing_else_does():
     heard = []
     words = Clickable("<b data-xk='7'>x</b>")

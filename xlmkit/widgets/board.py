@@ -111,7 +111,7 @@ class WordMenu:
             [
                 self.title,
                 ipywidgets.HBox(
-                    [self.drop, self.mask, self.words, self.replace, self.close],
+                    [self.words, self.replace, self.drop, self.mask, self.close],
                     layout={"align_items": "flex-end", "grid_gap": "0 8px"},
                 ),
             ],

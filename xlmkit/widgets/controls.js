@@ -11,6 +11,16 @@ function textField({ model, el }) {
   };
   field.addEventListener("input", (event) => event.isComposing || send());
   field.addEventListener("compositionend", send);
+  // Syncing is throttled, and a click on a button may overtake it; this message is not.
+  const finish = (key) => model.send({ key, value: field.value });
+  field.addEventListener("change", () => finish("change"));
+  field.addEventListener("keydown", (event) => {
+    if (field.rows > 1 || event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+    finish(event.key);
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  model.on("msg:custom", (message) => message.do === "focus" && focusSoon(() => field, true));
   const show = () => {
     label.textContent = model.get("label");
     field.lang = model.get("lang");
@@ -98,8 +108,22 @@ function clickable({ model, el }) {
   describe();
   model.on("change:html", show);
   for (const name of ["label", "live"]) model.on(`change:${name}`, describe);
-  model.on("msg:custom", (message) => message.download && download(message.download));
+  model.on("msg:custom", (message) => {
+    if (message.download) download(message.download);
+    if (message.do === "focus") focusSoon(() => parts()[stop]);
+  });
   el.append(host);
+}
+
+function focusSoon(find, select = false, frames = 30) {
+  // What is to have the focus may be shown a few frames later.
+  requestAnimationFrame(() => {
+    const found = find();
+    if (found?.offsetParent) {
+      found.focus();
+      if (select) found.select();
+    } else if (frames) focusSoon(find, select, frames - 1);
+  });
 }
 
 function download({ name, type, text }) {

@@ -19,7 +19,7 @@ MODULE = Path(__file__).with_name("controls.js")
 
 
 class TextField(anywidget.AnyWidget):
-    """A labelled field for a sentence, with the `lang` and `dir` of its language; `value` changes with every key.
+    """A labelled field for a sentence, with the `lang` and `dir` of its language; `value` changes with every key. `focus()` puts the cursor there.
 
     Parameters
     ----------
@@ -38,6 +38,20 @@ class TextField(anywidget.AnyWidget):
 
     def __init__(self, label: str, value: str = "", *, language: str = "en", **traits: Any) -> None:
         super().__init__(label=label, value=value, lang=language, dir=LANGUAGES[language].direction, **traits)
+        self._pressed: list[Callable[[str], None]] = []
+        self.on_msg(self._receive)
+
+    def on_key(self, callback: Callable[[str], None]) -> None:
+        """Call back with "Enter" or "Escape" when that is pressed in a field of one row."""
+        self._pressed.append(callback)
+
+    def _receive(self, _: Any, content: Any, __: Any) -> None:
+        key, value = (content.get(name) if isinstance(content, dict) else None for name in ("key", "value"))
+        if isinstance(value, str):
+            self.value = value
+        if key in ("Enter", "Escape"):
+            for callback in self._pressed:
+                callback(key)
 
     def speak(self, language: str) -> None:
         """Take another language, and with it its direction."""

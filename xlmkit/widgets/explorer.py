@@ -215,10 +215,11 @@ class Explorer(Pictured):
         board.steps.on_choose(lambda value: self._go_to(value))
         board.proposals.on_choose(self._accept)
         menu = board.word
-        menu.drop.on_click(lambda _: self._chosen is None or self.drop(self._chosen))
-        menu.mask.on_click(lambda _: self._chosen is None or self.mask(self._chosen))
-        menu.replace.on_click(lambda _: self._chosen is None or self.replace(self._chosen, menu.words.value))
-        menu.close.on_click(lambda _: self._choose(""))
+        menu.drop.on_click(lambda _: self._in_menu("drop"))
+        menu.mask.on_click(lambda _: self._in_menu("mask"))
+        menu.replace.on_click(lambda _: self._in_menu("Enter"))
+        menu.close.on_click(lambda _: self._in_menu("Escape"))
+        menu.words.on_key(self._in_menu)
 
     def _typing(self, sentence: str) -> Callable[[dict[str, Any]], None]:
         return lambda change: self.type(sentence, change["new"])
@@ -263,11 +264,25 @@ class Explorer(Pictured):
                 text = self.situation.text(Span(own.sentence, own.start, own.end))
                 self.board.word.words.speak(code)
                 self.board.word.words.value = text
+                self.board.word.words.focus()
                 self.board.word.show(
                     f'<span lang="en" dir="ltr">The word <bdi lang="{quoted(code)}"><b>{escaped(text)}</b></bdi> '
                     f"of the {SENTENCES[own.sentence]}:</span>"
                 )
             self._draw()
+
+    def _in_menu(self, key: str) -> None:
+        """Replace the chosen word by what was written ("Enter"), "drop" or "mask" it, or leave it; the focus goes back to the words."""
+        with self._latest.lock:
+            if self._chosen is None:
+                return
+            if key == "Enter":
+                self.replace(self._chosen, self.board.word.words.value)
+            elif key in ("drop", "mask"):
+                {"drop": self.drop, "mask": self.mask}[key](self._chosen)
+            else:
+                self._choose("")
+            self.board.answer.focus()
 
     def _go_to(self, value: str) -> None:
         if value.startswith("step:"):
