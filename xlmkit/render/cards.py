@@ -83,6 +83,7 @@ def banners(explanation: Explanation) -> str:
 
 
 def scale_of(explanation: Explanation, scale: float) -> str:
+    """`legend` with the ends of this explanation's scale; where no word moves the logit, that in a sentence."""
     target = escaped(explanation.target)
     if scale == 0:
         than = (

@@ -7,7 +7,7 @@ import pandas as pd
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import is_missing
 from xlmkit.render import escaped, quoted
-from xlmkit.render.cards import account, banners, ends, legend, method_name
+from xlmkit.render.cards import account, banners, method_name, scale_of
 from xlmkit.render.words import direction, largest
 from xlmkit.widgets.bars import bars, percent
 from xlmkit.widgets.session import Answer, Session, Step
@@ -40,11 +40,9 @@ def answered(answer: Answer, before: Answer | None, *, chosen: int | None = None
         shared = scale if then.method == own.method and then.target == own.target else largest(then)
         columns = _column("Before", before, shared, None, True) + columns
     shown = bars(answer.probabilities, None if before is None else before.probabilities)
-    against, towards = ends(own)
-    scales = legend(own, scale, against, towards) if scale else "<p>No word moves the logit.</p>"
     return (
         f'<div class="xk xk-answer" lang="en" dir="ltr">{shown}<div class="xk-beside-each">{columns}</div>'
-        f"{banners(own)}{scales}{account(own)}</div>"
+        f"{banners(own)}{scale_of(own, scale)}{account(own)}</div>"
     )
 
 

@@ -143,11 +143,11 @@ class Explorer(Pictured):
             name = LANGUAGES[language].name if language in LANGUAGES else language
             raise ValueError(f"There is no example {item!r} in {name}; choose another.")
         with self._latest.lock:
-            languages = [str(row.get(f"{side}_language") or row["language"]) for side in SENTENCES]
-            taken = Situation(str(row["premise"]), str(row["hypothesis"]), *languages)
+            first, second = (str(row.get(f"{side}_language") or row["language"]) for side in SENTENCES)
+            taken = Situation(str(row["premise"]), str(row["hypothesis"]), first, second)
             english = self._originals.get(str(row["pair_id"]))
             self._began = None if english is None else (taken, english)
-            self.change(f"example {item} in {LANGUAGES[languages[0]].name}", taken)
+            self.change(f"example {item} in {LANGUAGES[first].name}", taken)
             self._place()
 
     def undo(self) -> None:
