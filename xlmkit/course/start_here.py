@@ -51,12 +51,12 @@ def second_language(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> st
     encoding = encode(nli, one.premise, two.hypothesis, one.language, hypothesis_languages=two.language)
     bearing = int((encoding.langs == nli.languages[two.language]).sum())
     length = int(encoding.attention_mask.sum())
-    reasons = {
+    reasons = {  # where two fit, the later one is said
+        length - bearing: "So many positions bear the id of the premise's language.",
         bearing - 2: "These are the pieces of the hypothesis alone; two `</s>` bear its language too.",
         bearing
         - 1: "One `</s>` is missing: the middle one and the last one both bear the language of the hypothesis.",
         length: "That is the whole pair; some positions bear the id of the premise's language.",
-        length - bearing: "So many positions bear the id of the premise's language.",
     }
     if given != bearing:
         raise NotYet(
