@@ -61,7 +61,7 @@ def most_different_method(answer: object, *, scores: pd.DataFrame) -> str:
         )
     if given != least:
         raise NotYet(f"The correlation of `{given}` is {agreement[given]:.2f}, and another one is lower.")
-    return f"`{least}`, with {agreement[least]:.2f}. On one pair, that is: over many the order of methods may be another."
+    return f"`{least}`, with {agreement[least]:+.2f}. On one pair, that is: over many the order of methods may be another."
 
 
 @exercise("04.3", wants="an array with one number a word")
