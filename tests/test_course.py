@@ -12,6 +12,7 @@ from xlmkit import course
 from xlmkit.course import answers, explore_predictions
 from xlmkit.course.checking import NOTEBOOKS
 from xlmkit.course.verdict import NotYet, Verdict
+from xlmkit.pieces import BOS
 
 EXERCISES = course.exercises()
 every = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
@@ -277,6 +278,9 @@ def test_a_call_is_judged_by_what_it_hands_over(nli, fed):
     same = {"input_ids": right.input_ids, "langs": right.langs}
     assert course.check("00.3", [6], nli=nli, fed=same, pair=pair).right
     assert "pieces are those" in course.check("00.3", [2, 6], nli=nli, fed=same, pair=pair).why
+    begun = right.input_ids.clone()
+    begun[0, 0] = BOS
+    assert course.check("00.3", [1, 6], nli=nli, fed=same | {"input_ids": begun}, pair=pair).right
 
 
 def test_three_labels_are_those_that_the_model_gives(nli, monkeypatch):
