@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from html.parser import HTMLParser
@@ -27,6 +28,7 @@ from xlmkit.widgets.matrix import asked, counted, labels_of, matrix
 from xlmkit.widgets.notes import Notes
 from xlmkit.widgets.panel import still
 from xlmkit.widgets.parallel import Parallel
+from xlmkit.widgets.points import described
 from xlmkit.widgets.scatter import SHAPES, key, scatter
 from xlmkit.widgets.translations import ORDERS, ordered, summary, table, viewed
 
@@ -742,6 +744,20 @@ def test_the_map_places_sentences_and_languages(nli, items):
     assert words(alone.status.html) == ""
 
 
+def test_a_model_without_a_head_has_a_map_without_predictions(nli, items):
+    language_model = dataclasses.replace(nli, task="mlm", labels=())
+    explorer = embedding_map(language_model, items)
+    assert explorer.map.html.count("<title>") == len(items)
+    assert "prediction" not in explorer.colour.options
+    assert words(explorer.status.html) == ""
+
+
+def test_a_column_of_the_data_that_is_called_script_changes_nothing(preds):
+    rows = predictions(preds.assign(script="x", name="y")).to_dict("records")
+    assert described(rows, "script")["group"].to_list() == [LANGUAGES[row["language"]].script for row in rows]
+    assert all("The dog sleeps" in text for text in described(rows, "script")["text"])
+
+
 def test_of_too_many_rows_whole_items_are_drawn_by_lot(nli, items):
     drawn = embedding_map(nli, items, most=7, seed=1)
     assert drawn.map.html.count("<title>") == 5
@@ -755,7 +771,13 @@ def test_work_that_is_no_longer_wanted_ends_at_the_models_next_pass(nli, items):
     explorer = parallel(nli, items, method="none")
     first, second = items["pair_id"][:2]
     passes: list[int] = []
-    asks = explorer._card_work.check
+    done: list[str] = []
+    asks, explain = explorer._card_work.check, explorer._explain
+
+    def explained(rows, **options):
+        found = explain(rows, **options)
+        done.extend(rows["pair_id"])
+        return found
 
     def check():
         passes.append(len(passes))
@@ -763,9 +785,10 @@ def test_work_that_is_no_longer_wanted_ends_at_the_models_next_pass(nli, items):
             explorer.open(second)
         asks()
 
-    explorer._card_work.check = check
+    explorer._card_work.check, explorer._explain = check, explained
     explorer.open(first)
     assert explorer.settle(120)
+    assert done == [second]
     assert f"pair {second}" in words(explorer.rows.html)
     assert f"pair {first}" not in words(explorer.rows.html)
     assert "stands under its row" in words(explorer.status.html)

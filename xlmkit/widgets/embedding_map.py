@@ -12,16 +12,15 @@ import pandas as pd
 
 from xlmkit import inference, probes
 from xlmkit.checkpoint import CLASSIFIERS, NLIModel
-from xlmkit.languages import LANGUAGES
-from xlmkit.pairs import sentence_columns
-from xlmkit.probes.geometry import FAMILIES
+from xlmkit.pairs import check_pairs, sentence_columns
 from xlmkit.probes.sentences import PAIR, PROJECTIONS, has_umap, project, sentence_vectors
 from xlmkit.render import escaped
 from xlmkit.widgets.choosing import predictions, with_english
 from xlmkit.widgets.controls import Clickable
-from xlmkit.widgets.items import item, sides, spoken
+from xlmkit.widgets.items import item, spoken
 from xlmkit.widgets.panel import LABEL, Panel, dropdown, heard, line, side_by_side, styled
 from xlmkit.widgets.parallel import OFFERED
+from xlmkit.widgets.points import colours_of, described, said, sampled
 from xlmkit.widgets.scatter import key, scatter
 from xlmkit.widgets.translations import items_of
 
@@ -30,7 +29,6 @@ Vectors = Callable[..., np.ndarray]
 LANGUAGE_TABLE = "language embeddings"
 MOST = 600  # points that a picture can take
 NONE = "none"
-COLOURS = ("language", "script", "family", "prediction", "right or wrong", "gold", "phenomenon", "genre")
 
 
 def embedding_map(
@@ -51,23 +49,28 @@ def embedding_map(
     Raises
     ------
     ValueError : if rows are faulty, there are fewer than three, or there is neither a row nor a language embedding."""
-    frame = None
-    if preds is not None:
-        frame = _sampled(inference.check_input(nli, preds.drop(columns="label", errors="ignore")), most, seed)
-        frame = (
-            frame.assign(label=preds.reset_index(drop=True)["label"].iloc[frame.index])
-            if "label" in preds
-            else frame
-        )
-        frame = frame.reset_index(drop=True)
-        if "label" not in frame and nli.task in CLASSIFIERS:
-            frame = inference.predict(nli, frame, progress=False)
-        frame = predictions(frame) if "label" in frame else with_english(frame)
+    frame = None if preds is None else _read(nli, preds, most, seed)
     languages = probes.embedding_map(nli) if nli.uses_language_ids and len(nli.languages) > 2 else None
     layers = int(nli.network.config.n_layers)
     return EmbeddingMap(
         frame, languages, partial(sentence_vectors, nli, progress=False), layers=layers, seed=seed
     )
+
+
+def _read(nli: NLIModel, preds: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """The rows to draw, with predictions if the model can make them, or has made them."""
+    # A `label` alone is gold, as everywhere in the kit; beside `gold` or probabilities it is a prediction.
+    known = "label" in preds and ("gold" in preds or any(str(name).startswith("p_") for name in preds))
+    given = preds.drop(columns="label") if known else preds
+    judges = nli.task in CLASSIFIERS
+    frame = inference.check_input(nli, given) if judges else check_pairs(given, labels=None)
+    frame = frame.reset_index(drop=True)
+    if known:
+        frame["label"] = preds["label"].to_list()
+    frame = sampled(frame, most, seed).reset_index(drop=True)
+    if not known and judges:
+        frame = inference.predict(nli, frame, progress=False)
+    return predictions(frame) if "label" in frame else with_english(frame)
 
 
 class EmbeddingMap(Panel):
@@ -116,12 +119,10 @@ class EmbeddingMap(Panel):
 
     def _controls(self, layers: int) -> None:
         frame = self._frame
-        kinds = [] if frame is None else [("pairs, as the head reads them", PAIR)]
-        kinds += (
-            []
-            if frame is None
-            else [(f"each {name} alone, its mean", name) for name in sentence_columns(frame)]
-        )
+        kinds = []
+        if frame is not None:
+            kinds.append(("pairs, as the head reads them", PAIR))
+            kinds += [(f"each {name} alone, its mean", name) for name in sentence_columns(frame)]
         kinds += [(LANGUAGE_TABLE, LANGUAGE_TABLE)] if self._languages is not None else []
         self.of = dropdown("place", kinds)
         self.layer = ipywidgets.IntSlider(
@@ -130,7 +131,7 @@ class EmbeddingMap(Panel):
         offered = [name for name in PROJECTIONS if name != "umap" or has_umap()]
         self.projection = dropdown("projection", [(name.upper(), name) for name in offered])
         self.centred = ipywidgets.Checkbox(description="take each language’s mean away", indent=False)
-        self.colour = dropdown("colour by", [name for name in COLOURS if _has(frame, name)])
+        self.colour = dropdown("colour by", colours_of(frame))
         items = items_of(frame)[:OFFERED] if frame is not None and "item" in frame else []
         self.item = dropdown("mark the translations of", [("nothing", NONE), *items], width="28em")
         self.map = Clickable(label="map; choose a point to read its text")
@@ -139,14 +140,9 @@ class EmbeddingMap(Panel):
     def open(self, row: int | None) -> None:
         """Show one point's text, by its place among the rows, and mark its translations; None closes it."""
         self._chosen = row
-        if (
-            row is not None
-            and self._drawn != LANGUAGE_TABLE
-            and self._frame is not None
-            and "item" in self._frame
-        ):
-            own = self._frame["item"].iloc[row]
-            if own in dict(self.item.options).values():
+        if row is not None and self._drawn != LANGUAGE_TABLE:
+            own = self._rows()[row].get("item")
+            if own in [value for _, value in self.item.options]:
                 self.item.value = own
         self.draw()
 
@@ -160,7 +156,7 @@ class EmbeddingMap(Panel):
     def _ask(self) -> None:
         languages = self.of.value == LANGUAGE_TABLE
         self.layer.disabled = self.centred.disabled = self.projection.disabled = languages
-        colours = [name for name in COLOURS if _has(None if languages else self._frame, name)]
+        colours = colours_of(None if languages else self._frame)
         if list(self.colour.options) != colours:
             kept = self.colour.value
             self.colour.options = colours
@@ -197,29 +193,20 @@ class EmbeddingMap(Panel):
 
     def _map(self, *, values: bool) -> str:
         rows = self._rows()
+        points = self._points[["x", "y"]].join(described(rows, self.colour.value))
         languages = self._drawn == LANGUAGE_TABLE
-        colour = self.colour.value
-        points = self._points[["x", "y"]].assign(
-            group=[_group(row, colour) for row in rows], text=[_said(row) for row in rows]
-        )
-        if languages or colour == "language":
-            points["mark"] = ["+".join(dict.fromkeys(code for _, code in _codes(row))) for row in rows]
-        marked = (
-            []
-            if languages
-            else [place for place, row in enumerate(rows) if row.get("item") == self.item.value]
-        )
+        marked = [
+            place for place, row in enumerate(rows) if not languages and row.get("item") == self.item.value
+        ]
         ringed = marked if marked or self._chosen is None else [self._chosen]
-        name = f"{len(points)} points: {self._drawn}, coloured by {colour}"
+        name = f"{len(points)} points: {self._drawn}, coloured by {self.colour.value}"
         shares = self._points.attrs.get("explained")
-        axes = (
-            [
-                f"principal component {place + 1}, {100 * share:.0f} % of the variance"
-                for place, share in enumerate(shares)
+        axes = ["UMAP, first axis", "UMAP, second axis"]
+        if shares:
+            axes = [
+                f"principal component {place}, {100 * share:.0f} % of the variance"
+                for place, share in enumerate(shares, 1)
             ]
-            if shares
-            else ["UMAP, first axis", "UMAP, second axis"]
-        )
         return scatter(points, axes=axes, name=name, ringed=ringed, values=values) + key(points)
 
     def _detail(self) -> str:
@@ -227,80 +214,8 @@ class EmbeddingMap(Panel):
             return '<p class="xk-notice">Choose a point to read its text; pointing at it shows it too.</p>'
         row = self._rows()[self._chosen]
         if self._drawn == LANGUAGE_TABLE:
-            return f"<p>{escaped(_said(row))}</p>"
+            return f"<p>{escaped(said(row))}</p>"
         return f'<div class="xk xk-wide"><ul class="xk-items">{item(row)}</ul></div>'
 
     def _picture(self) -> str:
         return self._map(values=False) + self._detail() if len(self._points) else ""
-
-
-def _sampled(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """At most about `most` rows, whole items together, numbered as in the given frame."""
-    frame = frame.reset_index(drop=True)
-    if len(frame) < 3:
-        raise ValueError(f"a plane needs three or more points; got {len(frame)} rows")
-    if len(frame) <= most:
-        return frame
-    names = frame["item"] if "item" in frame else pd.Series(frame.index, index=frame.index)
-    lot = np.random.default_rng(seed).permutation(names.unique())
-    sizes = names.value_counts().reindex(lot).cumsum()
-    kept = set(sizes.index[sizes <= most]) or {lot[0]}
-    return frame[names.isin(kept)]
-
-
-def _has(frame: pd.DataFrame | None, colour: str) -> bool:
-    if frame is None:
-        return colour in COLOURS[:3]
-    needed = {
-        "prediction": "label",
-        "right or wrong": "correct",
-        "gold": "gold",
-        "phenomenon": "phenomenon",
-        "genre": "genre",
-    }
-    return colour not in needed or needed[colour] in frame
-
-
-def _codes(row: dict[str, Any]) -> list[tuple[str, str]]:
-    return [("", str(row["language"]))] if "script" in row else sides(row)
-
-
-def _group(row: dict[str, Any], colour: str) -> str:
-    """What a point is coloured by, in words."""
-    codes = list(dict.fromkeys(code for _, code in _codes(row)))
-    if colour == "language":
-        return " and ".join(LANGUAGES[code].name for code in codes)
-    if colour == "script":
-        return " and ".join(dict.fromkeys(LANGUAGES[code].script for code in codes))
-    if colour == "family":
-        return " and ".join(dict.fromkeys(FAMILIES[code][0] for code in codes))
-    if colour == "right or wrong":
-        right = row.get("correct")
-        return (
-            {True: "✓ right", False: "✗ wrong"}.get(right, "no gold label")
-            if isinstance(right, bool)
-            else "no gold label"
-        )
-    value = row.get({"prediction": "label"}.get(colour, colour))
-    return str(value) if isinstance(value, str) else "unknown"
-
-
-def _said(row: dict[str, Any]) -> str:
-    """What a point says when it is pointed at."""
-    if "script" in row:
-        return f"{row['name']} ({row['language']}): {row['family']}, {row['branch']}; script {row['script']}"
-    lines = [spoken(row)]
-    if isinstance(row.get("label"), str):
-        gold = row.get("gold")
-        verdict = (
-            ""
-            if not isinstance(gold, str)
-            else ", right"
-            if gold == row["label"]
-            else f", wrong, gold: {gold}"
-        )
-        lines[0] += f"; predicted: {row['label']}{verdict}"
-    lines += [str(row[name]) for name, _ in sides(row)]
-    originals = [row.get(f"english_{name}") for name, code in sides(row) if code != "en"]
-    lines += [f"English: {text}" for text in originals if isinstance(text, str)]
-    return "\n".join(lines)

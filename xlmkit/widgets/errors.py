@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,12 +19,10 @@ from xlmkit.widgets.choosing import (
     ORDERS,
     OUTCOMES,
     Choice,
-    chosen,
     folded_texts,
     languages,
     parts,
     predictions,
-    sorted_by,
 )
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item
@@ -33,12 +30,11 @@ from xlmkit.widgets.matrix import asked, counted, labels_of, matrix
 from xlmkit.widgets.notes import FILE, Notes
 from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, heard, line, side_by_side, styled
 from xlmkit.widgets.parallel import THOROUGH, Explain
+from xlmkit.widgets.sifting import ANY, Question, note_filters, sift
 from xlmkit.widgets.why import unpredicted, why
 
 PAGE = 8  # items at a time
-ANY = "any"
 EMPTY = '<p class="xk-notice">Open an item to see why the model says so, and to note down what you think.</p>'
-WITH, WITHOUT, TAG = "with a note", "without a note", "tag: "
 
 
 def errors(
@@ -66,17 +62,6 @@ def errors(
         explain = partial(attribution.explain, nli, progress=False)
     kept = notes if isinstance(notes, Notes) else Notes(FILE if notes is None else notes)
     return Errors(preds, kept, explain)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is to be shown: rows as `choice` says, of one slice, with or without notes, in which order, and which page of them."""
-
-    choice: Choice
-    part: str
-    noted: str
-    order: str
-    page: int
 
 
 class Errors(Panel):
@@ -129,7 +114,7 @@ class Errors(Panel):
         )
         self.confidence.disabled = bool(frame["confidence"].isna().all())
         self.part = dropdown("slice", [(ANY, ANY), *((name, name) for name in self._parts)])
-        self.noted = dropdown("notes", self._note_filters())
+        self.noted = dropdown("notes", note_filters(self.notes))
         self.order = dropdown("sort by", ORDERS)
         self.search = ipywidgets.Text(description="search", placeholder="words in any language", style=LABEL)
         self.reset = button("Show everything", "take all filters away")
@@ -249,15 +234,9 @@ class Errors(Panel):
         self._turn(0)
 
     def _answer(self, question: Question) -> Iterator[Callable[[], None]]:
-        """The rows of a question, and the confusion matrix of all that differ from them in labels only."""
-        mask = self._parts.get(question.part)
         texts = self._texts if question.choice.text.strip() else None
-        free = replace(question.choice, gold=None, label=None, outcome="all")
-        around = self._with_notes(chosen(self._frame, free, part=mask, texts=texts), question.noted)
-        fitting = chosen(around, replace(question.choice, language=None, text="", confidence=(0.0, 1.0)))
-        rows = sorted_by(fitting, question.order)
-        table = counted(around, self._labels)
-        yield partial(self._show, question, rows, table)
+        rows, around = sift(self._frame, question, self.notes, parts=self._parts, texts=texts)
+        yield partial(self._show, question, rows, counted(around, self._labels))
 
     def _show(self, question: Question, rows: pd.DataFrame, table: pd.DataFrame) -> None:
         self.shown = rows
@@ -269,17 +248,6 @@ class Errors(Panel):
         self.back.disabled, self.onward.disabled = self._page == 0, self._page + 1 >= pages
         self.say("")
         self.draw()
-
-    def _with_notes(self, rows: pd.DataFrame, wanted: str) -> pd.DataFrame:
-        if wanted == ANY:
-            return rows
-        found = [self.notes.of(row) for row in rows.to_dict("records")]
-        tests = {WITH: lambda note: any(note), WITHOUT: lambda note: not any(note)}
-        test = tests.get(wanted, lambda note: f"{TAG}{note[0]}" == wanted)
-        return rows[[test(note) for note in found]]
-
-    def _note_filters(self) -> list[str]:
-        return [ANY, WITH, WITHOUT, *(f"{TAG}{tag}" for tag in self.notes.tags)]
 
     def _write(self) -> None:
         """Save the fields as the open item's note; what cannot be saved stays in the fields, and is said."""
@@ -297,7 +265,7 @@ class Errors(Panel):
         )
         self.tag.options = self.notes.tags
         self._quiet, kept = True, self.noted.value
-        self.noted.options = self._note_filters()
+        self.noted.options = note_filters(self.notes)
         self.noted.value = kept if kept in self.noted.options else ANY
         self._quiet = False
         self.draw()
@@ -339,22 +307,4 @@ class Errors(Panel):
 
     def _picture(self) -> str:
         detail = "" if self._opened is None else self._detail(self._opened)
-        filters = ", ".join(_spoken(self._question()))
-        return f"<p>{escaped(filters)}</p>{self.matrix.html}<p>{self.place.html}</p>{self._list()}{detail}"
-
-
-def _spoken(question: Question) -> list[str]:
-    """The filters in words."""
-    choice = question.choice
-    low, high = choice.confidence
-    said = {
-        "language": choice.language,
-        "gold": choice.gold,
-        "predicted": choice.label,
-        "rows": None if choice.outcome == "all" else choice.outcome,
-        "confidence": None if (low, high) == (0.0, 1.0) else f"{low:.2f} to {high:.2f}",
-        "with the words": choice.text or None,
-        "slice": None if question.part == ANY else question.part,
-        "notes": None if question.noted == ANY else question.noted,
-    }
-    return [f"{name}: {value}" for name, value in said.items() if value] or ["all rows"]
+        return f"<p>{escaped(self._question().words)}</p>{self.matrix.html}<p>{self.place.html}</p>{self._list()}{detail}"
