@@ -168,6 +168,21 @@ def test_products_are_those_of_torch(dtype, tolerance):
     assert torch.allclose(products.linear_gelu(block, rows).float(), gelu, atol=tolerance)
 
 
+def test_weights_that_were_changed_or_exchanged_are_used_at_once():
+    block, rows = blocks(torch.bfloat16)
+    for change in (lambda: block.weight.mul_(2), lambda: setattr(block, "weight", frozen(block.weight * 3))):
+        before = products.linear_gelu(block, rows)
+        change()
+        found = products.linear_gelu(block, rows)
+        assert not torch.allclose(found, before)
+        expected = torch.nn.functional.gelu(block(rows).float())
+        assert torch.allclose(found.float(), expected, atol=0.02, rtol=0.02)
+
+
+def frozen(tensor):
+    return torch.nn.Parameter(tensor, requires_grad=False)
+
+
 def test_products_carry_first_and_second_gradients():
     block, rows = blocks(torch.float32)
 

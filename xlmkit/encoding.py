@@ -195,8 +195,9 @@ def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: 
     ids_of = {code: _language_id(nli, code) for column in columns.codes for code in dict.fromkeys(column)}
     own = np.array([[ids_of[code] for code in column] for column in columns.codes], dtype=np.int64)
     langs = np.where(np.arange(width) <= kept[:, :1], own[0][:, None], own[-1][:, None])
-    tensors = (torch.from_numpy(array) for array in (input_ids, langs, mask.astype(np.int64)))
-    return Encoding(*tensors, tuple(map(tuple, (whole - kept).tolist())))
+    dropped = tuple(map(tuple, (whole - kept).tolist()))
+    real = mask.astype(np.int64)
+    return Encoding(torch.from_numpy(input_ids), torch.from_numpy(langs), torch.from_numpy(real), dropped)
 
 
 def is_whole(value: object) -> bool:

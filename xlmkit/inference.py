@@ -225,13 +225,13 @@ def _encodings(
         return
     waiting: deque[tuple[slice, Columns, Any]] = deque()
     with Preparers(nli.pieces, lowercase=nli.lowercase, count=min(workers, max(1, len(chunks)))) as preparers:
-        for rows in [*chunks, None]:
-            while waiting and (rows is None or len(waiting) > workers):
-                before, asked, prepared = waiting.popleft()
-                yield before, lay_out(nli, asked, prepared.result(), max_tokens=max_tokens)
-            if rows is not None:
+        while chunks or waiting:
+            while chunks and len(waiting) <= workers:
+                rows = chunks.pop(0)
                 asked = _columns(frame.iloc[rows])
                 waiting.append((rows, asked, preparers.submit(*asked.flat)))
+            rows, asked, prepared = waiting.popleft()
+            yield rows, lay_out(nli, asked, prepared.result(), max_tokens=max_tokens)
 
 
 def _workers(nli: NLIModel, workers: int | None, rows: int) -> int:
