@@ -250,7 +250,7 @@ def test_the_controls_do_what_the_methods_do(explorer):
 def test_a_word_of_an_older_text_cannot_be_edited(explorer):
     with explorer._latest.lock:  # no answer can come meanwhile
         explorer.type("premise", "no dog")
-        explorer.drop(3)
+        explorer.drop(0)
         assert explorer.situation.premise == "no dog"
         explorer.board.answer.choose("word:3")
         assert explorer.board.word.content.layout.display == "none"
@@ -333,6 +333,8 @@ def test_hostile_text_is_shown_as_text_everywhere(explorer):
     explorer.type("premise", hostile)
     assert explorer.settle(PATIENCE)
     explorer.mask(place(explorer, "dog"))
+    assert explorer.settle(PATIENCE)
+    explorer.replace(place(explorer, "img"), "<img src=x>")
     assert explorer.settle(PATIENCE)
     board = explorer.board
     shown = explorer.html + board.answer.html + board.steps.html + board.status.html + board.proposals.html

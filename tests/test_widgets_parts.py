@@ -188,14 +188,15 @@ def test_swapping_twice_changes_nothing_and_swaps_languages_and_masks():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text("ab ", max_size=12), st.text("ab ", max_size=12), st.integers(0, 11), st.integers(1, 4))
-def test_after_any_typing_a_mask_covers_the_same_characters_or_is_gone(old, new, start, size):
-    end = min(start + size, len(old))
-    if start >= end:
-        return
+@given(st.text("abcdef", min_size=2, max_size=12), st.text("xy", max_size=4), st.data())
+def test_after_any_typing_a_mask_covers_the_same_characters_or_is_gone(old, written, data):
+    start, first = (data.draw(st.integers(0, len(old) - 1)) for _ in range(2))
+    end, last = (data.draw(st.integers(place + 1, len(old))) for place in (start, first))
     before = toggled(Situation(old, "x"), Span(0, start, end))
-    after = typed(before, 0, new)
+    after = typed(before, 0, old[:first] + written + old[last:])
     assert all(after.text(span) == old[start:end] for span in after.masked)
+    if last <= start or first >= end:
+        assert len(after.masked) == 1 or written == old[first:last]
 
 
 def test_an_unknown_language_or_id_is_refused_by_name():

@@ -43,7 +43,7 @@ class Board:
             for name, text, code in zip(("premise", "hypothesis"), start.texts, start.languages, strict=True)
         )
         self.languages = tuple(
-            dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="18em")
+            dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="19em")
             for name, code in zip(("Premise", "Hypothesis"), start.languages, strict=True)
         )
         self.example = dropdown("Example", [("(none)", ""), *examples], "")
