@@ -117,24 +117,31 @@ def connected(on: Workers) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="xlmkit-ray-", dir=SHORT, ignore_cleanup_errors=True) as logs:
-        quietly = {"log_to_driver": False, "logging_level": "error"}
-        with _environment({**QUIET, **LOOPBACK} if alone else QUIET):
-            if alone:
-                ray.init(
-                    address="local",
-                    num_cpus=None if on.count is None else on.count * on.cpus,
-                    include_dashboard=False,
-                    object_store_memory=STORE,
-                    _temp_dir=logs,
-                    **quietly,
-                )
-            else:
-                _join(ray, str(on.address), quietly)
+    quietly = {"log_to_driver": False, "logging_level": "error"}
+    with (
+        _environment(QUIET),  # until the end: Ray Data asks again at each run
+        tempfile.TemporaryDirectory(prefix="xlmkit-ray-", dir=SHORT, ignore_cleanup_errors=True) as logs,
+    ):
+        if alone:
+            _start(ray, on, logs, quietly)
+        else:
+            _join(ray, str(on.address), quietly)
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _start(ray: Any, on: Workers, logs: str, quietly: Mapping[str, Any]) -> None:
+    with _environment(LOOPBACK):
+        ray.init(
+            address=LOCAL,
+            num_cpus=None if on.count is None else on.count * on.cpus,
+            include_dashboard=False,
+            object_store_memory=STORE,
+            _temp_dir=logs,
+            **quietly,
+        )
 
 
 def _join(ray: Any, address: str, quietly: Mapping[str, Any]) -> None:
