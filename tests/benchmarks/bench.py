@@ -6,11 +6,14 @@ Measure on an idle machine. `--quick` tries everything on next to nothing, in a 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from plan import QUICK, RIVALS, WHOLE, Work, works
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+LATE = "left out, because the time was over"
 
 
 def main() -> None:
@@ -39,7 +43,8 @@ def main() -> None:
     ]
     folder = sizes.MADE / "quick" if arguments.quick else RESULTS
     prepare(chosen)
-    measured(chosen, folder, time.monotonic() + 60 * arguments.minutes)
+    with alone():
+        measured(chosen, folder, time.monotonic() + 60 * arguments.minutes)
     if arguments.quick:
         print(tables.details(tables.read(folder)))
     else:
@@ -58,6 +63,18 @@ def prepare(chosen: list[Work]) -> None:
                 print(f"  {name}: {error}", file=sys.stderr)
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two benchmarks at once would measure each other: the second one ends."""
+    sizes.MADE.mkdir(parents=True, exist_ok=True)
+    with (sizes.MADE / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("another benchmark is running here; remedy: wait for its end")
+        yield
+
+
 def measured(chosen: list[Work], folder: Path, end: float) -> None:
     """Run all; after each row its part's file is whole."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,23 +83,23 @@ def measured(chosen: list[Work], folder: Path, end: float) -> None:
     parts: dict[str, list[dict[str, Any]]] = {}
     for one in chosen:
         start = time.monotonic()
-        row = {"error": "left out, because the time was over"} if start > end else result(one)
+        row = {"error": LATE} if start > end else result(one, min(one.seconds, end - start))
         rows = parts.setdefault(one.part, [])
         rows.append({"name": one.name, "arguments": one.arguments, **row})
         write(folder / f"{one.part}.json", {"part": one.part, "run": run, "rows": rows})
         print(f"{one.part:18s} {one.name:30s} {brief(row):40s} {time.monotonic() - start:6.1f} s", flush=True)
 
 
-def result(one: Work) -> dict[str, Any]:
-    """What a row's process gives, or `error` with the last sentence that it said."""
+def result(one: Work, seconds: float) -> dict[str, Any]:
+    """What a row's process gives in so many seconds, or `error` with the last sentence that it said."""
     module, function = one.function.split(".")
     command = [sys.executable, HERE / "work.py", module, function, json.dumps(one.arguments)]
     try:
         done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, timeout=one.seconds, cwd=HERE
+            list(map(str, command)), capture_output=True, text=True, timeout=seconds, cwd=HERE
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"given up after {one.seconds:.0f} s"}
+        return {"error": f"given up after {seconds:.0f} s"}
     if done.returncode == 0:
         return json.loads(done.stdout.strip().splitlines()[-1])
     said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]

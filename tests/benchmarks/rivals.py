@@ -22,10 +22,10 @@ MINUTES = 20  # for pip, at most
 STEPS = 50
 SCRIPTS = {"transformers-interpret": "rival_interpret.py", "ferret": "rival_ferret.py"}
 
-# The newest release of each. ferret's own pins bring transformers 4 and numpy 1; sacremoses is what XLMTokenizer asks for.
+# The newest release of each. ferret's own pins bring transformers 4 and numpy 1, which the newest pyarrow refuses; sacremoses is what XLMTokenizer asks for.
 REQUIREMENTS = {
     "transformers-interpret": ["transformers-interpret==0.10.0", "sacremoses==0.2.0"],
-    "ferret": ["ferret-xai==0.4.2", "sacremoses==0.2.0", "setuptools<81"],
+    "ferret": ["ferret-xai==0.4.2", "sacremoses==0.2.0", "setuptools<81", "pyarrow<22"],
 }
 
 
