@@ -9,6 +9,7 @@ import argparse
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import details
 import measure
 import rivals
 import sizes
@@ -46,7 +48,7 @@ def main() -> None:
     with alone():
         measured(chosen, folder, time.monotonic() + 60 * arguments.minutes)
     if arguments.quick:
-        print(tables.details(tables.read(folder)))
+        print(details.page(tables.read(folder)))
     else:
         tables.main()
 
@@ -94,16 +96,24 @@ def result(one: Work, seconds: float) -> dict[str, Any]:
     """What a row's process gives in so many seconds, or `error` with the last sentence that it said."""
     module, function = one.function.split(".")
     command = [sys.executable, HERE / "work.py", module, function, json.dumps(one.arguments)]
+    process = subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=HERE,
+        start_new_session=True,  # so that what it started ends with it
+    )
     try:
-        done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, timeout=seconds, cwd=HERE
-        )
+        out, said = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         return {"error": f"given up after {seconds:.0f} s"}
-    if done.returncode == 0:
-        return json.loads(done.stdout.strip().splitlines()[-1])
-    said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-    return {"error": said[-1].replace(str(sizes.ROOT), ".")}
+    if process.returncode == 0:
+        return json.loads(out.strip().splitlines()[-1])
+    last = (said.strip().splitlines() or [f"it ended with {process.returncode}"])[-1]
+    return {"error": last.replace(str(sizes.ROOT), ".")}
 
 
 def brief(row: dict[str, Any]) -> str:
