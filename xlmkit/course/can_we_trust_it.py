@@ -95,7 +95,7 @@ def methods_at_chance(answer: object, *, summary: pd.DataFrame) -> str:
 def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFrame) -> str:
     """What share of the strongest words are words of the rationale, taking as many as the rationale has?"""
     given = answers.number(answer, low=0, high=1)
-    row = pairs.set_index("pair_id").loc[explanation.pair_id]
+    row = pairs[pairs["pair_id"] == explanation.pair_id].iloc[0].to_dict()
     right = rationale_words(explanation, [row[f"{side}_rationale"] for side in explanation.sides])  # (W,)
     size = int(right.sum())
     hits = right[np.argsort(-explanation.word_scores, kind="stable")].cumsum()  # (W,)
@@ -129,7 +129,7 @@ def agree_least(answer: object, *, agreement: pd.DataFrame, method: str) -> str:
         raise NotYet("Expected two different languages.")
     pairs = [{first, second} for first, second in zip(own["first"], own["second"], strict=True)]
     row = own.iloc[pairs.index(given)]
-    least = own.loc[own["difference"].idxmin()]
+    least = own.iloc[int(own["difference"].argmin())]
     if row.name != least.name:
         other = (
             " It has the lowest `rho`, but `rho` is not 0 by chance."

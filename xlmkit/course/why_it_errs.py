@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -120,7 +120,7 @@ def _languages(row: pd.Series, errors: pd.DataFrame) -> tuple[str, str]:
 
 def _taken_out(before: list[str], after: list[str], side: str) -> list[str]:
     """The words that are gone; what is left must stand in the order that it had."""
-    left: Iterable[str] = iter(after)
+    left: Iterator[str] = iter(after)
     wanted = next(left, None)
     gone = []
     for word in before:
