@@ -57,6 +57,7 @@ def cluster():
         spec = kuberay()["spec"]
         head = int(spec["headGroupSpec"]["rayStartParams"]["num-cpus"])
         health = {
+            "worker_niceness": 0,
             "health_check_initial_delay_ms": 1000,
             "health_check_period_ms": 500,
         }  # a lost node is noticed in seconds

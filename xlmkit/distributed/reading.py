@@ -45,8 +45,8 @@ def read_part(part: Part, labels: Sequence[str]) -> tuple[pd.DataFrame, list[Ref
     single = set(labels) != set(LABELS)
     named = renamed(frame, name, None, single=single)
     if "pair_id" not in named and "item" not in named:
-        ids = [f"{part.file.prefix}{row}" for row in frame.index]
-        named.insert(0, "pair_id", pd.Series(ids, index=frame.index, dtype=object))
+        numbered = [f"{part.file.prefix}{row}" for row in frame.index]
+        named.insert(0, "pair_id", pd.Series(numbered, index=frame.index, dtype=object))
     found = checked(named, faults, frame.index.to_list(), labels=labels)
     if "item" in found and "item" not in named:
         raise ValueError(
@@ -63,7 +63,9 @@ def read_part(part: Part, labels: Sequence[str]) -> tuple[pd.DataFrame, list[Ref
 
 def _parquet(part: Part, faults: Faults) -> pd.DataFrame:
     """The part's rows, of which only those row groups are read that hold them."""
-    tables, groups, end = [], [], part.first + part.rows
+    tables: list[pa.RecordBatch] = []
+    groups: list[int] = []
+    end = part.first + part.rows
     before = position = 0  # rows before this group, and before the first that is read
     with pq.ParquetFile(part.file.path) as opened:
         for group in range(opened.num_row_groups):
