@@ -827,3 +827,31 @@ def test_pairs_of_two_languages_say_both(nli, items, tmp_path):
     assert sift.settle(120)
     assert len(sift.shown) == 2
     assert ">ar+en</text>" in embedding_map(nli, mixed).map.html
+
+
+class Output:
+    """An output of a notebook, as `display(..., display_id=True)` gives it."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def update(self, shown) -> None:
+        self.shown.append(shown.data)
+
+
+def test_the_picture_in_the_notebook_follows_what_is_done(preds, tmp_path):
+    asked_of = Asked(preds)
+    one = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain)
+    sift = Errors(preds, Notes(tmp_path / "n.jsonl"), asked_of.explain)
+    places = EmbeddingMap(predictions(preds), None, lambda rows, **_: np.eye(len(rows)), layers=2)
+    outputs = [Output(), Output(), Output()]
+    for explorer, output in zip((one, sift, places), outputs, strict=True):
+        explorer._handles.append(output)
+    one.view.value = "right"
+    sift.open(0)
+    sift.comment.value = "seen"
+    places.open(7)
+    for explorer, output in zip((one, sift, places), outputs, strict=True):
+        assert explorer.settle(60)
+        assert output.shown[-1] == explorer.html
+    assert "seen" in words(outputs[1].shown[-1])

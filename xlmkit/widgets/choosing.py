@@ -79,7 +79,7 @@ def with_english(frame: pd.DataFrame) -> pd.DataFrame:
     """With `english_premise` and `english_hypothesis` (`english_text`): the given ones, else the texts of the item's row in English, else missing."""
     result = frame.copy()
     columns = sentence_columns(frame)
-    known: dict[Any, dict[str, Any]] = {}
+    known: dict[Any, dict[Any, Any]] = {}
     if "item" in frame and "language" in frame:
         english = frame[frame["language"] == "en"].drop_duplicates("item").set_index("item")[columns]
         known = english.to_dict("index")
@@ -170,6 +170,11 @@ def parts(frame: pd.DataFrame) -> dict[str, np.ndarray]:
             rows[part.rows] = True
             found[f"{part.feature}: {part.value}"] = rows
     return dict(list(found.items())[:MOST_CHOICES])
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each row by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 def folded(text: str) -> str:

@@ -15,7 +15,7 @@ from xlmkit.checkpoint import CLASSIFIERS, NLIModel
 from xlmkit.pairs import check_pairs, sentence_columns
 from xlmkit.probes.sentences import PAIR, PROJECTIONS, has_umap, project, sentence_vectors
 from xlmkit.render import escaped
-from xlmkit.widgets.choosing import predictions, with_english
+from xlmkit.widgets.choosing import predictions, records, with_english
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item, spoken
 from xlmkit.widgets.panel import LABEL, Panel, dropdown, heard, line, side_by_side, styled
@@ -99,7 +99,7 @@ class EmbeddingMap(Panel):
         self._frame, self._languages, self._vectors, self._seed = frame, languages, vectors, seed
         self._known: dict[tuple[str, int], np.ndarray] = {}  # vectors by what they are of, and layer
         self._points = pd.DataFrame({"x": [], "y": []})
-        self._drawn = ""  # what the points are of
+        self._present = ""  # what the points are of
         self._chosen: int | None = None
         self._controls(layers)
         rows = [
@@ -140,7 +140,7 @@ class EmbeddingMap(Panel):
     def open(self, row: int | None) -> None:
         """Show one point's text, by its place among the rows, and mark its translations; None closes it."""
         self._chosen = row
-        if row is not None and self._drawn != LANGUAGE_TABLE:
+        if row is not None and self._present != LANGUAGE_TABLE:
             own = self._rows()[row].get("item")
             if own in [value for _, value in self.item.options]:
                 self.item.value = own
@@ -171,35 +171,35 @@ class EmbeddingMap(Panel):
         if self._frame is None:
             return
         if (of, layer) not in self._known:
-            yield lambda: self.say(f"The model reads {len(self._frame)} rows …")
+            yield partial(self.say, f"The model reads {len(self._frame)} rows …")
             self._known[of, layer] = self._vectors(
                 self._frame.drop(columns="label", errors="ignore"), of=of, layer=layer
             )
-        groups = np.array([spoken(row) for row in self._frame.to_dict("records")]) if centred else None
+        groups = np.array([spoken(row) for row in records(self._frame)]) if centred else None
         points = project(self._known[of, layer], projection=projection, groups=groups, seed=self._seed)
         yield partial(self._show, of, points)
 
     def _show(self, of: str, points: pd.DataFrame) -> None:
-        if (of == LANGUAGE_TABLE) != (self._drawn == LANGUAGE_TABLE):
+        if (of == LANGUAGE_TABLE) != (self._present == LANGUAGE_TABLE):
             self._chosen = None
-        self._drawn, self._points = of, points
+        self._present, self._points = of, points
         self.say("")
         self.draw()
 
     def _rows(self) -> list[dict[str, Any]]:
         """What each point stands for."""
-        source = self._languages if self._drawn == LANGUAGE_TABLE else self._frame
-        return [] if source is None else source.to_dict("records")
+        source = self._languages if self._present == LANGUAGE_TABLE else self._frame
+        return [] if source is None else records(source)
 
     def _map(self, *, values: bool) -> str:
         rows = self._rows()
         points = self._points[["x", "y"]].join(described(rows, self.colour.value))
-        languages = self._drawn == LANGUAGE_TABLE
+        languages = self._present == LANGUAGE_TABLE
         marked = [
             place for place, row in enumerate(rows) if not languages and row.get("item") == self.item.value
         ]
         ringed = marked if marked or self._chosen is None else [self._chosen]
-        name = f"{len(points)} points: {self._drawn}, coloured by {self.colour.value}"
+        name = f"{len(points)} points: {self._present}, coloured by {self.colour.value}"
         shares = self._points.attrs.get("explained")
         axes = ["UMAP, first axis", "UMAP, second axis"]
         if shares:
@@ -213,7 +213,7 @@ class EmbeddingMap(Panel):
         if self._chosen is None:
             return '<p class="xk-notice">Choose a point to read its text; pointing at it shows it too.</p>'
         row = self._rows()[self._chosen]
-        if self._drawn == LANGUAGE_TABLE:
+        if self._present == LANGUAGE_TABLE:
             return f"<p>{escaped(said(row))}</p>"
         return f'<div class="xk xk-wide"><ul class="xk-items">{item(row)}</ul></div>'
 

@@ -23,6 +23,7 @@ from xlmkit.widgets.choosing import (
     languages,
     parts,
     predictions,
+    records,
 )
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item
@@ -164,8 +165,8 @@ class Errors(Panel):
         self.onward.on_click(lambda _: self._turn(self._page + 1))
         self.reset.on_click(lambda _: self._everything())
         heard(self.method, lambda: self.open(self._opened))
-        heard(self.tag, self._write)
-        heard(self.comment, self._write)
+        heard(self.tag, self._take_note)
+        heard(self.comment, self._take_note)
 
     def open(self, row: int | None) -> None:
         """Open one row, by its number in the frame that was given, for its explanation and a note; None closes."""
@@ -192,7 +193,7 @@ class Errors(Panel):
         return folded_texts(self._frame)
 
     def _row(self, row: int) -> dict[str, Any]:
-        return dict(self._frame.iloc[row])
+        return records(self._frame.iloc[[row]])[0]
 
     def _question(self) -> Question:
         choice = Choice(
@@ -249,7 +250,7 @@ class Errors(Panel):
         self.say("")
         self.draw()
 
-    def _write(self) -> None:
+    def _take_note(self) -> None:
         """Save the fields as the open item's note; what cannot be saved stays in the fields, and is said."""
         if self._quiet or self._opened is None:
             return
@@ -290,7 +291,7 @@ class Errors(Panel):
         page = self.shown.iloc[PAGE * self._page : PAGE * (self._page + 1)]
         if page.empty:
             return '<p class="xk-notice">No row is left under these filters.</p>'
-        rows = zip(page.index, page.to_dict("records"), strict=True)
+        rows = zip(page.index, records(page), strict=True)
         entries = (
             item(row, value=str(place), chosen=place == self._opened, note=self.notes.of(row))
             for place, row in rows

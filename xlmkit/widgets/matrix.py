@@ -50,14 +50,14 @@ def matrix(table: pd.DataFrame, *, chosen: tuple[str | None, str | None] = (None
         _button(
             f"{ALL}:{place}",
             f"predicted {name}, whatever the gold label",
-            int(table.iloc[:, place].sum()),
+            int(table.to_numpy()[:, place].sum()),
             None,
             chosen == (None, name),
         )
         for place, name in enumerate(labels)
     )
     total = int(table.to_numpy().sum())
-    right = sum(int(table.iloc[place, place]) for place in range(len(labels)))
+    right = sum(int(table.to_numpy()[place, place]) for place in range(len(labels)))
     share = f": {100 * right / total:.0f} % right" if total else ""
     every = _button(f"{ALL}:{ALL}", "all rows", total, None, chosen == (None, None))
     return (
@@ -81,13 +81,13 @@ def asked(value: str, labels: list[str]) -> tuple[str | None, str | None]:
 
 
 def _row(table: pd.DataFrame, labels: list[str], place: int, chosen: tuple[str | None, str | None]) -> str:
-    gold, total = labels[place], int(table.iloc[place].sum())
+    gold, total = labels[place], int(table.to_numpy()[place].sum())
     cells = "".join(
         _button(
             f"{place}:{other}",
             f"gold {gold}, predicted {name}",
-            int(table.iloc[place, other]),
-            int(table.iloc[place, other]) / total if total else None,
+            int(table.to_numpy()[place, other]),
+            int(table.to_numpy()[place, other]) / total if total else None,
             chosen == (gold, name),
             right=place == other,
         )

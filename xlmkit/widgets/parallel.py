@@ -14,7 +14,7 @@ from xlmkit.explanation import Explanation
 from xlmkit.pairs import language_columns
 from xlmkit.render import card, escaped
 from xlmkit.render.cards import METHOD_NAMES
-from xlmkit.widgets.choosing import folded, folded_texts, predictions, with_english
+from xlmkit.widgets.choosing import folded, folded_texts, predictions, records, with_english
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, heard, line, styled
 from xlmkit.widgets.translations import ORDERS, VIEWS, items_of, ordered, summary, table, viewed
@@ -74,7 +74,7 @@ class Parallel(Panel):
         self._predict, self._explain = predict, explain
         self._rows: dict[str, pd.DataFrame] = {}  # predictions of the items that were looked at
         self._found: dict[tuple[str, str], dict[str, Explanation]] = {}  # by item and method
-        self._drawn: str | None = None  # the item that the table shows
+        self._present: str | None = None  # the item that the table shows
         self._opened: str | None = None  # pair_id of the row whose explanation is shown
         self._card = ""
         self._controls(_known_item(self._pairs, item), _known_method(method))
@@ -127,11 +127,11 @@ class Parallel(Panel):
         self._opened, self._card = pair_id, ""
         self.draw()
         if pair_id is not None:
-            self._card_work.ask((self._drawn, pair_id, self.thorough.value))
+            self._card_work.ask((self._present, pair_id, self.thorough.value))
 
     def draw(self) -> None:
         """Show what is known of the present item in the chosen order and view."""
-        rows = self._rows.get(self._drawn or "")
+        rows = self._rows.get(self._present or "")
         if rows is None:
             return
         self.summary.html = self._summary(rows)
@@ -168,9 +168,9 @@ class Parallel(Panel):
         yield lambda: self.say("")
 
     def _turn_to(self, item: str) -> None:
-        if item != self._drawn:
+        if item != self._present:
             self._opened, self._card = None, ""
-        self._drawn = item
+        self._present = item
         self.draw()
 
     def _answer_card(self, question: tuple[str, str, str]) -> Iterator[Callable[[], None]]:
@@ -180,9 +180,7 @@ class Parallel(Panel):
         row = rows[rows["pair_id"] == pair_id]
         yield partial(self.say, f"{METHOD_NAMES[method]} is at work …")
         with self.watching(self._card_work, METHOD_NAMES[method]):
-            [explanation] = self._explain(
-                unpredicted(row), method=method, **why(row.iloc[0].to_dict(), method)
-            )
+            [explanation] = self._explain(unpredicted(row), method=method, **why(records(row)[0], method))
         yield partial(self._show_card, pair_id, card(explanation))
 
     def _show_card(self, pair_id: str, html: str) -> None:
@@ -197,7 +195,7 @@ class Parallel(Panel):
             return f'<p class="xk-notice">No language is left under “{escaped(self.view.value)}”.</p>'
         return table(
             shown,
-            self._found.get((self._drawn or "", self.method.value)),
+            self._found.get((self._present or "", self.method.value)),
             opened=self._opened,
             detail=self._card,
         )
@@ -205,10 +203,12 @@ class Parallel(Panel):
     def _summary(self, rows: pd.DataFrame) -> str:
         untrained = "untrained" in rows and bool(rows["untrained"].any())
         warning = '<p class="xk-notice"><b>Untrained.</b> This model’s head is random: nothing here means anything.</p>'
-        return f"{warning if untrained else ''}<p><b>{escaped(self._drawn)}</b>. {escaped(summary(rows))}</p>"
+        return (
+            f"{warning if untrained else ''}<p><b>{escaped(self._present)}</b>. {escaped(summary(rows))}</p>"
+        )
 
     def _picture(self) -> str:
-        rows = self._rows.get(self._drawn or "")
+        rows = self._rows.get(self._present or "")
         return "" if rows is None else self._summary(rows) + self._table(rows)
 
     def _offered(self, text: str, kept: str | None = None) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from xlmkit.widgets.choosing import Choice, chosen, sorted_by
+from xlmkit.widgets.choosing import Choice, chosen, records, sorted_by
 from xlmkit.widgets.notes import Notes
 
 ANY = "any"
@@ -74,4 +74,4 @@ def _noted(rows: pd.DataFrame, wanted: str, notes: Notes) -> pd.DataFrame:
         return rows
     tests: dict[str, Callable[[tuple[str, str]], bool]] = {WITH: any, WITHOUT: lambda note: not any(note)}
     test = tests.get(wanted, lambda note: f"{TAG}{note[0]}" == wanted)
-    return rows[np.array([test(notes.of(row)) for row in rows.to_dict("records")], dtype=bool)]
+    return rows[np.array([test(notes.of(row)) for row in records(rows)], dtype=bool)]

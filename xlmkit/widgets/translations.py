@@ -12,6 +12,7 @@ from xlmkit.pairs import is_missing
 from xlmkit.render import escaped, quoted
 from xlmkit.render.cards import banners, legend, method_name
 from xlmkit.render.words import largest, marked
+from xlmkit.widgets.choosing import records
 from xlmkit.widgets.items import original, plain_texts, shortened, spoken, sure, verdict
 
 ORDERS = ("language", "confidence, highest first", "confidence, lowest first", "wrong first", "prediction")
@@ -38,7 +39,7 @@ def ordered(rows: pd.DataFrame, order: str) -> pd.DataFrame:
     ValueError : if there is no such order."""
     if order not in ORDERS:
         raise ValueError(f"`order` must be one of {', '.join(map(repr, ORDERS))}; got {order!r}")
-    names = [spoken(row) for row in rows.to_dict("records")]
+    names = [spoken(row) for row in records(rows)]
     by_name = rows.iloc[sorted(range(len(rows)), key=lambda place: names[place])]
     if order.startswith("confidence"):
         return by_name.sort_values("confidence", ascending=order.endswith("lowest first"), kind="stable")
@@ -112,15 +113,15 @@ def table(
     own = [found[str(name)] for name in rows["pair_id"] if str(name) in found]
     # A failed explanation's scores say nothing, so they do not set the scale either.
     scale = max(map(largest, [one for one in own if one.passed is not False] or own), default=0.0)
-    records = rows.to_dict("records")
+    listed = records(rows)
     heads = [
         "language",
         "prediction",
         "sentences",
-        *(["English original"] if any(map(original, records)) else []),
+        *(["English original"] if any(map(original, listed)) else []),
     ]
     body = ""
-    for row in records:
+    for row in listed:
         open_ = str(row["pair_id"]) == opened
         body += _row(row, found.get(str(row["pair_id"])), scale, open_)
         body += (
@@ -187,7 +188,7 @@ def items_of(frame: pd.DataFrame) -> list[tuple[str, str]]:
     first = frame.drop_duplicates("item")
     plain = "premise" if "premise" in frame else "text"
     found = []
-    for row in first.to_dict("records"):
+    for row in records(first):
         text = row[plain] if column is None or is_missing(row[column]) else row[column]
         found.append((f"{row['item']}: {shortened(str(text))}", row["item"]))
     return found
