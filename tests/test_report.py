@@ -304,7 +304,9 @@ def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path,
 
     def analyse(preds, **given):
         heard.update(given)
-        return report.analysis.Analysis({"accuracy": metrics.evaluate(preds, count=50)}, {}, "en", None, {"data": {"source": "x"}})
+        return report.analysis.Analysis(
+            {"accuracy": metrics.evaluate(preds, count=50)}, {}, "en", None, {"data": {"source": "x"}}
+        )
 
     monkeypatch.setattr(report, "analyse", analyse)
     for name in ("all", "dev", "before", "other"):

@@ -406,7 +406,9 @@ def _explain(chosen: argparse.Namespace) -> int:
 def _evaluate(chosen: argparse.Namespace) -> int:
     _check_report(chosen)
     if chosen.ray is not None and chosen.predictions is not None:
-        raise ValueError("`--ray` predicts, and `--predictions` names what is predicted; remedy: leave one out")
+        raise ValueError(
+            "`--ray` predicts, and `--predictions` names what is predicted; remedy: leave one out"
+        )
     if chosen.ray is not None:
         return _in_shards(chosen, "evaluate")
     _check_out(chosen)

@@ -79,7 +79,7 @@ def measure(runs: Sequence[NLIModel], folder: Path, data: Path, *, progress: boo
     calibrated = calibration(preds, bins=BINS).set_index("language")
     return Figures(
         accuracy=evaluate(preds),
-        calibration_error=calibrated["ece"].to_dict(),
+        calibration_error={str(code): float(error) for code, error in calibrated["ece"].items()},
         calibration_floor=float(calibrated["ece_floor"]["en"]),
         probes=_probes(usual, sample, encoding),
         seeds=_seeds([usual, *others], sample, encoding),
