@@ -188,7 +188,13 @@ def test_swapping_twice_changes_nothing_and_swaps_languages_and_masks():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text("abcdef", min_size=2, max_size=12), st.text("xy", max_size=4), st.data())
+@given(
+    st.lists(st.sampled_from("abcdefghijkl"), min_size=2, unique=True).map(
+        "".join
+    ),  # where it changed is plain
+    st.text("xy", max_size=4),
+    st.data(),
+)
 def test_after_any_typing_a_mask_covers_the_same_characters_or_is_gone(old, written, data):
     start, first = (data.draw(st.integers(0, len(old) - 1)) for _ in range(2))
     end, last = (data.draw(st.integers(place + 1, len(old))) for place in (start, first))
@@ -196,7 +202,7 @@ def test_after_any_typing_a_mask_covers_the_same_characters_or_is_gone(old, writ
     after = typed(before, 0, old[:first] + written + old[last:])
     assert all(after.text(span) == old[start:end] for span in after.masked)
     if last <= start or first >= end:
-        assert len(after.masked) == 1 or written == old[first:last]
+        assert len(after.masked) == 1
 
 
 def test_an_unknown_language_or_id_is_refused_by_name():
