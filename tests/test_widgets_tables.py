@@ -610,9 +610,12 @@ def test_a_note_is_saved_as_it_is_typed_shown_and_found_again(preds, tmp_path):
         assert Notes(path).of(preds.iloc[0].to_dict()) == ("", "खबर!"[:end])
     explorer.tag.value = "negation"
     assert "negation खबर!" in words(explorer.items.html)
+    saved = path.stat().st_mtime_ns
     explorer.items.choose("6")
     assert (explorer.tag.value, explorer.comment.value) == ("", "")
-    assert len(explorer.notes) == 1, "opening an item notes nothing"
+    explorer.items.choose("0")
+    assert (explorer.tag.value, explorer.comment.value) == ("negation", "खबर!")
+    assert path.stat().st_mtime_ns == saved, "opening an item writes nothing"
     again = errors(preds, notes=path)
     assert again.noted.options == ("any", "with a note", "without a note", "tag: negation")
     again.noted.value = "tag: negation"
