@@ -105,7 +105,7 @@ class EmbeddingMap(Panel):
         rows = [
             line(self.of, self.layer, self.projection, self.centred),
             line(self.colour, self.item),
-            side_by_side(self.map, self.detail),
+            side_by_side(self.map, self.detail, width="44em"),
         ]
         super().__init__(rows, self._picture, name="Map of embeddings")
         self._placing = self.work(self._answer)

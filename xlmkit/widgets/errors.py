@@ -296,7 +296,9 @@ class Errors(Panel):
             item(row, value=str(place), chosen=place == self._opened, note=self.notes.of(row))
             for place, row in rows
         )
-        return f'<ul class="xk-items xk xk-wide" lang="en" dir="ltr">{"".join(entries)}</ul>'
+        return (
+            f'<div class="xk xk-wide" lang="en" dir="ltr"><ul class="xk-items">{"".join(entries)}</ul></div>'
+        )
 
     def _detail(self, number: int) -> str:
         """The open row with its probabilities, as far as they are known, and its explanation."""

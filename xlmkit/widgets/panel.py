@@ -114,9 +114,13 @@ def line(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
     )
 
 
-def side_by_side(chooser: ipywidgets.Widget, detail: ipywidgets.Widget) -> ipywidgets.HBox:
-    """A long list that scrolls by itself, and beside it what was chosen from it; beneath it where the page is narrow."""
-    listed = ipywidgets.VBox([chooser], layout={"flex": "1 1 24em", "max_height": "46em", "overflow": "auto"})
+def side_by_side(
+    chooser: ipywidgets.Widget, detail: ipywidgets.Widget, *, width: str = "24em"
+) -> ipywidgets.HBox:
+    """What to choose from, at least `width` wide, which scrolls by itself, and beside it what was chosen; beneath it where the page is narrow."""
+    listed = ipywidgets.VBox(
+        [chooser], layout={"flex": f"1 1 {width}", "max_height": "46em", "overflow": "auto"}
+    )
     detail.layout.flex, detail.layout.min_width = "1 1 26em", "0"
     return ipywidgets.HBox(
         [listed, detail],
