@@ -27,7 +27,7 @@ lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
 test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
-	@echo "make test: all tests, offline, on the embedded model; 3 to 6 minutes on two cores."
+	@echo "make test: all tests, offline, on the embedded model; 15 to 20 minutes on two cores."
 	@$(BIN)/python -m pytest
 
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
