@@ -219,7 +219,7 @@ def test_the_controls_do_what_the_methods_do(explorer):
     board = explorer.board
     board.answer.choose("word:1")
     assert "dog" in board.word.title.html
-    assert board.word.content.layout.display == ""
+    assert board.word.content.layout.display is None
     board.word.words.value = "cat"
     board.word.replace.click()
     assert explorer.settle(PATIENCE)

@@ -121,7 +121,7 @@ class WordMenu:
     def show(self, html: str) -> None:
         """Open it under this title, escaped; "" closes it."""
         self.title.html = html
-        self.content.layout.display = "" if html else "none"
+        self.content.layout.display = None if html else "none"
 
 
 def button(text: str, meaning: str, icon: str) -> ipywidgets.Button:

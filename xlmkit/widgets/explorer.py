@@ -354,7 +354,7 @@ class Explorer(Pictured):
         bar.description = (
             f"{progress.method.replace('_', ' ')}: {progress.done} of about {progress.total} passes"
         )
-        bar.layout.display = ""
+        bar.layout.display = None
 
     def _show(self, shown: Shown) -> None:
         self.answer, self.before = shown
