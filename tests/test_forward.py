@@ -192,7 +192,7 @@ def test_products_carry_first_and_second_gradients():
         return first, torch.autograd.grad(first.square().sum(), given)[0]
 
     for own, other in zip(gradients(lambda x: products.linear(block, x)), gradients(block), strict=True):
-        assert torch.allclose(own, other, rtol=1e-4)
+        assert (own - other).abs().max() <= 1e-4 * other.abs().max()  # sums of large terms that cancel
 
 
 def test_weights_that_learn_get_their_gradients():
