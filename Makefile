@@ -1,11 +1,13 @@
 # xlmkit. `make` alone lists the commands. Written for GNU make 3.81 (macOS) and later.
 #   PYTHON=python3.12   the Python that .venv is made with        PORT=8888   JupyterLab's port
 #   REPOSITORY=https://github.com/OWNER/NAME   for `make badges`
+#   JOBS=2   processes that share the tests (about 2 GB of memory each)
 #   BENCH_FLAGS="--parts explain"           only a part of the benchmark
 #   LAB_FLAGS="--no-browser --ip=127.0.0.1"   further JupyterLab options
 
 PYTHON ?=
 PORT ?= 8888
+JOBS ?= 2
 LAB_FLAGS ?=
 REPOSITORY ?=
 BIN = .venv/bin
@@ -27,8 +29,8 @@ lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
 test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
-	@echo "make test: all tests, offline, on the embedded model; 15 to 20 minutes on two cores."
-	@$(BIN)/python -m pytest
+	@echo "make test: all tests, offline, on the embedded model; about ten minutes on two cores."
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
 	@echo "make report: runs every notebook on the embedded model and writes report/*.html; a few minutes."

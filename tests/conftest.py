@@ -14,6 +14,14 @@ import pytest
 os.environ["XLMKIT_CACHE"] = (
     "off"  # the tests, and what they start, leave no prepared texts in the user's home
 )
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads wait for one another
+
+FIRST = (
+    "test_distributed_ray",
+    "test_notebooks",
+    "browser",
+)  # the longest, so that a run ends with short ones
 
 SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
 # Letters as they are after lower-casing and the removal of marks (Unicode Mn).
@@ -180,3 +188,18 @@ def authors(tmp_path_factory) -> Authors:
     (folder / "xlmkit.json").write_text(json.dumps({"format": 1, "pair_format": "xlm"}))
     nli = load(folder, device="cpu", dtype="float32")
     return Authors(nli, tuple(json.loads((golden / "golden.json").read_text())))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Among several processes (pytest-xdist) a file's tests stay together, since they share what is made once; a notebook is a unit of its own."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(unit(item)))
+    items.sort(key=lambda item: [not unit(item).startswith(name) for name in FIRST])
+
+
+def unit(item: pytest.Item) -> str:
+    """What must run in one process: a file, tests/browser as a whole, or what concerns one notebook."""
+    folder, file = item.path.parent.name, item.path.stem
+    if file == "test_notebooks" and hasattr(item, "callspec"):
+        return f"{file}-{item.callspec.id}"
+    return file if folder == "tests" else folder

@@ -36,6 +36,7 @@ STYLE = (
     '.xk-text:lang(th){font-family:"Noto Sans Thai","Leelawadee UI",Thonburi,Sarabun,Tahoma,sans-serif}'
     '.xk-text:lang(ar){font-family:"Noto Naskh Arabic","Geeza Pro","Segoe UI",Amiri,Tahoma,sans-serif}'
     '.xk-text:lang(ur){font-family:"Noto Nastaliq Urdu","Jameel Noori Nastaleeq","Urdu Typesetting","Noto Naskh Arabic",Tahoma,sans-serif}'
+    ".xk p.xk-text:lang(ur){line-height:3}"  # Nastaliq slopes down over two lines of another script
     '.xk-text:lang(zh){font-family:"Noto Sans CJK SC","Noto Sans SC","PingFang SC","Microsoft YaHei","Source Han Sans SC",sans-serif}'
     ".xk-w{position:relative;border-radius:3px 3px 0 0}"
     f".xk sub{{position:absolute;top:100%;left:50%;transform:translateX(-50%);margin-top:3px;font:600 .58em/1 {SANS};white-space:nowrap;"
@@ -61,7 +62,7 @@ GRID_STYLE = (
     "white-space:normal}"
     ".xk.xk-grid>table>thead>tr>th{font-size:.78em;opacity:.75}"
     ".xk.xk-grid>table>tbody>tr>th{width:9.5em;font-size:.82em;line-height:1.45}"
-    ".xk.xk-grid p.xk-text{font-size:1.05em;line-height:2.05}"
+    ".xk.xk-grid p.xk-text{font-size:1.05em;line-height:2.5}.xk.xk-grid p.xk-text:lang(ur){line-height:3.1}"
     ".xk.xk-grid>table>tbody>tr>td.xk-english{width:27%;padding-right:0;font-size:.82em;opacity:.8}.xk-english p{margin:0 0 4px;white-space:pre-wrap;"
     "overflow-wrap:anywhere;unicode-bidi:isolate}.xk-wrong{font-weight:700}"
 )
