@@ -1,10 +1,11 @@
-"""`xlmkit finetune`."""
+"""`xlmkit finetune`: every field of TrainingConfig as an option."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from xlmkit.cli.command import Command
 from xlmkit.cli.options import codes, positive
 from xlmkit.cli.speaking import progress, speaks
 
@@ -35,7 +36,7 @@ TRAINING: dict[str, tuple[Any, str]] = {
 }
 
 
-def add_training(command: argparse.ArgumentParser) -> None:
+def _options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("model and data")
     group.add_argument("--model", required=True, metavar="FOLDER|NAME", help="with a head or without one")
     for name in ("train", "dev"):
@@ -62,7 +63,7 @@ def add_training(command: argparse.ArgumentParser) -> None:
     group.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
 
 
-def run_finetune(chosen: argparse.Namespace) -> int:
+def _run(chosen: argparse.Namespace) -> int:
     from xlmkit import training
 
     config = training.TrainingConfig(
@@ -82,3 +83,15 @@ def run_finetune(chosen: argparse.Namespace) -> int:
     if speaks():
         print(found.to_string(index=False, float_format="{:.3f}".format))
     return 0
+
+
+FINETUNE = Command(
+    "finetune",
+    "train a head and the network under it; the same command goes on after a stop",
+    """
+  xlmkit finetune --model FacebookAI/xlm-mlm-tlm-xnli15-1024 --train multinli.train.en.tsv --languages en --dev xnli/dev --out my-model
+  xlmkit finetune --model my-model --train topics.train.jsonl --dev topics.dev.jsonl --out topics --learning-rate 1e-5 --seeds 3
+  torchrun --nproc-per-node 4 -m xlmkit finetune --model my-model --train pairs.tsv --dev xnli/dev --out more --batch-size 4""",
+    _options,
+    _run,
+)

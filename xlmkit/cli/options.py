@@ -10,6 +10,7 @@ PAIRS = (
 
 
 def add_pairs(command: argparse.ArgumentParser) -> None:
+    """What `reading.read` reads."""
     group = command.add_argument_group("what is read")
     group.add_argument("pairs", nargs="?", help=PAIRS)
     group.add_argument(
@@ -32,6 +33,7 @@ def add_pairs(command: argparse.ArgumentParser) -> None:
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
+    """What `reading.load` loads, and how."""
     group = command.add_argument_group("the model")
     group.add_argument(
         "--model", metavar="FOLDER|NAME", help="a folder or a Hub name (default: the embedded model)"
@@ -46,6 +48,7 @@ def add_model(command: argparse.ArgumentParser) -> None:
 
 
 def add_output(command: argparse.ArgumentParser, default: str, *further: str) -> None:
+    """Where `writing.write` writes: a file of the usual forms and the `further` ones, or standard output in the `default` form."""
     group = command.add_argument_group("what is written")
     extensions = tuple(f".{name}" for name in ("csv", "tsv", "jsonl", "parquet", *further))
     command.set_defaults(extensions=extensions)
@@ -57,6 +60,7 @@ def add_output(command: argparse.ArgumentParser, default: str, *further: str) ->
 
 
 def add_ray(command: argparse.ArgumentParser) -> None:
+    """What `sharding.run_in_shards` needs to know."""
     group = command.add_argument_group("beyond one machine")
     group.add_argument(
         "--ray",
@@ -75,10 +79,16 @@ def add_ray(command: argparse.ArgumentParser) -> None:
 
 
 def codes(text: str) -> list[str]:
+    """What stands between commas."""
     return [code.strip() for code in text.split(",") if code.strip()]
 
 
 def positive(text: str) -> int:
+    """A whole number from 1.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError : if it is none."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
     return int(text)

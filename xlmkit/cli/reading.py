@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from xlmkit.checkpoint import NLIModel
 
+CHOOSING = ("languages", "phenomena", "items", "limit")  # among the pairs of a source
+
 
 def read(chosen: argparse.Namespace, labels: Sequence[str] | None) -> pd.DataFrame:
     """The pairs, or texts, that the command names: a source, standard input, or one in the command itself; `labels` are the model's, None for any."""
-    options = {name: getattr(chosen, name) for name in ("languages", "phenomena", "items", "limit")}
+    options = {name: getattr(chosen, name) for name in CHOOSING}
     if any(given is not None for given in (chosen.premise, chosen.hypothesis, chosen.text)):
         if idle := [f"`--{name}`" for name, value in options.items() if value is not None]:
             raise ValueError(
@@ -82,6 +84,7 @@ def _single_text(chosen: argparse.Namespace) -> pd.DataFrame:
 
 
 def load(chosen: argparse.Namespace) -> NLIModel:
+    """The model that the command names; it raises as `xlmkit.load`."""
     model: NLIModel = xlmkit.load(
         chosen.model, device=chosen.device, dtype=chosen.dtype, allow_untrained=chosen.allow_untrained
     )

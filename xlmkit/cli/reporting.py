@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 
 def report(predictions: pd.DataFrame, chosen: argparse.Namespace) -> None:
+    """Write the page, where the command asks for one."""
+    if chosen.report is None:
+        return
     os.environ.setdefault("MPLBACKEND", "agg")  # figures go into the page; no window is wanted
     from xlmkit.report import analyse, page
     from xlmkit.results import atomic_write
@@ -35,7 +38,7 @@ def report(predictions: pd.DataFrame, chosen: argparse.Namespace) -> None:
 
 
 def check_report(chosen: argparse.Namespace) -> None:
-    """The same for a report."""
+    """Refuse a page that could not be written, or options that are for a page where there is none."""
     if chosen.report is None:
         if chosen.dev or chosen.beside:
             raise ValueError("`--dev` and `--beside` are for the report; remedy: add `--report FILE.html`")

@@ -1,20 +1,25 @@
-"""A command with `--ray`."""
+"""A command with `--ray`: many workers, shards in a folder, and what was refused on standard error."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xlmkit.cli.reading import read
-from xlmkit.cli.reporting import report
+from xlmkit.cli.reading import CHOOSING, read
 from xlmkit.cli.speaking import progress
-from xlmkit.cli.writing import write
+
+if TYPE_CHECKING:
+    from xlmkit.distributed import Run
 
 
-def in_shards(chosen: argparse.Namespace, command: str, **options: Any) -> int:
-    """A command with `--ray`: shards in a folder, what was refused on standard error, and of `evaluate` the table on standard output."""
+def run_in_shards(chosen: argparse.Namespace, what: str, **options: Any) -> Run:
+    """`predict` or `explain` of `xlmkit.distributed`, as the command asks for it.
+
+    Raises
+    ------
+    ValueError : if no folder is named, or a file stands where the cluster's address belongs."""
     if chosen.out is None:
         raise ValueError("`--ray` writes a folder of shards; remedy: name it with `--out`")
     if chosen.ray != "local" and Path(chosen.ray).exists():
@@ -23,26 +28,22 @@ def in_shards(chosen: argparse.Namespace, command: str, **options: Any) -> int:
         )
     from xlmkit import distributed
 
-    loading = {"device": chosen.device, "dtype": chosen.dtype, "allow_untrained": chosen.allow_untrained}
-    run = (distributed.explain if command == "explain" else distributed.predict)(
+    return getattr(distributed, what)(
         _shards(chosen),
         chosen.out,
         model=chosen.model,
         on=distributed.Workers(chosen.ray, chosen.workers),
         shard_rows=chosen.shard_rows,
         progress=progress(chosen),
-        **loading,
+        device=chosen.device,
+        dtype=chosen.dtype,
+        allow_untrained=chosen.allow_untrained,
         **options,
     )
-    if command == "evaluate":
-        out, chosen.out = (
-            chosen.out,
-            None,
-        )  # which names the folder of the shards; the table goes to standard output
-        write(distributed.judged(run, chosen.by), chosen)
-        chosen.out = out
-        if chosen.report is not None:
-            report(run.results(), chosen)
+
+
+def say_refused(run: Run, chosen: argparse.Namespace) -> int:
+    """The first rows that were refused, and the run in a sentence; 1 where there are any, else 0."""
     if not chosen.quiet:
         for row in run.refused.head(20).itertuples():
             print(f"refused: {row.file}, row {row.row}: {row.what}", file=sys.stderr)
@@ -54,9 +55,7 @@ def _shards(chosen: argparse.Namespace) -> Any:
     """What is read part by part, as it stands; all else is read here, as without `--ray`."""
     from xlmkit.distributed.parts import SUFFIXES
 
-    choosing = [
-        name for name in ("languages", "phenomena", "items", "limit") if getattr(chosen, name) is not None
-    ]
+    choosing = any(getattr(chosen, name) is not None for name in CHOOSING)
     given = chosen.premise or chosen.hypothesis or chosen.text
     source = chosen.pairs or ""
     folder = Path(source).is_dir() and any(path.suffix.lower() in SUFFIXES for path in Path(source).iterdir())

@@ -19,6 +19,7 @@ def speaks() -> bool:
 
 
 def progress(chosen: argparse.Namespace) -> bool:
+    """Whether a bar is shown: where somebody sees it and did not say `--quiet`."""
     return not chosen.quiet and sys.stderr.isatty()
 
 

@@ -1,4 +1,4 @@
-"""What a command writes."""
+"""What a command writes: to the file that `--out` names, else to standard output."""
 
 from __future__ import annotations
 
@@ -30,25 +30,29 @@ def kind(chosen: argparse.Namespace) -> str:
 
 
 def write(result: Any, chosen: argparse.Namespace) -> None:
-    """To the file that `--out` names, else to standard output, in the same form."""
-    frame = hasattr(result, "columns")
-    if chosen.out is None and chosen.to == "text":
-        print(result.to_string(index=False, float_format="{:.3f}".format))
-    elif chosen.out is None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, f"result.{chosen.to}")
-            xlmkit.save(result, file)
-            sys.stdout.write(file.read_text(encoding="utf-8"))
-    else:
-        if kind(chosen) == ".html":
-            from xlmkit.render import page
-            from xlmkit.results import atomic_write
+    """A frame, or a list of explanations, in the form that the command asks for."""
+    if chosen.out is None:
+        show(result, chosen.to)
+        return
+    if kind(chosen) == ".html":
+        from xlmkit.render import page
+        from xlmkit.results import atomic_write
 
-            with atomic_write(chosen.out) as stream:
-                stream.write(page(result))
-        else:
-            xlmkit.save(result, chosen.out)
-        if not chosen.quiet:
-            print(
-                f"wrote {len(result)} {'rows' if frame else 'explanations'} to {chosen.out}", file=sys.stderr
-            )
+        with atomic_write(chosen.out) as stream:
+            stream.write(page(result))
+    else:
+        xlmkit.save(result, chosen.out)
+    if not chosen.quiet:
+        what = "rows" if hasattr(result, "columns") else "explanations"
+        print(f"wrote {len(result)} {what} to {chosen.out}", file=sys.stderr)
+
+
+def show(result: Any, form: str) -> None:
+    """The same on standard output: a table to read as `text`, or what the file would hold."""
+    if form == "text":
+        print(result.to_string(index=False, float_format="{:.3f}".format))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"result.{form}")
+        xlmkit.save(result, file)
+        sys.stdout.write(file.read_text(encoding="utf-8"))

@@ -4,8 +4,8 @@ The layout is that of `concat_batches` (xlm/utils.py) and xlm/evaluation/xnli.py
 the first `</s>` with the premise's language id, the middle `</s>` and all that follows it, padding included, with the hypothesis's; positions
 run on, no token types. A single text is `</s> text </s>`, all in its language (`batch_sentences` in xlm/data/dataset.py).
 
-`value` is what comes out, `sentences` checks what goes in, `truncation` says what stays, `language_ids` which language each piece bears, `spans` where it
-stands in the text, `laying` puts them in their places, and `encoding` does all of it."""
+`sentences` checks what goes in and `value` is what comes out; between them `layout` puts pieces and language ids in their places, `truncation` says what
+stays, `language_ids` gives words of code-switched text their own, `spans` says where each token stands in the text, and `encoding` does all of it."""
 
 from xlmkit.encoding.encoding import encode
 from xlmkit.encoding.language_ids import WordLanguages

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
+import numpy as np
+
 from xlmkit.checkpoint import NLIModel
-from xlmkit.encoding.language_ids import WordLanguages, word_language_ids
-from xlmkit.encoding.layout import assemble, lay_out
-from xlmkit.encoding.sentences import columns, refuse_wordless
+from xlmkit.encoding.language_ids import WordLanguages, with_words_own
+from xlmkit.encoding.layout import lay_out
+from xlmkit.encoding.sentences import columns
+from xlmkit.encoding.spans import tokens_of
 from xlmkit.encoding.truncation import check_length
-from xlmkit.encoding.value import Encoding
-from xlmkit.preparation import prepare
+from xlmkit.encoding.value import Encoding, WordPieces
+from xlmkit.preparation import Prepared, prepare
 from xlmkit.preparation.processes import usual
-from xlmkit.preprocessing import split_batch, split_words
+from xlmkit.preprocessing import Word, split_words
 
 
 def encode(
@@ -45,41 +49,30 @@ def encode(
     ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a sentence has no words.
     TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
     asked = columns(premises, hypotheses, languages, hypothesis_languages=hypothesis_languages)
-    texts, codes = asked.texts, asked.codes
-    check_length(nli, max_tokens, len(texts))
+    check_length(nli, max_tokens, len(asked.texts))
     if not spans and word_languages is None:
         blocks = usual(nli.pieces, lowercase=nli.lowercase)
         return lay_out(nli, asked, prepare(blocks, *asked.flat), max_tokens=max_tokens)
-    if spans:
-        cut = [
-            [
-                tuple(split_words(text, code, lowercase=nli.lowercase))
-                for text, code in zip(*column, strict=True)
-            ]
-            for column in zip(texts, codes, strict=True)
-        ]
-        words = [[[word.text for word in sentence] for sentence in column] for column in cut]
-    else:
-        cut, words = (
-            None,
-            [_split(*column, lowercase=nli.lowercase) for column in zip(texts, codes, strict=True)],
-        )
-    refuse_wordless(texts, words)
-    pieces = [_pieces(nli, column) for column in words]  # premise, hypothesis; each N x words x pieces
-    word_ids = word_language_ids(nli, words, codes, word_languages)
-    return assemble(nli, pieces, word_ids, codes, max_tokens, cut)
+    cut = [
+        [tuple(split_words(*sentence, lowercase=nli.lowercase)) for sentence in zip(*column, strict=True)]
+        for column in zip(asked.texts, asked.codes, strict=True)
+    ]
+    pieces = [_pieces(nli, column) for column in cut]  # premises, hypotheses; each N x words x pieces
+    found = lay_out(nli, asked, _prepared(pieces), max_tokens=max_tokens)
+    words, ids = list(zip(*cut, strict=True)), list(zip(*pieces, strict=True))  # by pair, then by sentence
+    if word_languages is not None:
+        found = replace(found, langs=with_words_own(nli, found, words, ids, word_languages))
+    return replace(found, tokens=tokens_of(nli, found, words, ids), words=tuple(words)) if spans else found
 
 
-def _split(texts: list[str], codes: list[str], *, lowercase: bool) -> list[list[str]]:
-    """Words of every text; each distinct text of a language is cut once (XNLI repeats its premises threefold)."""
-    done: dict[str, dict[str, list[str]]] = {}
-    for code in dict.fromkeys(codes):
-        distinct = list(dict.fromkeys(text for text, own in zip(texts, codes, strict=True) if own == code))
-        done[code] = dict(zip(distinct, split_batch(distinct, code, lowercase=lowercase), strict=True))
-    return [done[code][text] for text, code in zip(texts, codes, strict=True)]
-
-
-def _pieces(nli: NLIModel, sentences: list[list[str]]) -> list[list[tuple[int, ...]]]:
+def _pieces(nli: NLIModel, sentences: list[tuple[Word, ...]]) -> list[WordPieces]:
     """Ids of every word of every sentence, looked up in one call."""
-    found = iter(nli.pieces.ids(list(chain.from_iterable(sentences))))
+    found = iter(nli.pieces.ids([word.text for sentence in sentences for word in sentence]))
     return [list(islice(found, len(sentence))) for sentence in sentences]
+
+
+def _prepared(pieces: list[list[WordPieces]]) -> Prepared:
+    """Column after column, as `lay_out` takes them."""
+    flat = [list(chain.from_iterable(words)) for words in chain.from_iterable(pieces)]
+    ids = np.fromiter(chain.from_iterable(flat), np.int32)
+    return Prepared(ids, np.array([len(sentence) for sentence in flat], dtype=np.int32))

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+
 from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding.sentences import names_of
+from xlmkit.encoding.value import Encoding, WordPieces
 from xlmkit.languages import resolve
+from xlmkit.preprocessing import Word
 
 WordLanguages = Sequence[str] | None
 """One code a word of `split_words(text, language)`, or None for a sentence that is all in its own language."""
 
 
 def language_id(nli: NLIModel, code: str) -> int:
+    """The checkpoint's id of a language; 0 where it uses none.
+
+    Raises
+    ------
+    ValueError : if it uses language ids and has none for this language."""
     if code in nli.languages:
         return nli.languages[code]
     if nli.uses_language_ids:
@@ -22,30 +32,53 @@ def language_id(nli: NLIModel, code: str) -> int:
     return 0
 
 
-def word_language_ids(
+def with_words_own(
     nli: NLIModel,
-    words: list[list[list[str]]],
-    codes: list[list[str]],
-    given: Sequence[tuple[WordLanguages, ...]] | None,
-) -> list[list[list[int] | None]]:
-    """Per sentence the language id of each word, or None where the sentence's own serves for all."""
-    count = len(words[0])
-    if given is None:
-        return [[None] * count for _ in words]
-    if len(given) != count:
-        raise ValueError(f"`word_languages` needs one entry a pair; got {len(given)} for {count} pairs")
-    found: list[list[list[int] | None]] = [[] for _ in words]
-    for row, pair in enumerate(given):
-        if len(pair) != len(words):
+    encoding: Encoding,
+    words: Sequence[Sequence[Sequence[Word]]],
+    pieces: Sequence[Sequence[WordPieces]],
+    given: Sequence[tuple[WordLanguages, ...]],
+) -> torch.Tensor:
+    """The language ids of an encoding in which words bear ids of their own.
+
+    Parameters
+    ----------
+    words, pieces : of each pair's sentences, before truncation.
+    given : `word_languages` of `encode`.
+
+    Returns
+    -------
+    (B, T) int64.
+
+    Raises
+    ------
+    ValueError : if there is not one entry a pair, one for each of its sentences, and in it one code a word."""
+    if len(given) != len(words):
+        raise ValueError(f"`word_languages` needs one entry a pair; got {len(given)} for {len(words)} pairs")
+    langs = encoding.langs.clone()  # (B, T)
+    for row, (pair, sentences, ids) in enumerate(zip(given, words, pieces, strict=True)):
+        names = names_of(sentences)
+        if len(pair) != len(names):
             raise ValueError(
-                f"`word_languages` needs an entry for {' and '.join(names_of(words))} of row {row}; got {pair!r}"
+                f"`word_languages` needs an entry for {' and '.join(names)} of row {row}; got {pair!r}"
             )
-        for side, name in enumerate(names_of(words)):
-            own = pair[side]
-            if own is not None and (isinstance(own, str) or len(own) != len(words[side][row])):
-                raise ValueError(
-                    f"`word_languages` needs one code a word: {name} {row} has the {len(words[side][row])} words "
-                    f"{words[side][row]!r} in {codes[side][row]!r}; got {own!r}"
-                )
-            found[side].append(None if own is None else [language_id(nli, resolve(code)) for code in own])
-    return found
+        start = 1
+        for name, own, sentence, sizes, dropped in zip(
+            names,
+            pair,
+            sentences,
+            [[len(word) for word in side] for side in ids],
+            encoding.dropped[row],
+            strict=True,
+        ):
+            kept = sum(sizes) - dropped
+            if own is not None:
+                if isinstance(own, str) or len(own) != len(sentence):
+                    raise ValueError(
+                        f"`word_languages` needs one code a word: {name} {row} has the {len(sentence)} words "
+                        f"{[word.text for word in sentence]!r}; got {own!r}"
+                    )
+                each = np.repeat([language_id(nli, resolve(code)) for code in own], sizes)  # one a piece
+                langs[row, start : start + kept] = torch.from_numpy(each[:kept])
+            start += kept + 1
+    return langs

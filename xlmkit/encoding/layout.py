@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 import torch
 
 from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding.language_ids import language_id
 from xlmkit.encoding.sentences import Columns, refuse_wordless
-from xlmkit.encoding.spans import tokens_of
 from xlmkit.encoding.truncation import check_length, kept_of, specials_of
 from xlmkit.encoding.value import Encoding
 from xlmkit.pieces import BOS, EOS, PAD
 from xlmkit.preparation import Prepared, places
-from xlmkit.preprocessing import Word
 
 
 def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: int) -> Encoding:
@@ -54,50 +50,3 @@ def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: 
     dropped = tuple(map(tuple, (whole - kept).tolist()))
     real = mask.astype(np.int64)
     return Encoding(torch.from_numpy(input_ids), torch.from_numpy(langs), torch.from_numpy(real), dropped)
-
-
-def assemble(
-    nli: NLIModel,
-    pieces: list[list[list[tuple[int, ...]]]],
-    word_ids: list[list[list[int] | None]],
-    codes: list[list[str]],
-    max_tokens: int,
-    cut: list[list[tuple[Word, ...]]] | None,
-) -> Encoding:
-    """Lay the pieces of all sentences out in one padded batch."""
-    count = len(pieces[0])
-    flat = [[list(chain.from_iterable(sentence)) for sentence in column] for column in pieces]
-    specials = specials_of(len(pieces))
-    kept = [kept_of(tuple(map(len, row)), max_tokens - specials) for row in zip(*flat, strict=True)]
-    width = max((sum(sizes) for sizes in kept), default=-specials) + specials
-    input_ids = np.full((count, width), PAD, dtype=np.int64)
-    langs = np.empty((count, width), dtype=np.int64)
-    mask = np.zeros((count, width), dtype=np.int64)
-    ids_of = {code: language_id(nli, code) for column in codes for code in dict.fromkeys(column)}
-    first = BOS if nli.pair_format == "huggingface" else EOS
-    for row, sizes in enumerate(kept):
-        input_ids[row, 0] = first
-        mask[row, : sum(sizes) + specials] = 1
-        langs[row] = ids_of[codes[-1][row]]
-        langs[row, : sizes[0] + 1] = ids_of[codes[0][row]]
-        start = 1
-        for side, size in enumerate(sizes):
-            end = start + size
-            input_ids[row, start:end] = flat[side][row][:size]
-            input_ids[row, end] = EOS
-            own = word_ids[side][row]
-            if own is not None:
-                langs[row, start:end] = np.repeat(own, [len(word) for word in pieces[side][row]])[:size]
-            start = end + 1
-    dropped = tuple(
-        tuple(len(column[row]) - size for column, size in zip(flat, sizes, strict=True))
-        for row, sizes in enumerate(kept)
-    )
-    tensors = (torch.from_numpy(input_ids), torch.from_numpy(langs), torch.from_numpy(mask))
-    if cut is None:
-        return Encoding(*tensors, dropped)
-    tokens = tuple(
-        tokens_of(nli, first, [(cut[side][row], pieces[side][row], size) for side, size in enumerate(sizes)])
-        for row, sizes in enumerate(kept)
-    )
-    return Encoding(*tensors, dropped, tokens, tuple(zip(*cut, strict=True)))

@@ -89,13 +89,17 @@ def _language_columns(
     return columns
 
 
-def refuse_wordless(texts: list[list[str]], words: Sequence[Sequence[list[str] | int]]) -> None:
-    """`words` by column: each sentence's words, or their number of pieces."""
+def refuse_wordless(texts: list[list[str]], sizes: list[list[int]]) -> None:
+    """Refuse sentences of no pieces; `sizes` by column, as the texts.
+
+    Raises
+    ------
+    ValueError : if there are any; it names the first ten."""
     bare = [
         f"{name} {row} ({texts[side][row]!r})"
         for side, name in enumerate(names_of(texts))
-        for row, sentence in enumerate(words[side])
-        if not sentence
+        for row, size in enumerate(sizes[side])
+        if not size
     ]
     if bare:
         raise ValueError(

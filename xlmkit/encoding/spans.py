@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xlmkit.checkpoint import NLIModel
-from xlmkit.encoding.value import Token
+from xlmkit.encoding.value import Encoding, Token, WordPieces
 from xlmkit.pieces import EOS, UNK
 from xlmkit.preprocessing import Word
 
 
 def tokens_of(
-    nli: NLIModel, first: int, sides: list[tuple[tuple[Word, ...], list[tuple[int, ...]], int]]
+    nli: NLIModel,
+    encoding: Encoding,
+    words: Sequence[Sequence[Sequence[Word]]],
+    pieces: Sequence[Sequence[WordPieces]],
+) -> tuple[tuple[Token, ...], ...]:
+    """The tokens of every pair, each with its place in the surface text.
+
+    Parameters
+    ----------
+    words, pieces : of each pair's sentences, before truncation."""
+    firsts = encoding.input_ids[:, 0].tolist() if len(encoding) else []
+    return tuple(
+        _tokens(nli, first, list(zip(*sides, strict=True)))
+        for first, sides in zip(firsts, zip(words, pieces, encoding.dropped, strict=True), strict=True)
+    )
+
+
+def _tokens(
+    nli: NLIModel, first: int, sides: Sequence[tuple[Sequence[Word], WordPieces, int]]
 ) -> tuple[Token, ...]:
-    """The tokens of one row, each with its place in the surface text."""
+    """Of one pair: its first token's id, and of each sentence the words, their pieces and how many of these were cut."""
 
     def special(id: int) -> Token:
         return Token(nli.pieces.name(id), None, None, None, None, True)
 
     tokens = [special(first)]
-    for sentence, (words, pieces, kept) in enumerate(sides):
-        own: list[Token] = []
-        for index, (word, ids) in enumerate(zip(words, pieces, strict=True)):
-            if len(own) >= kept:
-                break
-            for id, (start, end) in zip(ids, _piece_spans(nli, word, ids), strict=True):
-                own.append(Token(nli.pieces.name(id), index, sentence, start, end, False))
-        tokens += [*own[:kept], special(EOS)]
+    for sentence, (words, pieces, dropped) in enumerate(sides):
+        own = [
+            Token(nli.pieces.name(id), index, sentence, start, end, False)
+            for index, (word, ids) in enumerate(zip(words, pieces, strict=True))
+            for id, (start, end) in zip(ids, _piece_spans(nli, word, ids), strict=True)
+        ]
+        tokens += [*own[: len(own) - dropped], special(EOS)]
     return tuple(tokens)
 
 

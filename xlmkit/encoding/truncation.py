@@ -12,6 +12,11 @@ def specials_of(sentences: int) -> int:
 
 
 def check_length(nli: NLIModel, max_tokens: int, sentences: int) -> None:
+    """Refuse a length that leaves no room for a piece of each sentence, or that the model has no positions for.
+
+    Raises
+    ------
+    ValueError : in these cases, or if it is no whole number."""
     least = specials_of(sentences) + sentences
     if not is_whole(max_tokens) or not least <= max_tokens <= nli.max_positions:
         raise ValueError(

@@ -10,6 +10,9 @@ import torch
 
 from xlmkit.preprocessing import Word
 
+WordPieces = Sequence[tuple[int, ...]]
+"""The ids of the pieces of each word of a sentence."""
+
 
 @dataclass(frozen=True)
 class Token:
