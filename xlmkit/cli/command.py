@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 EXIT = "exit codes: 0 all is well, 1 doctor or check-pairs found a fault or --ray refused rows, 2 the input or the command is at fault, 130 interrupted"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):  # a dataclass would import `inspect`, which `xlmkit --help` does without
     """A command by its name; `options` adds what it takes to its parser, `run` does it and returns the exit code."""
 
     name: str
