@@ -457,6 +457,9 @@ def test_a_run_of_nothing_but_poison_has_no_rows_and_the_usual_columns(here, fil
     usual = here("predict", file, tmp_path / "out").results()
     assert (len(run.results()), len(run.refused)) == (0, 3)
     assert set(usual) == set(run.results())
+    some = write(tmp_path / "some.jsonl", [*poison[:2], *pairs.to_dict("records")])
+    mixed = here("predict", some, tmp_path / "mixed", shard_rows=2)  # whose first shard is empty
+    pd.testing.assert_frame_equal(mixed.results(), usual, rtol=0, atol=1e-5)
 
 
 def test_a_question_that_said_more_is_another_question(tmp_path):
