@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import xlmkit
-from xlmkit import distributed, notices
+from xlmkit import cli, distributed, notices
 from xlmkit.distributed import running, work
 from xlmkit.distributed.folder import opened
 from xlmkit.distributed.parts import parts_of
@@ -530,3 +530,27 @@ def test_a_disk_that_fails_while_a_part_is_computed_ends_the_run_and_blames_no_r
     with pytest.raises(OSError, match="Input/output error"):
         here("predict", file, tmp_path / "out", make=mutable(work.Worker, fails))
     assert not list((tmp_path / "out" / "_run" / "refused").iterdir())
+
+
+# On the command line
+
+
+def test_commands_with_ray_write_shards_and_say_what_was_refused(here, tiny_folder, pairs, tmp_path, capsys):
+    """`here` is asked for its worker in this process; the cluster itself is for the tests of Ray."""
+    file = write(tmp_path / "pairs.jsonl", ["{", *pairs.to_dict("records")])
+    model = ["--model", str(tiny_folder), "--device", "cpu", "--dtype", "float32"]
+    said = {}
+    for command, more in (("predict", []), ("explain", ["--method", "saliency"]), ("evaluate", [])):
+        out = tmp_path / command
+        line = [command, str(file), "--out", str(out), *model, *more, "--ray"]
+        assert cli.main(line) == 1  # a row was refused
+        said[command] = capsys.readouterr()
+        assert "refused: pairs.jsonl, row 1" in said[command].err
+        assert (out / "_run" / "report.json").exists()
+    assert (said["predict"].out, said["explain"].out) == ("", "")
+    assert [line.split()[0] for line in said["evaluate"].out.splitlines()] == [
+        *("language", "en", "fr", "th", "all"),
+    ]
+    assert len(list((tmp_path / "explain").glob("*.jsonl"))) == 1
+    assert cli.main(["predict", str(file), *model, "--ray"]) == 2
+    assert "name it with `--out`" in capsys.readouterr().err
