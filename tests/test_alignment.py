@@ -220,6 +220,7 @@ def test_rows_that_are_not_parallel_are_refused(nli, change, message):
         ({"matching": "best"}, "'best'"),
         ({"languages": [("en", "sw")]}, r"\('en', 'sw'\)"),
         ({"languages": ["en"]}, "'en'"),
+        ({"languages": [("en", "en")]}, r"two different languages .*\('en', 'en'\)"),
     ],
 )
 def test_options_that_are_not_there_are_refused_by_name(nli, options, message):
@@ -321,6 +322,12 @@ def test_a_frame_without_rationales_is_refused(nli):
 def test_word_vectors_know_the_words_of_each_sentence():
     words = tuple(ExplainedWord(text, sentence, 0, 1) for text, sentence in (("a", 0), ("b", 1), ("c", 1)))
     assert WordVectors(words, np.zeros((1, 3, 2))).side(1).tolist() == [1, 2]
+
+
+def test_a_word_that_only_touches_a_rationale_is_not_in_it():
+    words = tuple(ExplainedWord(text, 0, place, place + 1) for place, text in enumerate("abc"))
+    _, inside = rationales._side(WordVectors(words, np.zeros((1, 3, 2))), 0, [(1, 2)])
+    assert inside.tolist() == [False, True, False]
 
 
 # --- agreement -------------------------------------------------------------------------------------------------------------------------
