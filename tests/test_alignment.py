@@ -220,6 +220,7 @@ def test_rows_that_are_not_parallel_are_refused(nli, change, message):
         ({"matching": "best"}, "'best'"),
         ({"languages": [("en", "sw")]}, r"\('en', 'sw'\)"),
         ({"languages": ["en"]}, "'en'"),
+        ({"languages": [("en", "en")]}, r"two different languages .*\('en', 'en'\)"),
     ],
 )
 def test_options_that_are_not_there_are_refused_by_name(nli, options, message):
@@ -323,6 +324,12 @@ def test_word_vectors_know_the_words_of_each_sentence():
     assert WordVectors(words, np.zeros((1, 3, 2))).side(1).tolist() == [1, 2]
 
 
+def test_a_word_that_only_touches_a_rationale_is_not_in_it():
+    words = tuple(ExplainedWord(text, 0, place, place + 1) for place, text in enumerate("abc"))
+    _, inside = rationales._side(WordVectors(words, np.zeros((1, 3, 2))), 0, [(1, 2)])
+    assert inside.tolist() == [False, True, False]
+
+
 # --- agreement -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -424,7 +431,7 @@ def test_the_table_is_the_mean_over_items_and_all_pairs_weigh_by_items():
         [
             ("a", 0, "m", "sum", "en", "de", "", "", True, 5, 1.0, 0.8, 0.2),
             ("b", 1, "m", "sum", "en", "de", "", "", False, 5, 0.5, 0.4, 0.0),
-            ("b", 1, "m", "sum", "en", "fr", "", "", True, 5, 0.6, np.nan, np.nan),
+            ("b", 1, "m", "sum", "en", "fr", "", "", True, 5, 0.6, np.nan, 0.9),
             ("a", 0, "m", "sum", "en", "fr", "", "", True, 5, 0.4, -0.3, 0.1),
         ],
         columns=[
@@ -438,6 +445,18 @@ def test_the_table_is_the_mean_over_items_and_all_pairs_weigh_by_items():
     assert table["undefined"].to_dict() == {"de": 0, "fr": 1, "all": 1}
     assert table.loc["de", "same_target"] == 0.5
     assert table.loc["de", ["low", "high"]].tolist() == pytest.approx([0.4, 0.6])
+
+
+def test_items_of_one_prompt_are_resampled_together():
+    names = ["item", "prompt", "method", "aggregation", "first", "second", "same_target", "aligned", "rho"]
+    rows = pd.DataFrame(
+        [(item, 0, "m", "sum", "en", "de", True, 1.0, rho) for item, rho in (("a", 1.0), ("b", 0.0))],
+        columns=names,
+    ).assign(shuffled=0.0)
+    table = alignment.agreement(rows)
+    assert table[["difference", "low", "high"]].to_numpy().tolist() == [[0.5] * 3] * 2
+    apart = alignment.agreement(rows.assign(prompt=[0, 1]))
+    assert apart[["low", "high"]].to_numpy().tolist() == [[0.0, 1.0]] * 2
 
 
 def test_pairs_of_languages_without_any_rho_have_no_interval():

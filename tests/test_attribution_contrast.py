@@ -259,6 +259,17 @@ def test_language_shares_add_up_to_the_change(nli, wrong):
     assert set(table["baseline_language"]) == {"sw"}
 
 
+def test_half_of_a_surrogate_pair_stands_in_tables_by_its_number(nli, wrong, tmp_path):
+    """No such text can be read or explained, but an explanation made by hand may hold it."""
+    made = explain(nli, wrong[:1], method="random", progress=False)[0]
+    words = (dataclasses.replace(made.words[0], text="a\ud800"), *made.words[1:])
+    table = tabulate([dataclasses.replace(made, pair_id="\udfff", words=words)])
+    assert table["word_text"][0] == "a\\ud800"
+    assert set(table["pair_id"]) == {"\\udfff"}
+    save(table, tmp_path / "table.csv")
+    assert read_results(tmp_path / "table.csv")["word_text"][0] == "a\\ud800"
+
+
 def test_empty_tables_have_their_columns(nli):
     assert list(tabulate([]).columns)[-1] == "share"
     assert len(language_shares([])) == 0

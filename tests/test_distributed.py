@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import xlmkit
-from xlmkit import distributed, notices
+from xlmkit import cli, distributed, notices
 from xlmkit.distributed import running, work
 from xlmkit.distributed.folder import opened
 from xlmkit.distributed.parts import parts_of
-from xlmkit.distributed.reading import read_part
+from xlmkit.distributed.reading import Refused, read_part
 
 LABELS = ("contradiction", "neutral", "entailment")
 COLUMNS = ["pair_id", "item", "language", "premise", "hypothesis", "gold"]
@@ -426,3 +426,131 @@ def test_workers_are_positive_whole_numbers():
         with pytest.raises(ValueError, match="must be a positive whole number"):
             distributed.Workers(**wrong)
     assert dataclasses.replace(distributed.Workers(), count=2).cpus == 1
+
+
+# What is left behind, what changes meanwhile, and the borders
+
+
+def test_what_killed_workers_left_half_done_goes_with_the_next_run(here, file, tmp_path):
+    out = tmp_path / "out"
+    here("predict", file, out, shard_rows=7)
+    left = [out / ".xlmkit-half.tmp", out / "_run" / "refused" / ".xlmkit-half.tmp"]
+    left.append(out / "_run" / "tries" / "part-000001.json")
+    for path in left:
+        path.write_text("{}")
+    here("predict", file, out, shard_rows=7)
+    assert not any(path.exists() for path in left)
+
+
+def test_a_part_that_is_written_again_without_refused_rows_has_none(file, tmp_path):
+    (part,) = parts_of(file, 30)
+    with opened(tmp_path / "out", ".parquet") as folder:
+        folder.write(part, pd.DataFrame({"a": [1]}), [Refused("pairs.jsonl", 3, None, "odd")])
+        assert [row.row for row in folder.refused(part)] == [3]
+        folder.write(part, pd.DataFrame({"a": [1]}), [])
+        assert folder.refused(part) == []
+
+
+def test_a_run_of_nothing_but_poison_has_no_rows_and_the_usual_columns(here, file, pairs, tmp_path):
+    poison = [{**row, "language": "xx"} for row in pairs.head(3).to_dict("records")]
+    run = here("predict", write(tmp_path / "odd.jsonl", poison), tmp_path / "odd", shard_rows=2)
+    usual = here("predict", file, tmp_path / "out").results()
+    assert (len(run.results()), len(run.refused)) == (0, 3)
+    assert set(usual) == set(run.results())
+    some = write(tmp_path / "some.jsonl", [*poison[:2], *pairs.to_dict("records")])
+    mixed = here("predict", some, tmp_path / "mixed", shard_rows=2)  # whose first shard is empty
+    pd.testing.assert_frame_equal(mixed.results(), usual, rtol=0, atol=1e-5)
+
+
+def test_a_question_that_said_more_is_another_question(tmp_path):
+    with opened(tmp_path / "out", ".parquet") as folder:
+        folder.agree({"model": "a", "more": 1})
+        folder.agree({"model": "a", "more": 1})
+        with pytest.raises(ValueError, match="another run: more differ"):
+            folder.agree({"model": "a"})
+
+
+def test_hidden_files_of_a_folder_are_passed_over(tmp_path, pairs):
+    for name in ("b.jsonl", "_a.jsonl", ".c.jsonl"):
+        write(tmp_path / name, pairs.head(2).to_dict("records"))
+    assert [part.file.name for part in parts_of(tmp_path, 7)] == ["b.jsonl"]
+
+
+def test_parts_are_numbered_through_all_files(tmp_path, pairs):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.jsonl", pairs.to_dict("records"))
+    assert [part.number for part in parts_of(tmp_path, 20)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("of", "columns"), [(4, True), (5, False)])
+def test_a_column_of_the_kits_is_the_files_from_half_of_its_rows_on(tmp_path, pairs, of, columns):
+    rows = pairs.drop(columns="gold").to_dict("records")[:of]
+    labelled = [{**row, "sentence1": "x"} for row in rows[:2]] + rows[2:]
+    (part,) = parts_of(write(tmp_path / "pairs.jsonl", labelled), 10)
+    assert ("sentence1" in part.file.columns) == columns
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_file_that_has_other_rows_than_when_the_run_began_is_refused(tmp_path, pairs, suffix):
+    path = tmp_path / f"pairs.{suffix}"
+
+    def put(rows):
+        write(path, rows.to_dict("records")) if suffix == "jsonl" else rows.to_parquet(path)
+
+    put(pairs)
+    (part,) = parts_of(path, 30)
+    put(pairs.head(20))
+    with pytest.raises(OSError, match="other rows than when the run began; remedy"):
+        read_part(part, LABELS)
+
+
+@pytest.mark.parametrize("poisoned", [16, 17])
+def test_sixteen_rows_of_a_part_may_fail_and_no_more(here, file, pairs, tmp_path, poisoned):
+    odd = set(pairs["pair_id"].iloc[-poisoned:])
+
+    def fails(self, frame):
+        if odd & set(frame["pair_id"]):
+            raise RuntimeError("too much")
+        return work.Worker.compute(self, frame)
+
+    make = mutable(work.Worker, fails)
+    if poisoned > work.POISONED:
+        with pytest.raises(ValueError, match="no matter of rows"):
+            here("predict", file, tmp_path / "out", make=make)
+        return
+    run = here("predict", file, tmp_path / "out", make=make)
+    assert set(run.refused["pair_id"]) == odd
+    assert (run.rows, len(run.results())) == (30, 30 - poisoned)
+
+
+def test_a_disk_that_fails_while_a_part_is_computed_ends_the_run_and_blames_no_row(here, file, tmp_path):
+    def fails(self, frame):
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        here("predict", file, tmp_path / "out", make=mutable(work.Worker, fails))
+    assert not list((tmp_path / "out" / "_run" / "refused").iterdir())
+
+
+# On the command line
+
+
+def test_commands_with_ray_write_shards_and_say_what_was_refused(here, tiny_folder, pairs, tmp_path, capsys):
+    """`here` is asked for its worker in this process; the cluster itself is for the tests of Ray."""
+    file = write(tmp_path / "pairs.jsonl", ["{", *pairs.to_dict("records")])
+    model = ["--model", str(tiny_folder), "--device", "cpu", "--dtype", "float32"]
+    said = {}
+    for command, more in (("predict", []), ("explain", ["--method", "saliency"]), ("evaluate", [])):
+        out = tmp_path / command
+        line = [command, str(file), "--out", str(out), *model, *more, "--ray"]
+        assert cli.main(line) == 1  # a row was refused
+        said[command] = capsys.readouterr()
+        assert "refused: pairs.jsonl, row 1" in said[command].err
+        assert (out / "_run" / "report.json").exists()
+    assert (said["predict"].out, said["explain"].out) == ("", "")
+    assert [line.split()[0] for line in said["evaluate"].out.splitlines()] == [
+        *("language", "en", "fr", "th", "all"),
+    ]
+    assert len(list((tmp_path / "explain").glob("*.jsonl"))) == 1
+    assert cli.main(["predict", str(file), *model, "--ray"]) == 2
+    assert "name it with `--out`" in capsys.readouterr().err

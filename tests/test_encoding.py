@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlmkit.encoding import _kept, encode
+from xlmkit.encoding import encode
+from xlmkit.encoding.truncation import kept_of
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import BOS, EOS, PAD
 from xlmkit.preprocessing import split_words
@@ -131,7 +132,7 @@ def test_the_words_of_a_single_text_may_bear_their_own_ids(nli):
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(2, 300))
 def test_truncation_fills_the_room_and_never_cuts_the_shorter_sentence_first(premise, hypothesis, room):
-    kept = _kept((premise, hypothesis), room)
+    kept = kept_of((premise, hypothesis), room)
     assert sum(kept) == min(premise + hypothesis, room)
     assert 1 <= kept[0] <= premise
     assert 1 <= kept[1] <= hypothesis

@@ -90,6 +90,14 @@ def test_words_are_ranked_by_their_push_to_the_wrong_label():
     assert own["english_premise"].unique().tolist() == ["premise a"]
 
 
+def test_punctuation_that_only_the_hypothesis_has_is_no_word_of_the_hypothesis_only():
+    own = errors.words([explained("x", "a b", "a c !", [0, 0, 0, 0, 0])]).set_index("word")
+    assert own.loc[[3, 4], ["hypothesis only", "punctuation"]].to_numpy().tolist() == [
+        [True, False],
+        [False, True],
+    ]
+
+
 def test_negation_is_each_languages_own():
     french = errors.words([explained("x", "not pas .", "a .", [0, 0, 0, 0, 0], language="fr")])
     assert french["negation"].tolist() == [False, True, False, False, False]
@@ -177,6 +185,20 @@ def test_the_same_seed_gives_the_same_table_in_blocks_of_any_size(monkeypatch):
     whole = errors.blame(words, of="class", seed=3)
     monkeypatch.setattr(sys.modules["xlmkit.errors.blame"], "CELLS", 1)
     pd.testing.assert_frame_equal(errors.blame(words, of="class", seed=3), whole)
+
+
+def test_another_seed_draws_other_resamples():
+    many = [explained(str(number), "a b", "not c", [0, 0, number % 2, 0.5]) for number in range(40)]
+    one, other = (errors.blame(errors.words(many), by=(), count=50, seed=seed) for seed in (1, 2))
+    assert one["share"].tolist() == other["share"].tolist()
+    assert one["low"].tolist() != other["low"].tolist() or one["high"].tolist() != other["high"].tolist()
+
+
+def test_an_example_shows_the_word_that_is_blamed_and_not_a_stronger_one():
+    words = errors.words(EXPLANATIONS, PAIRS)
+    table = errors.blame(words, by="language", top=2)
+    found = errors.examples(words, table[table["word"] == "2"])
+    assert found[["pair_id", "word_text", "score"]].to_numpy().tolist() == [["a-en", "2", 1.0]]
 
 
 def test_examples_are_read_with_their_english_originals():

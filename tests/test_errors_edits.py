@@ -12,8 +12,8 @@ from transformers import XLMWithLMHeadModel
 from xlmkit import errors, inference
 from xlmkit.encoding import encode
 from xlmkit.erasure import erase
-from xlmkit.errors.edits import _rewritten
-from xlmkit.errors.search import Task, search
+from xlmkit.errors.edits import _rewritten, _Settings, _task
+from xlmkit.errors.search import Task, _strongest, search
 from xlmkit.errors.variants import Edit, edited, guesses
 from xlmkit.notices import Notice
 
@@ -109,6 +109,23 @@ def test_what_the_greedy_path_takes_in_vain_is_given_back():
     assert (chosen(found), found.minimal) == ({1, 2, 3, 6}, False)
 
 
+def test_the_way_back_ends_at_three_words_which_are_minimal_where_all_twos_were_tried():
+    found, _ = run(lambda gone: 1.0 if {1, 2, 3} <= gone else -1.0, words=10, order=tuple(range(10)))
+    assert (chosen(found), found.minimal) == ({1, 2, 3}, True)
+
+
+def test_two_words_that_promise_most_come_first_and_leave_room_for_the_greedy_path():
+    _, asked = run(lambda gone: 0.1 * len(gone & {4, 5}) - 1.0, budget=24)
+    twos = [own for own in asked if len(own) == 2]
+    assert twos[0] == {4, 5}
+    assert len(twos) == 24 - 6 - 6  # six single words before, and room for a variant a word after
+
+
+def test_of_a_words_edits_the_one_with_the_highest_margin_counts():
+    singles = [(Edit(0, 7),), (Edit(0, 8),), (Edit(1, 9),)]
+    assert _strongest(singles, np.array([-2.0, -1.0, -3.0])) == {0: (Edit(0, 8), -1.0), 1: (Edit(1, 9), -3.0)}
+
+
 def test_the_greedy_path_follows_the_given_order():
     _, asked = run(lambda gone: -1.0, order=(5, 0, 3, 1, 4, 2))
     assert [own for own in asked if len(own) > 2] == [
@@ -161,12 +178,14 @@ def test_words_are_taken_out_as_erasure_does_it(nli, wrong):
 
 
 def test_a_replaced_word_is_what_the_text_with_that_word_encodes_to(nli):
-    encoding = encode(nli, ["the sleeps man", "a dog"], ["a cat eats", "it rains"], ["en", "de"])
+    languages = {"languages": ["en", "de"], "hypothesis_languages": ["de", "en"]}
+    encoding = encode(nli, ["the xerox man", "a dog"], ["a cat eats", "it rains"], **languages)
     piece = nli.pieces.ids(["dog"])[0]
     assert len(piece) == 1
-    sizes = [sum(token.word == 1 for token in encoding.tokens[0])]
+    sizes = [sum((token.sentence, token.word) == (0, 1) for token in encoding.tokens[0])]
+    assert sizes[0] > 1
     ours = edited(encoding, [0, 1], [(Edit(1, piece[0]), Edit(3, piece[0])), (Edit(0, piece[0]),)])
-    theirs = encode(nli, ["the dog man", "dog dog"], ["dog cat eats", "it rains"], ["en", "de"])
+    theirs = encode(nli, ["the dog man", "dog dog"], ["dog cat eats", "it rains"], **languages)
     for name in ("input_ids", "langs", "attention_mask"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name)), (name, sizes)
 
@@ -326,6 +345,12 @@ def test_explanations_order_the_words_and_must_be_of_the_same_words(nli, wrong):
     )
     found = errors.minimal_edits(nli, wrong, explanations=explanations, progress=False)
     plain = errors.minimal_edits(nli, wrong, progress=False)
+    encoding = encode(nli, wrong["premise"], wrong["hypothesis"], "en")
+    settings = _Settings(None, 5, 300, None, 256)
+    order = _task(encoding, 0, 0, explanations[0], settings).order
+    assert explanations[0].word_scores[list(order)].tolist() == sorted(
+        explanations[0].word_scores, reverse=True
+    )
     small = plain["size"].le(2)
     assert found.loc[small, "edits"].tolist() == plain.loc[small, "edits"].tolist()
     other = [dataclasses.replace(explanations[0], pair_id="p1")]

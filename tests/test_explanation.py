@@ -1,10 +1,12 @@
 import copy
+import dataclasses
 import json
 import pickle
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +121,17 @@ def test_the_frame_has_one_row_a_token_and_names_sentences_and_words():
     assert frame["score"].sum() == pytest.approx(1.5)
     assert set(frame["pair_id"]) == {"p1"}
     assert frame["passed"].all()
+
+
+def test_half_of_a_surrogate_pair_stands_in_the_frame_by_its_number(tmp_path):
+    words = (ExplainedWord("a\ud800", 0, 0, 2), *explanation().words[1:])
+    tokens = tuple(dataclasses.replace(token, text=f"{token.text}\udfff") for token in explanation().tokens)
+    frame = explanation(pair_id="\ud83d", words=words, tokens=tokens).to_frame()
+    assert set(frame["pair_id"]) == {"\\ud83d"}
+    assert "a\\ud800" in set(frame["word_text"])
+    assert frame["token"].str.endswith("\\udfff").all()
+    frame.to_parquet(tmp_path / "frame.parquet")
+    assert pd.read_parquet(tmp_path / "frame.parquet")["token"].tolist() == frame["token"].tolist()
 
 
 def test_the_frame_of_a_random_head_says_untrained_in_every_row():

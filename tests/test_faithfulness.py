@@ -18,6 +18,7 @@ from xlmkit.encoding import encode
 from xlmkit.erasure import erase
 from xlmkit.faithfulness import judge, judging, measures
 from xlmkit.faithfulness.frames import COLUMNS
+from xlmkit.faithfulness.inputs import generator
 from xlmkit.pieces import MASK, PAD
 
 ROWS = [
@@ -71,6 +72,11 @@ def decides(word):
 )
 def test_steps_are_rounded_up_and_equal_ones_count_once(count, expected):
     assert measures.steps(count) == expected
+
+
+def test_a_share_that_is_a_whole_number_of_words_but_for_rounding_is_not_rounded_up():
+    assert 0.28 * 25 > 7  # in binary
+    assert measures.steps(25, (0.28,)) == (7,)
 
 
 def test_where_one_word_decides_naming_it_is_as_faithful_as_can_be():
@@ -322,6 +328,12 @@ def test_methods_of_one_pair_share_their_controls(nli, explained, monkeypatch):
     for given in ([first], [first, second]):
         judge(nli, given, progress=False)
     assert asked[0] < asked[1] <= asked[0] + 2 * len(measures.steps(len(first.words)))
+
+
+def test_every_purpose_has_randomness_of_its_own(explained):
+    draws = [generator(explained[0], 0, purpose).random(4).tolist() for purpose in (0, 1, 2)]
+    assert draws[0] == generator(explained[0], 0).random(4).tolist()
+    assert len({tuple(own) for own in draws}) == 3
 
 
 def test_the_seed_decides_controls_and_masks_and_nothing_global_does(nli, explained, judged):

@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 from scipy.stats import ttest_ind
 from statsmodels.stats.multitest import multipletests
 
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.faithfulness import compare_errors, frequent_words, profile
+from xlmkit.faithfulness.differences import _p
 from xlmkit.notices import Notice, forget
 from xlmkit.pairs import read_pairs
 from xlmkit.preprocessing import split_words
@@ -275,6 +277,13 @@ def test_p_is_students_for_independent_pairs():
     expected = ttest_ind(values[~correct], values[correct], equal_var=False).pvalue
     assert row["p"] == pytest.approx(expected, rel=0.2)
     assert (row["p"] < 0.05) == (row["low"] > 0)
+
+
+def test_of_few_prompts_the_spread_is_corrected_as_students_is():
+    """The resamples of n prompts vary by (n - 1) / n too little, which p makes good."""
+    drawn = np.array([[-1.0], [1.0]])  # a standard deviation of 1
+    expected = 2 * student.sf(2.0 / math.sqrt(4 / 3), 3)
+    assert _p(np.array([2.0]), drawn, np.array([4]))[0] == pytest.approx(expected)
 
 
 def test_errors_of_one_prompt_alone_have_no_interval():

@@ -73,6 +73,10 @@ def test_translations_of_an_item_count_as_one_prompt():
     assert narrow < width / 2
 
 
+def test_an_interval_whose_end_is_chance_holds_it():
+    assert summarize(judged([0.5] * 8)).loc[0, "at_chance"]
+
+
 def test_below_five_prompts_nothing_is_said_to_be_at_chance_or_not():
     assert summarize(judged([1.0] * 4)).loc[0, "at_chance"] is pd.NA
     assert not summarize(judged([1.0] * 5)).loc[0, "at_chance"]

@@ -12,8 +12,10 @@ from attribution_toys import assert_same, frame
 from pandas.testing import assert_frame_equal
 
 from xlmkit import keeping
-from xlmkit.attribution import explain, explaining
+from xlmkit.attribution import explain, explain_errors, explaining
+from xlmkit.errors import edits, minimal_edits
 from xlmkit.faithfulness import judge, judging
+from xlmkit.inference import predict
 
 PARTS = [[1, 2], [3], [4, 5, 6]]
 
@@ -129,6 +131,36 @@ def test_judgements_that_were_kept_equal_those_that_are_made(nli, tmp_path, monk
     assert len(file.read_bytes().splitlines()) == len(lines)
     with pytest.raises(ValueError, match="controls differ"):
         judge(nli, explained, keep=file, **{**options, "controls": 4})
+
+
+def test_edits_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypatch):
+    monkeypatch.setattr(edits, "AT_ONCE", 2)
+    labels = predict(nli, frame(), progress=False)["label"]
+    golds = [nli.labels[(nli.labels.index(label) + 1) % 3] for label in labels]
+    wrong = frame().assign(gold=[labels.iloc[0], *golds[1:]])  # the first is no error
+    options = {"budget": 12, "progress": False}
+    file = tmp_path / "kept.jsonl"
+    whole = minimal_edits(nli, wrong, **options)
+    assert len(whole) == len(wrong) - 1
+    assert whole["size"].notna().any()
+    assert whole["size"].isna().any()
+    assert_frame_equal(minimal_edits(nli, wrong, keep=file, **options), whole)
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 1 + -(-len(wrong) // 2)
+    for cut in (b"".join(lines[:2]), b"".join(lines[:2]) + lines[2][:40], b"".join(lines)):
+        file.write_bytes(cut)
+        assert_frame_equal(minimal_edits(nli, wrong, keep=file, **options), whole)
+        assert file.read_bytes() == b"".join(lines)
+    explained = explain_errors(nli, wrong, method="saliency", progress=False)
+    others = [
+        ("settings", wrong, {"budget": 13}),
+        ("pairs", wrong.assign(gold=golds), {}),
+        ("pairs", wrong.iloc[::-1], {}),
+        ("explanations", wrong, {"explanations": explained}),
+    ]
+    for odd, pairs, more in others:
+        with pytest.raises(ValueError, match=f"holds results of another run: {odd} differ"):
+            minimal_edits(nli, pairs, keep=file, **{**options, **more})
 
 
 def test_a_fingerprint_changes_with_every_value_and_their_order():

@@ -33,6 +33,11 @@ def passes_gate(delta: float, change: float) -> bool:
     return abs(delta) <= tolerance(change)
 
 
+def written(text: str) -> str:
+    """A text as tables and files can hold it: half of a surrogate pair, which is no character, by its number, as in Python (`\\ud800`)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class ExplainedWord:
     """A word that the model saw: its prepared text, and its span in its sentence as the user wrote it.
@@ -164,7 +169,7 @@ class Explanation:
         return None if self.baseline_output is None else self.output - self.baseline_output
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a token.
+        """One row a token; texts as `written`.
 
         Returns
         -------
@@ -184,7 +189,9 @@ class Explanation:
         ============================  ====================================================================="""
         import pandas as pd
 
-        words = [None if token.word is None else self.words[token.word].text for token in self.tokens]
+        words = [
+            None if token.word is None else written(self.words[token.word].text) for token in self.tokens
+        ]
         sentences = [None if token.sentence is None else self.sides[token.sentence] for token in self.tokens]
         numbers = {
             name: pd.array([getattr(token, name) for token in self.tokens], dtype="Int64")
@@ -192,13 +199,13 @@ class Explanation:
         }
         frame = pd.DataFrame(
             {
-                "pair_id": self.pair_id,
+                "pair_id": written(self.pair_id),
                 "method": self.method,
                 "aggregation": self.aggregation,
                 "target": self.target,
                 "contrast": self.contrast,
                 "position": range(len(self.tokens)),
-                "token": [token.text for token in self.tokens],
+                "token": [written(token.text) for token in self.tokens],
                 "special": [token.special for token in self.tokens],
                 "sentence": sentences,
                 "word": numbers["word"],

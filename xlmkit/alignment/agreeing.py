@@ -87,13 +87,13 @@ def agreement(
     Parameters
     ----------
     by_item : what `agreement_by_item` gives.
-    confidence : of the intervals, by bootstrap over prompts with `count` resamples.
+    confidence : of the intervals, in (0, 1), by bootstrap over prompts with `count` resamples that `seed` draws.
 
     Returns
     -------
     One row a method, aggregation and pair of languages, then "all" pairs together: `method`, `aggregation`, `first`, `second`, `n` (items with a
-    rho), `undefined` (without), `same_target` (share of items), `aligned` (mean share of words that have a partner), `rho` (mean, as published
-    elsewhere), `shuffled` (its control), `difference` (rho - shuffled; above 0 is agreement that the alignment explains), `low`, `high` (of
+    rho), `undefined` (without), `same_target` (share of items), `aligned` (mean share of words that have a partner), `rho` (mean, in [-1, 1], as
+    published elsewhere), `shuffled` (its control), `difference` (rho - shuffled; above 0 is agreement that the alignment explains), `low`, `high` (of
     the difference). Items that stand in one of two languages only are in none of these numbers.
 
     Raises

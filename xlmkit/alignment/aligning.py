@@ -41,6 +41,7 @@ def align(
     languages : pairs of codes; None takes every two languages, English first where it is one of them.
     layer : 0 (after the embeddings) to the model's last; None takes two thirds of the way up.
     matching : "itermax" finds more, and a word may have several partners; "argmax" is more often right, one partner at most.
+    batch_tokens : as in `predict`, in one pass that keeps all layers.
     max_tokens : the longest pair, as in `encode`; it must be the same where word scores are carried over the alignment.
 
     Returns

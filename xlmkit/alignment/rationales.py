@@ -39,7 +39,9 @@ def quality(
     ----------
     pairs : parallel pairs with `premise_rationale` and `hypothesis_rationale` (of single texts `text_rationale`): lists of character spans
         [start, end). A sentence without a span in one of the two languages is left out.
+    languages, batch_tokens : as in `align`. Pairs are cut at 256 tokens.
     layers : None takes all, from 0 (after the embeddings) to the model's last.
+    matchings : of `MATCHINGS`; "position", which needs no model, stands beside them.
 
     Returns
     -------

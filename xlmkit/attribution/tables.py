@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from xlmkit.explanation import Explanation
+from xlmkit.explanation import Explanation, written
 
 KEYS = (
     "pair_id",
@@ -40,7 +40,7 @@ def tabulate(
     pair_id, premise_language, hypothesis_language, label, gold, target, contrast, method, aggregation, unit, passed, and
         kind       "word", "special tokens" or "language ids"
         sentence   "premise", "hypothesis" or "text", missing for what is no word
-        word       its place in `Explanation.words`; `word_text` as prepared for the model; `start`, `end` its span in the sentence as given
+        word       its place in `Explanation.words`; `word_text` as prepared for the model (and as `explanation.written`); `start`, `end` its span in the sentence as given
         score      in `unit`; under "sum" the rows of a pair add up to F(x) - F(baseline), as far as the method promises it
         share      of |score| in the sum of all |score| of the pair, in [0, 1]; missing where that sum is 0
     and `columns`. `untrained` = True where a model's head is random.
@@ -121,7 +121,8 @@ def language_shares(
 
 
 def _keys(explanation: Explanation) -> dict[str, Any]:
-    return {name: getattr(explanation, name) for name in KEYS}
+    values = {name: getattr(explanation, name) for name in KEYS}
+    return {name: written(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _rows(explanation: Explanation) -> list[dict[str, Any]]:
@@ -130,7 +131,7 @@ def _rows(explanation: Explanation) -> list[dict[str, Any]]:
             "kind": "word",
             "sentence": explanation.sides[word.sentence],
             "word": place,
-            "word_text": word.text,
+            "word_text": written(word.text),
             "start": word.start,
             "end": word.end,
             "score": score,

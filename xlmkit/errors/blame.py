@@ -45,7 +45,8 @@ def blame(
     by : columns of `words` to group by, as "language", "cell" or both; () for all errors together. Words should be grouped by language.
     top : so many words of each error are blamed, those that push most, as far as they push to the wrong label at all.
     least : leave out what is blamed for fewer errors than this.
-    confidence : of the intervals, by bootstrap over prompts with `count` resamples. They say nothing of a handful of errors.
+    confidence : of the intervals, in (0, 1), by bootstrap over prompts with `count` resamples that `seed` draws. They say nothing of a handful of
+        errors.
 
     Returns
     -------
@@ -101,7 +102,11 @@ def examples(words: pd.DataFrame, table: pd.DataFrame, *, count: int = 3) -> pd.
     Returns
     -------
     One row an example: the table's groups and word or class, `rank` (1 to `count`), `pair_id`, `language`, `gold`, `label`, `sentence`, `word_text` (the
-    word that pushes most of what is blamed), `score`, the texts, and their English originals where the pairs had them."""
+    word that pushes most of what is blamed), `score`, the texts, and their English originals where the pairs had them.
+
+    Raises
+    ------
+    ValueError : if `table` is none of `blame`."""
     of = next((name for name in KINDS if name in table), None)
     if of is None or "examples" not in table:
         raise ValueError(f"expected a table of `blame`; got {', '.join(map(str, table.columns))}")

@@ -6,8 +6,10 @@ that it would be right to: what is left of the pair may well have another label.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +24,11 @@ from xlmkit.errors.variants import Edit, check_same_pieces, edited, guesses
 from xlmkit.errors.words import is_lettered
 from xlmkit.explanation import ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
+from xlmkit.keeping import digest, fingerprint, in_parts
 from xlmkit.notices import say
-from xlmkit.pairs import is_missing, sentence_columns
+from xlmkit.pairs import is_missing, language_columns, sentence_columns
 
-AT_ONCE = 16  # pairs that are searched together
+AT_ONCE = 16  # pairs that are searched, and written to a file, together
 
 
 def minimal_edits(
@@ -38,6 +41,7 @@ def minimal_edits(
     budget: int = 300,
     batch_tokens: int | None = None,
     max_tokens: int = 256,
+    keep: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """The fewest words of each error whose removal, or replacement, makes the model predict gold.
@@ -49,6 +53,8 @@ def minimal_edits(
     mlm : a language model with the same pieces (load(..., task="mlm")): words are replaced by its likeliest `top` words, not taken out.
     budget : variants that may be computed for one error. A pair of W words has W single deletions and W (W - 1) / 2 of two words; what
         does not fit is passed over, of two words the least promising first, and then nothing is called minimal that might not be.
+    batch_tokens, max_tokens : as in `predict`.
+    keep : a file for what is found, every few pairs; the same call reads it and goes on where it was cut off.
 
     Returns
     -------
@@ -69,7 +75,9 @@ def minimal_edits(
 
     Raises
     ------
-    ValueError : if rows are faulty, a gold label is missing, an option is not as said above, or an explanation has other words."""
+    ValueError : if rows are faulty, a gold label is missing, an option is not as said above, an explanation has other words, or `keep` is
+        a file of another call.
+    OSError : if `keep` cannot be written, or another run is writing it."""
     need_head(nli)
     for name, value in (("budget", budget), ("top", top)):
         if not is_whole(value) or value < 1:
@@ -80,21 +88,47 @@ def minimal_edits(
     _need_gold(frame)
     known = _by_pair(explanations or ())
     settings = _Settings(mlm, top, budget, batch_tokens, max_tokens)
-    parts = []
+    named = {"edit": "delete", "top": None} if mlm is None else {"edit": "replace", "top": top}
+    source = provenance(nli, "minimal_edits", {**named, "budget": budget, "max_tokens": max_tokens})
+    asked = {} if keep is None else source | _input(frame, known, mlm)
+    found: list[tuple[int, dict[str, Any]]] = []
     with tqdm(total=len(frame), desc="edits", unit="pair", disable=not progress or frame.empty) as bar:
-        for start in range(0, max(1, len(frame)), AT_ONCE):
-            rows = frame.iloc[start : start + AT_ONCE]
-            parts.append(_edit(nli, rows, known, settings))
+
+        def find(rows: range) -> list[tuple[int, dict[str, Any]]]:
+            own = _edit(nli, frame.iloc[rows.start : rows.stop], known, settings)
+            return [(rows.start + place, said) for place, said in own.items()]
+
+        parts = [range(start, min(start + AT_ONCE, len(frame))) for start in range(0, len(frame), AT_ONCE)]
+        for rows, some in zip(
+            parts, in_parts(keep, asked, parts, find, pack=list, unpack=tuple), strict=True
+        ):
+            found += some
             bar.update(len(rows))
-    result = pd.concat(parts)
+    result = _described(frame, found, _columns(nli, frame))
     if len(result) < len(frame):
         say(
             f"{len(frame) - len(result)} of {len(frame)} pairs are predicted right and left out of the errors"
         )
-    named = {"edit": "delete", "top": None} if mlm is None else {"edit": "replace", "top": top}
-    asked = {**named, "budget": budget, "max_tokens": max_tokens}
-    result.attrs["provenance"] = provenance(nli, "minimal_edits", asked)
+    result.attrs["provenance"] = source
     return result
+
+
+def _input(frame: pd.DataFrame, explanations: dict[str, Explanation], mlm: NLIModel | None) -> dict[str, Any]:
+    """What beside model and settings decides what is found."""
+    columns = ["pair_id", *sentence_columns(frame), *language_columns(frame), "gold"]
+    return {
+        "pairs": fingerprint(frame, columns),
+        "explanations": digest([one.to_dict() for one in explanations.values()]),
+        "mlm": None if mlm is None else dict(mlm.provenance),
+    }
+
+
+def _columns(nli: NLIModel, frame: pd.DataFrame) -> list[str]:
+    """What an error gets beside its own columns, in order."""
+    sides = [f"edited_{side}" for side in sentence_columns(frame)]
+    before, after = ([f"{name}_{label}" for label in nli.labels] for name in ("p", "new_p"))
+    named = ["size", "minimal", "edits", "edited_words", "new_words", *sides, "new_label"]
+    return ["label", *before, *named, *after, "tried"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +144,8 @@ class _Settings:
 
 def _edit(
     nli: NLIModel, rows: pd.DataFrame, explanations: dict[str, Explanation], settings: _Settings
-) -> pd.DataFrame:
-    """Some errors, searched together."""
+) -> dict[int, dict[str, Any]]:
+    """Some pairs, searched together: by place the errors among them, with what was found of each."""
     encoding = encode_frame(nli, rows, max_tokens=settings.max_tokens, spans=True)
     before = logits(nli, encoding, batch_tokens=settings.batch_tokens)  # (N, labels)
     golds = [nli.labels.index(gold) for gold in rows["gold"]]
@@ -121,7 +155,11 @@ def _edit(
         for place in wrong
     ]
     found = _together(nli, encoding, wrong, searches, settings.batch_tokens)
-    return _described(nli, rows.iloc[wrong], encoding, wrong, before[wrong], found)
+    texts: list[Any] = rows[sentence_columns(rows)].to_dict("records")
+    return {
+        place: _said(nli, texts[place], before[place], words_of(encoding, place), one)
+        for place, one in zip(wrong, found, strict=True)
+    }
 
 
 def _by_pair(explanations: Sequence[Explanation]) -> dict[str, Explanation]:
@@ -186,68 +224,52 @@ def _together(
     return [found[number] for number in range(len(searches))]
 
 
-def _described(
-    nli: NLIModel,
-    rows: pd.DataFrame,
-    encoding: Encoding,
-    places: Sequence[int],
-    before: np.ndarray,
-    found: Sequence[Found],
-) -> pd.DataFrame:
-    """The errors with what was found."""
-    labels = np.array(nli.labels, dtype=object)
-    after = np.array(
-        [np.full(len(labels), np.nan) if one.logits is None else one.logits for one in found]
-    ).reshape(-1, len(labels))
-    flipped = np.array([one.logits is not None for one in found], dtype=bool)
-    result = rows.copy()
-    result["label"] = labels[before.argmax(1)]
-    for column, label in enumerate(labels):
-        result[f"p_{label}"] = softmax(before.astype(float), axis=1)[:, column]
-    result["size"] = pd.array([None if one.edits is None else len(one.edits) for one in found], dtype="Int64")
-    result["minimal"] = [one.minimal for one in found]
-    said = [
-        _said(nli, rows, number, words_of(encoding, place), one)
-        for number, (place, one) in enumerate(zip(places, found, strict=True))
-    ]
-    for name in (
-        "edits",
-        "edited_words",
-        "new_words",
-        *(f"edited_{side}" for side in sentence_columns(rows)),
-    ):
-        result[name] = pd.Series([one[name] for one in said], index=result.index, dtype=object)
-    result["new_label"] = rows["gold"].astype(object).where(flipped, None)
-    for column, label in enumerate(labels):
-        result[f"new_p_{label}"] = softmax(after.astype(float), axis=1)[:, column]
-    result["tried"] = [one.tried for one in found]
-    return result
-
-
 def _said(
-    nli: NLIModel,
-    rows: pd.DataFrame,
-    number: int,
-    words: tuple[ExplainedWord, ...],
-    found: Found,
-) -> dict[str, object]:
-    """One error's edits in words."""
+    nli: NLIModel, texts: Mapping[str, str], before: np.ndarray, words: Sequence[ExplainedWord], found: Found
+) -> dict[str, Any]:
+    """What one error gets beside its own columns, as JSON can hold it; `texts` by the names of the sentences, `before` (labels,) logits."""
     edits = sorted(found.edits or (), key=lambda edit: edit.word)
     new = ["" if edit.piece is None else nli.pieces.name(edit.piece).removesuffix("</w>") for edit in edits]
-    values: dict[str, object] = {
+    edited_texts = {}
+    for sentence, (side, text) in enumerate(texts.items()):
+        changes = [
+            ((words[edit.word].start, words[edit.word].end), put)
+            for edit, put in zip(edits, new, strict=True)
+            if words[edit.word].sentence == sentence
+        ]
+        edited_texts[f"edited_{side}"] = None if found.edits is None else _rewritten(text, changes)
+    return {
+        "label": nli.labels[int(before.argmax())],
+        **_chances(nli, "p", before),
+        "size": None if found.edits is None else len(edits),
+        "minimal": found.minimal,
         "edits": [edit.word for edit in edits],
         "edited_words": [words[edit.word].text for edit in edits],
         "new_words": new,
+        **edited_texts,
+        "new_label": None if found.logits is None else nli.labels[int(found.logits.argmax())],
+        **_chances(nli, "new_p", found.logits),
+        "tried": found.tried,
     }
-    for sentence, side in enumerate(sentence_columns(rows)):
-        text = rows[side].iloc[number]
-        changes = [
-            ((word.start, word.end), put)
-            for word, put in zip([words[edit.word] for edit in edits], new, strict=True)
-            if word.sentence == sentence
-        ]
-        values[f"edited_{side}"] = _rewritten(text, changes) if found.edits is not None else None
-    return values
+
+
+def _chances(nli: NLIModel, name: str, logits: np.ndarray | None) -> dict[str, float | None]:
+    """(labels,) probabilities by column, None where there are no logits."""
+    known = [None] * len(nli.labels) if logits is None else softmax(logits.astype(float)).tolist()
+    return {f"{name}_{label}": chance for label, chance in zip(nli.labels, known, strict=True)}
+
+
+def _described(
+    frame: pd.DataFrame, found: Sequence[tuple[int, Mapping[str, Any]]], names: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of the frame that are errors, each with what was found of it."""
+    result = frame.iloc[[place for place, _ in found]].copy()
+    types = {"size": "Int64", "minimal": "bool", "tried": "int64"}
+    for name in names:
+        usual = "float64" if name.startswith(("p_", "new_p_")) else "object"
+        values = [own[name] for _, own in found]
+        result[name] = pd.Series(values, index=result.index, dtype=types.get(name, usual))
+    return result
 
 
 def _rewritten(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:

@@ -17,12 +17,14 @@ def edit_sizes(
     Parameters
     ----------
     edits : what `minimal_edits` gives.
-    confidence : of the intervals, by bootstrap over prompts.
+    by : the column to group by.
+    confidence : of the intervals, in (0, 1), by bootstrap over prompts with `count` resamples that `seed` draws.
 
     Returns
     -------
     One row a group in order of its name, then "all": `by`, `n` (errors), then shares in [0, 1]: `flipped` with `low` and `high`, `one_word`,
-    `two_words`, `more`; `words` (mean size of those that flip), `tried` (mean).
+    `two_words`, `more`; `words` (mean size of those that flip; missing where none does), `tried` (mean variants computed). Fewer words: the model
+    hung by less.
 
     Raises
     ------

@@ -90,7 +90,11 @@ def max_tokens(explanation: Explanation) -> int:
 def generator(explanation: Explanation, seed: int, purpose: int = 0) -> np.random.Generator:
     """Randomness that depends on the pair's texts and the seed alone, so that one pair alone gives what it gives among others.
 
-    `purpose` tells streams apart that must not depend on each other."""
+    `purpose` tells streams apart that must not depend on each other.
+
+    Raises
+    ------
+    ValueError : if `seed` is no whole number from 0."""
     if not is_whole(seed) or seed < 0:
         raise ValueError(f"`seed` must be a whole number, 0 or more; got {seed!r}")
     key = "\0".join(map(str, _input(explanation))).encode("utf-8", "surrogatepass")
@@ -98,7 +102,11 @@ def generator(explanation: Explanation, seed: int, purpose: int = 0) -> np.rando
 
 
 def random_orders(explanation: Explanation, controls: int, seed: int) -> np.ndarray:
-    """(controls, W) random orders of the words, the same for every explanation of one pair."""
+    """(controls, W) random orders of the words, the same for every explanation of one pair.
+
+    Raises
+    ------
+    ValueError : if `controls` is no whole number from 1, or `seed` none from 0."""
     if not is_whole(controls) or controls < 1:
         raise ValueError(f"`controls` must be a whole number, 1 or more; got {controls!r}")
     order = np.arange(len(explanation.words))

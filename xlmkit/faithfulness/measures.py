@@ -24,7 +24,11 @@ Value = Callable[[Sequence[Words]], np.ndarray]
 def steps(count: int, fractions: Sequence[float] = FRACTIONS) -> tuple[int, ...]:
     """How many of `count` words each fraction means: rounded up, equal numbers once, rising.
 
-    Of 20 words the usual fractions mean 1, 2, 4 and 10: 1 % and 5 % are both one word."""
+    Of 20 words the usual fractions mean 1, 2, 4 and 10: 1 % and 5 % are both one word.
+
+    Raises
+    ------
+    ValueError : if there are no fractions, or one is not in (0, 1]."""
     if not fractions or not all(0 < share <= 1 for share in fractions):
         raise ValueError(f"`fractions` must be shares in (0, 1]; got {tuple(fractions)!r}")
     # 0.05 * 20 is 1.0000000000000002 in some orders of rounding; a word more for that would be wrong.
@@ -108,7 +112,7 @@ def infidelity(value: Value, scores: np.ndarray, masks: np.ndarray) -> float:
 
 
 def random_masks(count: int, amount: int, rng: np.random.Generator) -> np.ndarray:
-    """(amount, count) bool: random sets of words, their sizes uniform from 1 to `count`, so single words and the whole pair both occur."""
+    """(amount, count) bool: sets of words drawn by `rng`, their sizes uniform from 1 to `count`, so single words and the whole pair both occur."""
     sizes = rng.integers(1, count + 1, size=amount)
     ranks = rng.permuted(np.tile(np.arange(count), (amount, 1)), axis=1)
     return ranks < sizes[:, None]
@@ -133,7 +137,7 @@ def shuffled(scores: np.ndarray, orders: np.ndarray) -> np.ndarray:
 def percentile(value: float, controls: np.ndarray, *, higher_is_better: bool) -> float:
     """The share of controls that a value beats, in [0, 1]; ties count half; missing where the value is.
 
-    0.5 is chance, 1 better than every control."""
+    0.5 is chance, 1 better than every control, whether `higher_is_better` or not."""
     if math.isnan(value):
         return math.nan
     controls = np.asarray(controls, dtype=np.float64)

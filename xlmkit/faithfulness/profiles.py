@@ -29,7 +29,11 @@ def frequent_words(pairs: pd.DataFrame, count: int = FREQUENT) -> dict[str, froz
 
     Returns
     -------
-    Words as prepared for the model, with at least one letter, by language."""
+    Words as prepared for the model, with at least one letter, by language.
+
+    Raises
+    ------
+    ValueError : if `count` is not as said, or rows are faulty."""
     if not is_whole(count) or count < 1:
         raise ValueError(f"`count` must be a whole number, 1 or more; got {count!r}")
     frame = check_pairs(pairs, labels=None)
@@ -78,7 +82,12 @@ def profile(
     <metric>_percentile     of `judged`
     ======================  ===========================================================================
 
-    A share of nothing (all scores 0) is missing."""
+    A share of nothing (all scores 0) is missing.
+
+    Raises
+    ------
+    ValueError : if `judged` lacks a column, or `pairs` a pair.
+    TypeError : if what is given are no explanations."""
     found = check_explanations(None, explanations)
     rows = [
         {

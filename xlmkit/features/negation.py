@@ -2,11 +2,14 @@
 
 What counts is the negation of a clause and its words: not, no, never, nobody, nothing, nowhere, neither, nor, and what they are elsewhere. Affixes
 of adjectives (unhappy, harmless), words for "without", and verbs that deny (fail, lack, refuse) do not count; longer lists, as those of Hartmann
-et al. 2021 (CoNLL, github.com/mahartmann/negationminpairs: bg, de, en, fr, zh), hold them too.
+et al. 2021 (CoNLL, aclanthology.org/2021.conll-1.19; github.com/mahartmann/negationminpairs, data/negation_cues: bg, de, en, fr), hold them too.
 
-Sources. All: the morphemes in WALS chapter 112 (Dryer 2013) and `Polarity=Neg` in Universal Dependencies (which has no Swahili); the English list
-is the core of Hossain et al. 2020 (EMNLP, "Negation and NLI"). Turkish: Göksel and Kerslake 2005, sections 8.2.2 and 20. Swahili: Ashton 1944 and
-Mohamed 2001, on negative subject prefixes, -si- and -to-. Candidates were those that stand with English negation in XNLI dev, where,
+Sources that were seen: Hartmann et al.'s lists, for bg, de, en and fr; Grambank, feature GB107 (grambank.clld.org/parameters/GB107, after Kornfilt 1997:
+123), for Turkish -mA- on the verb; for Swahili two courses (2seedsswahili.wordpress.com, unit 8, "Negations"; waswahilitrust.plus.com, "Present tense,
+negative") for the subject prefixes by person and noun class with -ku-, -ja-, -ta- or a final -i, and dailynews.co.tz ("The Swahili negative forms")
+for kuto-. Named from memory and not seen again: WALS chapter 112 (Dryer 2013), `Polarity=Neg` in Universal Dependencies, Hossain et al. 2020 (EMNLP),
+Göksel and Kerslake 2005 (Turkish, sections 8.2.2 and 20), Ashton 1944 and Mohamed 2001 (Swahili, -si- too). For ar, el, es, hi, ru, th, ur, vi and zh
+no source was looked up: there XNLI stands for one. Candidates were those that stand with English negation in XNLI dev, where,
 sentence by sentence, a language's negation agrees with the English one at phi = 0.96 to 0.97 (bg, de, el), 0.94 to 0.95 (es, hi, ur), 0.89 to 0.91 (ar, fr,
 ru, tr), 0.86 to 0.88 (sw, th, zh) and 0.82 (vi).
 

@@ -69,10 +69,14 @@ def agreement(
 def flips(preds: pd.DataFrame, *, by: str = "language", labels: Sequence[str] | None = None) -> pd.DataFrame:
     """How often two languages get different labels for the same item.
 
+    Parameters
+    ----------
+    preds, by, labels : as `agreement` takes them.
+
     Returns
     -------
     One row for each first and second language, in both orders and with itself: `first`, `second`, `n` items, `share` of them with
-    different labels; and, where `preds` has gold, `lost`, the share right in the first and wrong in the second. Both in [0, 1].
+    different labels; and, where `preds` has gold, `lost`, the share right in the first and wrong in the second. Both in [0, 1], lower is more agreement.
     `pivot(index="first", columns="second", values="share")` gives the matrix.
 
     Raises
@@ -94,6 +98,10 @@ def by_count(
     preds: pd.DataFrame, *, by: str = "language", labels: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Items by the number of languages that get them right.
+
+    Parameters
+    ----------
+    preds, by, labels : as `agreement` takes them, with gold.
 
     Returns
     -------
@@ -125,6 +133,11 @@ def right_wrong(
     labels: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """The items that are right in one language and wrong in another, to be read.
+
+    Parameters
+    ----------
+    preds, by, labels : as `agreement` takes them, with gold.
+    right, wrong : the two languages.
 
     Returns
     -------

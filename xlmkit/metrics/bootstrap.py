@@ -18,9 +18,15 @@ CELLS = 2**20  # weights that are in memory together, 8 MB
 
 
 def resamples(preds: pd.DataFrame, count: int = COUNT, seed: int = 0) -> np.ndarray:
-    """(count, P) whole numbers: how often each resample drew each prompt of `preds`.
+    """How often each resample drew each prompt of `preds`; prompts are numbered as `frames.prompt_numbers` does it.
 
-    Prompts are numbered as `frames.prompt_numbers` does it; every row sums to P. The same `seed` gives the same resamples."""
+    Returns
+    -------
+    (count, P) whole numbers; every row sums to P. The same `seed` gives the same resamples.
+
+    Raises
+    ------
+    ValueError : if `count` is not positive, or there are no rows."""
     prompts = int(prompt_numbers(preds)[0].max(initial=-1)) + 1
     return np.concatenate(list(weights(prompts, count=count, seed=seed))).astype(np.int64)
 

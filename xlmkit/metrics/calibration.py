@@ -43,7 +43,7 @@ def calibration(
     ----------
     preds : `label`, `gold` and `p_<label>` for each label, in [0, 1] and 1 in sum; `item` and `promptID` where there are. Rows without gold are
         left out, which is said.
-    labels : as `evaluate`.
+    by, labels : as `evaluate`.
     bins : of confidence, the probability of the predicted label.
     confidence : of the intervals, in (0, 1).
     count, draws, seed : resamples of prompts, simulated sets of gold labels, and what draws both.
@@ -119,6 +119,7 @@ def reliability(
 
     Parameters
     ----------
+    preds, by, labels, bins : as `calibration` takes them.
     kind : "width" for bins of equal width, "mass" for bins of equally many rows (rows with the same confidence share a bin).
 
     Returns

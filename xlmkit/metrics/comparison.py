@@ -43,8 +43,8 @@ def compare(
 
     Returns
     -------
-    One row a pair: `first`, `second`; `n` items; `first_accuracy`, `second_accuracy`; `difference`, the first minus the second, with `low` and
-    `high`, all in [-1, 1]; `p` of the sign-flip test over prompts; `p_mcnemar`, the exact test over items, which takes the
+    One row a pair: `first`, `second`; `n` items; `first_accuracy`, `second_accuracy` in [0, 1], higher is better; `difference`, the first minus the second, with
+    `low` and `high`, all in [-1, 1]; `p` of the sign-flip test over prompts; `p_mcnemar`, the exact test over items, which takes the
     items of a prompt as independent; `p_holm`, `p` corrected for all rows of this table (Holm 1979). p values are two-sided, in [0, 1].
     The interval leaves out 0 exactly where `p` is at most 1 - `confidence`; it is not corrected. With so few prompts that nothing could
     be refuted (one alone, say) it is [-1, 1] and `p` is 1 or close to it.

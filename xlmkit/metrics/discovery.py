@@ -38,14 +38,15 @@ def discover(
     ----------
     preds : predictions with gold and the columns to look at; the rows of one language, or of several that are then looked at together (name
         `language` among the columns to look for slices of languages too).
-    columns, parts : as `slices`.
+    columns, labels, parts, count, permutations : as `slices`.
+    confidence : of the intervals, in (0, 1); 1 minus it is the level of `confirmed`.
     seed : draws the halves, resamples and permutations.
     top : how many slices are taken to the second half.
 
     Returns
     -------
     One row a slice, the worst on the first half first: `slice` ("overlap: 0 to 0.2 and negation: both"), `feature`, `value`, and `feature_2`, `value_2`
-    (missing for a slice by one feature); on the first half `n_found`, `accuracy_found`, `difference_found`; on the second half `n`, `accuracy`
+    (missing for a slice by one feature); on the first half `n_found`, `accuracy_found` in [0, 1] (higher is better), `difference_found` in [-1, 1]; on the second half `n`, `accuracy`
     with `low` and `high`, `difference` to the rest with `difference_low` and `difference_high`, `p` (two-sided, by permutation), `p_adjusted` (Benjamini
     and Hochberg over this table) and `too_small`, as `slices` gives them; and `confirmed`: worse on the second half too, with `p_adjusted` of at most
     1 - `confidence`.

@@ -18,9 +18,17 @@ FEWEST = 30
 
 
 def wilson(share: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share that was seen in `n` draws; `n` need not be whole.
+    """Wilson's interval (1927) of a share that was seen in `n` draws; `n` need not be whole.
 
-    At whole numbers it equals `scipy.stats.binomtest(...).proportion_ci(method="wilson")`, which takes no others."""
+    At whole numbers it equals `scipy.stats.binomtest(...).proportion_ci(method="wilson")`, which takes no others.
+
+    Parameters
+    ----------
+    share : in [0, 1]. confidence : in (0, 1).
+
+    Returns
+    -------
+    low, high : in [0, 1]."""
     z = float(norm.ppf(0.5 + confidence / 2))
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))

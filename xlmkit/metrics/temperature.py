@@ -38,6 +38,7 @@ def fit_temperature(
     Parameters
     ----------
     preds : predictions of a development set, with `gold` and `p_<label>`; for a temperature of English alone, its rows.
+    by, labels : as `evaluate`. confidence : of the intervals, in (0, 1).
 
     Returns
     -------
@@ -77,6 +78,7 @@ def with_temperature(
 
     Parameters
     ----------
+    preds, by, labels : as `calibration` takes them; gold is not needed.
     temperature : one number for all rows, or one a language: a mapping, or the frame of `fit_temperature`.
 
     Returns
@@ -116,12 +118,13 @@ def temperature_effect(
     ----------
     preds : what is judged. dev : other predictions of the same model, on which temperatures are fitted.
     reference : the language whose temperature is given to all.
+    by, labels, count, seed : as `calibration` takes them.
 
     Returns
     -------
     For each language and "all" three rows: `by`, `fitted_on` ("nothing"; `reference`; "own": each language's, in "all" too), `temperature` (missing
     in "all" where it is each language's), the columns of `calibration`, and `brier_gain` with `gain_low` and `gain_high`: by how much the Brier
-    score is lower than as it was, with the interval of a bootstrap over prompts.
+    score is lower than as it was (in [-2, 2], higher is better), with the interval of a bootstrap over prompts.
 
     Raises
     ------

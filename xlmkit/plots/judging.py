@@ -76,17 +76,18 @@ def _cell(row: Any) -> str:
 
 def _methods(summary: pd.DataFrame) -> pd.Series:
     """The method, with its aggregation where a method stands there with several."""
-    names = summary["method"].astype(str)
-    if "aggregation" not in summary:
-        return names
-    several = summary.groupby("method")["aggregation"].transform("nunique") > 1
-    return names.where(~several, names + " " + summary["aggregation"].astype(str))
+    return _told_apart(summary, summary["method"].astype(str), "method", "aggregation")
 
 
 def _metrics(summary: pd.DataFrame) -> pd.Series:
     """The metric, with the way of erasing where a metric stands there with several."""
     names = summary["metric"].map(lambda metric: SHORT.get(metric, str(metric)))
-    if "erasure" not in summary:
+    return _told_apart(summary, names, "metric", "erasure")
+
+
+def _told_apart(summary: pd.DataFrame, names: pd.Series, column: str, other: str) -> pd.Series:
+    """What the values of a column are called, with those of another one where a value stands there with several."""
+    if other not in summary:
         return names
-    several = summary.groupby("metric")["erasure"].transform("nunique") > 1
-    return names.where(~several, names + " " + summary["erasure"].astype(str))
+    several = summary.groupby(column)[other].transform("nunique") > 1
+    return names.where(~several, names + " " + summary[other].astype(str))

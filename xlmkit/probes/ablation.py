@@ -42,12 +42,13 @@ def ablation(
     pairs : as `predict` takes them. Nine passes over them.
     tokenizer : transformers' own for this model; None: from its folder.
     heads : how many random heads are drawn for 7 (seeds 0, 1, ...); their figures are means.
+    batch_tokens, max_tokens : as `predict` takes them.
     seed : of the resampled prompts.
 
     Returns
     -------
     One row a trap and a language, and "all" languages: `trap` (a key of `TRAPS`), `what`, `language` ("premise>hypothesis" where mixed), `n`,
-    `without_gold`, `accuracy`, `low`, `high`, `difference` (to the right way, negative is worse) with `difference_low` and `difference_high`,
+    `without_gold`, `accuracy` in [0, 1] with `low` and `high`, `difference` in [-1, 1] (to the right way, negative is worse) with `difference_low` and `difference_high`,
     `flips` (share of labels other than the right way's) and `changed` (share of pairs whose ids, language ids or mask are others; 1 where
     what changes is the network). Without gold, accuracies are missing and flips are not; below 30 prompts a difference has no interval.
 
@@ -98,9 +99,13 @@ def unmasked_baseline(
 
     Every piece but the special tokens is the pad piece. Without a mask transformers takes the first three positions for the whole input.
 
+    Parameters
+    ----------
+    pairs, batch_tokens, max_tokens : as `predict` takes them.
+
     Returns
     -------
-    `language`, `n`, `attended` (mean share of the positions that are left), `shift` (mean absolute change of a logit of the baseline, in logits):
+    `language`, `n`, `attended` (mean share of the positions that are left, in [0, 1]), `shift` (mean absolute change of a logit of the baseline, in logits):
     a completeness delta cannot get below it, whatever the number of steps.
 
     Raises

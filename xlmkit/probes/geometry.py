@@ -66,6 +66,10 @@ def geometry(nli: NLIModel, *, centred: bool = False) -> pd.DataFrame:
 def dendrogram(nli: NLIModel, *, centred: bool = True) -> pd.DataFrame:
     """Which languages join first: average linkage over 1 - cosine, leaves in their best order (Bar-Joseph et al. 2001).
 
+    Parameters
+    ----------
+    centred : as `geometry`.
+
     Returns
     -------
     One row a join, the closest first: `first`, `second` (numbers of languages or, from the number of languages on, of earlier joins), `distance`
@@ -108,9 +112,13 @@ def embedding_map(nli: NLIModel) -> pd.DataFrame:
 def nearest(nli: NLIModel, *, count: int = 3, centred: bool = True) -> pd.DataFrame:
     """The nearest languages of each language.
 
+    Parameters
+    ----------
+    count : how many. centred : as `geometry`.
+
     Returns
     -------
-    `language`, `rank` (1 is nearest), `nearest`, `cosine`, `same_script`, `same_family`, `same_branch`.
+    `language`, `rank` (1 is nearest), `nearest`, `cosine` in [-1, 1], `same_script`, `same_family`, `same_branch`.
 
     Raises
     ------
@@ -136,12 +144,12 @@ def groups(nli: NLIModel, *, draws: int = 10_000, centred: bool = True, seed: in
 
     Parameters
     ----------
-    draws : permutations of the languages over the groups.
+    draws, seed : permutations of the languages over the groups, and what draws them. centred : as `geometry`.
 
     Returns
     -------
-    `grouping` ("script", "family", "branch"), `pairs` (of languages within a group), `within` and `between` (mean cosines), `difference` (higher: the
-    grouping shows) and `p`, one-sided, of as great a difference when languages are dealt to the groups by chance.
+    `grouping` ("script", "family", "branch"), `pairs` (of languages within a group), `within` and `between` (mean cosines, in [-1, 1]), `difference` (higher: the
+    grouping shows) and `p` in (0, 1], one-sided, of as great a difference when languages are dealt to the groups by chance.
     Groupings in which no two languages share a group have missing figures.
 
     Raises

@@ -18,9 +18,10 @@ PUBLISHED = pd.DataFrame(
     [("mBERT", 0.657, 0.545), ("XLM-R", 0.742, 0.648), ("InfoXLM", 0.754, 0.703)],
     columns=["model", "within", "across"],
 )
-"""Accuracy of models without language ids on XNLI, in [0, 1]: both sentences in one language (`within`), or not (`across`). Gathered from the
-literature; the tables that they come from were not at hand to be read again. Beside other items than XNLI's test they are a frame of
-reference and no comparison."""
+"""Accuracy of models without language ids on XNLI, in [0, 1]: both sentences in one language (`within`), or not (`across`). Source not found:
+the figures were noted without their paper, and public text was searched for them in vain (Chi et al. 2021, arXiv:2007.07834, made InfoXLM; Foroutan et
+al. 2023, arXiv:2310.15258, report the same kind of loss, in code-switched reasoning). So they are no citation; and beside other items than
+XNLI's test they are a frame of reference and no comparison."""
 
 _CARRIED = ("promptID", "pairID", "genre", "phenomenon", "english_premise", "english_hypothesis")
 
@@ -65,7 +66,20 @@ def grid(
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """`grid_table` of the model's predictions on `mixed(pairs)`: 15 languages make 225 predictions an item, so choose items first."""
+    """Accuracy of a model by the languages of premise and hypothesis: 15 languages make 225 predictions an item, so choose items first.
+
+    Parameters
+    ----------
+    pairs : as `mixed` takes them.
+    batch_tokens, max_tokens : as `predict` takes them. seed : of the resampled prompts.
+
+    Returns
+    -------
+    `grid_table` of the predictions on `mixed(pairs)`.
+
+    Raises
+    ------
+    ValueError : as `mixed` and `predict`."""
     found = predict(nli, mixed(pairs), batch_tokens=batch_tokens, max_tokens=max_tokens, progress=progress)
     result = grid_table(found, seed=seed)
     result.attrs["provenance"] = found.attrs["provenance"]
@@ -82,9 +96,9 @@ def grid_table(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
     Returns
     -------
-    `premise_language`, `hypothesis_language`, `n`, `n_gold`, `accuracy`, `low`, `high`; `difference` to the same premises with hypotheses in
-    their own language, with `difference_low` and `difference_high` (missing below 30 prompts), and `flips`, the share of labels other than
-    theirs.
+    `premise_language`, `hypothesis_language`, `n`, `n_gold`, `accuracy` in [0, 1] with `low` and `high`; `difference` in [-1, 1] to the same premises
+    with hypotheses in their own language (negative is worse), with `difference_low` and `difference_high` (missing below 30 prompts), and `flips`,
+    the share of labels other than theirs, in [0, 1].
 
     Raises
     ------
@@ -100,11 +114,12 @@ def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 
     Parameters
     ----------
     found : predictions on `mixed` pairs, which give intervals over prompts; or a `grid`, which gives the averages alone.
+    seed : of the resampled prompts.
 
     Returns
     -------
-    `model` (first `name`), `within` and `across` (mean accuracy over languages, in [0, 1]), `difference` (across minus within) with `low` and
-    `high`, missing for published models, for a grid, and below 30 prompts; `source`: "measured" or "published".
+    `model` (first `name`), `within` and `across` (mean accuracy over languages, in [0, 1]), `difference` (across minus within, in [-1, 1]; below 0 mixing costs) with `low`
+    and `high`, missing for published models, for a grid, and below 30 prompts; `source`: "measured" or "published".
 
     Raises
     ------

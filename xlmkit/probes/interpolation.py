@@ -32,11 +32,12 @@ def interpolate(
     pairs : as `predict` takes them; each side of a mixed pair starts from its own language. Every pair is computed `steps` + 1 times.
     to : the code where all end, or "none".
     steps : equal parts of the way.
+    batch_tokens, max_tokens : as `predict` takes them.
 
     Returns
     -------
     One row a pair and point: `pair_id`, `language` ("premise>hypothesis" where they differ), `to`, `share` of the way (0: the right id, 1: the other),
-    `label`, `logit_<label>` and `p_<label>` for each label, `gold` and the texts with their English where the pairs have them. All in float32.
+    `label`, `logit_<label>` and `p_<label>` (in [0, 1]) for each label, `gold` and the texts with their English where the pairs have them. All in float32.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def movement(path: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     `language`, `to`, `share`, `n`, `change` (mean over pairs of the largest absolute change of a logit since share 0, in logits) and
-    `flips` (share of pairs whose label is another than at 0).
+    `flips` (share of pairs whose label is another than at 0, in [0, 1]).
 
     Raises
     ------

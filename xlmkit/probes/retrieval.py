@@ -46,10 +46,11 @@ def retrieval(
     ids : what all sentences, the pivot's too, are given: "right"; "wrong", the id of the language half-way round the model's list (`wrong_language`);
         or "none".
     centred : take each language's mean away first (Libovický et al. 2020, arXiv:2004.05160).
+    batch_tokens, max_tokens : as `predict` takes them.
 
     Returns
     -------
-    `layer` (0: after the embeddings), `language`, `ids`, `n` sentences, `accuracy` (at 1, by cosine) with `low` and `high` (Wilson, 95 %) and
+    `layer` (0: after the embeddings), `language`, `ids`, `n` sentences, `accuracy` (at 1, by cosine; in [0, 1], higher is better) with `low` and `high` (Wilson, 95 %) and
     `chance` (1 / n). Of items that have the same sentence in some language only the first is kept, since no retrieval could tell them apart.
 
     Raises

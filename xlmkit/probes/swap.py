@@ -34,13 +34,14 @@ def swap(
     ----------
     pairs : as `predict` takes them. All 15 languages under all ids make 16 times as many passes as there are pairs: choose items first.
     ids : codes, or "none" for no id; None: all that the model has, and none.
+    batch_tokens, max_tokens : as `predict` takes them.
     seed : of the resampled prompts.
 
     Returns
     -------
-    One row a language of the texts and an id: `text_language` ("premise>hypothesis" where they differ), `id`, `n`, `n_gold`, `accuracy`,
-    `low`, `high`, `difference` (to the right ids) with `difference_low` and `difference_high`, `flips` (share of labels other than with the right
-    ids), `margin` (mean change of the gold logit minus the best other one, in logits; missing without gold) and `margin_predicted` (the same of the
+    One row a language of the texts and an id: `text_language` ("premise>hypothesis" where they differ), `id`, `n`, `n_gold`, `accuracy`
+    in [0, 1] with `low` and `high`, `difference` in [-1, 1] (to the right ids, negative is worse) with `difference_low` and `difference_high`, `flips`
+    (share of labels other than with the right ids, in [0, 1]), `margin` (mean change of the gold logit minus the best other one, in logits; missing without gold) and `margin_predicted` (the same of the
     label that the right ids give, never counting on gold). Without gold, accuracies are missing and flips are not; below 30 prompts a
     difference has no interval.
 

@@ -66,6 +66,10 @@ def analyse(
     beside : predictions of the same pairs by others, another checkpoint say, by name; two baselines stand there anyway, trained and asked in turns.
     count, seed : of resamples and random flips.
 
+    Returns
+    -------
+    An Analysis: the frames of `metrics` by name, and the questions that were left out, with the reason.
+
     Raises
     ------
     ValueError : if there is no accuracy to speak of: no gold, no predictions, unknown labels."""
