@@ -21,7 +21,17 @@ from transformers import XLMConfig, XLMForSequenceClassification
 import xlmkit
 from xlmkit import bundled, cli, forward
 from xlmkit.inference import encode_frame
-from xlmkit.training import TrainingConfig, data, finetune, finetune_seeds, judging, loop, order, states
+from xlmkit.training import (
+    TrainingConfig,
+    data,
+    finetune,
+    finetune_seeds,
+    finetuning,
+    judging,
+    loop,
+    order,
+    states,
+)
 from xlmkit.training.loop import learning_rate
 
 CPU = {"device": "cpu", "dtype": "float32"}
@@ -228,6 +238,16 @@ def test_the_accuracy_in_the_result_is_what_evaluate_finds(trained):
     assert found.by_language["language"].to_list() == measured["language"].to_list() == ["en", "fr", "all"]
     for column in ("n", "accuracy"):
         assert np.allclose(found.by_language[column], measured[column])
+
+
+def test_judged_by_its_own_answers_a_model_is_right_in_every_row_of_every_chunk(nli, monkeypatch):
+    rows = pd.concat([pairs("en", 6), pairs("fr", 5)], ignore_index=True)
+    rows["pair_id"], rows["gold"] = range(len(rows)), xlmkit.predict(nli, rows, progress=False)["label"]
+    config = TrainingConfig(model="m", train="t", dev="d", out="o", progress=False)
+    dev = data.encoded(nli, rows, config, name="dev")
+    monkeypatch.setattr(judging, "CHUNK", 4)  # chunks of 4, 4 and 3 rows
+    counts = judging.correct(nli, dev, dtype=torch.float32, accelerator=finetuning._accelerator())
+    assert counts == {"en": (6, 6), "fr": (5, 5)}
 
 
 def test_the_log_has_a_line_for_every_evaluation_and_for_the_last_step(trained):

@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         with _notices_on_stderr(silent=chosen.quiet or not _speaks()):
-            code: int = chosen.run(chosen)
+            code: int = chosen.run(_sourced(chosen))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader, `head` say, has what it wanted
@@ -109,6 +109,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"xlmkit: {_sentence(error)}", file=sys.stderr)
         return 2
+
+
+def _sourced(chosen: argparse.Namespace) -> argparse.Namespace:
+    """The choices with what `--data` names in the place of the pairs."""
+    data = getattr(chosen, "data", None)
+    if data is None:
+        return chosen
+    if chosen.pairs is not None:
+        raise ValueError(
+            f"expected one source of pairs, got both {chosen.pairs!r} and `--data {data}`; remedy: leave one out"
+        )
+    return argparse.Namespace(**{**vars(chosen), "pairs": data})
 
 
 def _sentence(error: Exception) -> str:
@@ -247,6 +259,7 @@ def _command(commands: Any, name: str, about: str, run: Any) -> argparse.Argumen
 def _add_pairs(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("what is read")
     group.add_argument("pairs", nargs="?", help=PAIRS)
+    group.add_argument("--data", metavar="PAIRS", help="the same, by a name")
     group.add_argument(
         "--format",
         choices=("jsonl", "tsv", "csv"),

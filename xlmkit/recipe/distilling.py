@@ -28,7 +28,6 @@ from xlmkit.recipe.versions import Pair
 from xlmkit.recipe.views import Views
 
 
-
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast the model learns; shares lie in [0, 1].
