@@ -19,7 +19,7 @@ from training_toys import in_process, pairs, settings, texts, unmetered
 from transformers import XLMConfig, XLMForSequenceClassification
 
 import xlmkit
-from xlmkit import bundled, cli, forward
+from xlmkit import bundled, cli, forward, plots
 from xlmkit.inference import encode_frame
 from xlmkit.training import (
     TrainingConfig,
@@ -35,6 +35,7 @@ from xlmkit.training import (
 from xlmkit.training.loop import learning_rate
 
 CPU = {"device": "cpu", "dtype": "float32"}
+CURVE = finetuning._curve  # which the other tests do without
 
 
 @pytest.fixture(autouse=True)
@@ -273,6 +274,14 @@ def test_english_chooses_and_the_oracle_chooses_for_each_language():
     assert found["accuracy"].to_list() == pytest.approx([0.8, 0.3, 0.55])
     assert found["oracle"].to_list() == pytest.approx([0.8, 0.9, 0.85])
     assert found["oracle_step"].to_list()[:2] == [2, 1]
+
+
+def test_the_learning_curve_lies_in_the_folder(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "_curve", CURVE)
+    found = finetune(TrainingConfig(**settings(tiny_folder, tmp_path / "run", epochs=1.0)))
+    drawn = plots.svg(plots.learning_curve(found.history))
+    assert (found.folder / "curve.svg").read_text("utf-8") == drawn
+    assert "accuracy on dev" in re.sub("<!-- (.*?) -->", r"\1", drawn)
 
 
 @pytest.mark.parametrize("select_on", ["en", "fr", "all"])
