@@ -27,6 +27,7 @@ from xlmkit.preprocessing import VERSION
 from xlmkit.training import states
 from xlmkit.training.config import TrainingConfig
 from xlmkit.training.data import fingerprints
+from xlmkit.training.estimate import said_bytes
 from xlmkit.training.events import history
 
 RUN = "run.json"  # what a run is made of; written when it starts
@@ -152,8 +153,8 @@ def check_disk(folder: Path, nli: NLIModel, stored: str) -> None:
     free = shutil.disk_usage(folder).free + written
     if free < needed:
         raise OSError(
-            f"the disk of {os.fspath(folder)!r} is too full: expected {needed / 1e9:.1f} GB free (two states of weights and moments, and the "
-            f"result), got {free / 1e9:.1f} GB; remedy: free some space, or another `out`"
+            f"the disk of {os.fspath(folder)!r} is too full: expected {said_bytes(needed)} free (two states of weights and moments, and the "
+            f"result), got {said_bytes(free)}; remedy: free some space, or another `out`"
         )
 
 
