@@ -54,6 +54,11 @@ def test_a_file_is_predicted_to_standard_output_and_nothing_else_is_there(run, f
     assert "p_entailment" in lines[0]
 
 
+def test_pairs_may_be_given_by_name_too(run, file):
+    assert run(f"evaluate --data {file}")[:2] == run(f"evaluate {file}")[:2]
+    assert run(f"evaluate --data {file}")[0] == 0
+
+
 @pytest.mark.parametrize("form", ["tsv", "jsonl"])
 def test_standard_input_is_read_as_a_file_of_that_form(run, form, file):
     rows = [dict(zip(HEADER.split(), row.rstrip().split("\t"), strict=True)) for row in ROWS]
@@ -154,6 +159,9 @@ def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
         ("predict workshop --items negation-99", "'negation-99'"),
         ("predict sample", "'workshop'"),
         ("predict workshop --premise a --hypothesis b", "got both"),
+        ("predict --data workshop --premise a --hypothesis b", "got both"),
+        ("predict workshop --data xnli/test", "got both 'workshop' and `--data xnli/test`"),
+        ("evaluate --data workshop --predictions found.csv", "got both"),
         ("predict --premise a", "--hypothesis"),
         ("predict workshop --language fr", "--languages"),
         ("predict --premise a --hypothesis b --phenomena time --limit 3", "got `--phenomena`, `--limit` too"),

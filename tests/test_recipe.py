@@ -17,7 +17,7 @@ import torch
 
 import xlmkit
 from xlmkit import bundled, forward, recipe
-from xlmkit.checkpoint import NLIModel
+from xlmkit.checkpoint import NLIModel, hardware
 from xlmkit.languages import LANGUAGES
 from xlmkit.pieces import PAD, Pieces
 from xlmkit.recipe import (
@@ -28,10 +28,13 @@ from xlmkit.recipe import (
     inputs,
     networks,
     places,
+    states,
+    teaching,
     versions,
     views,
     vocabulary,
 )
+from xlmkit.recipe.states import States
 
 SPELLING = {"contradiction": "contradictory"}  # as the training files write it
 
@@ -365,21 +368,59 @@ def test_a_model_with_the_teachers_states_differs_from_it_by_nothing(begun):
     assert not pooled[1].any()
 
 
-def test_a_killed_distillation_goes_on_where_it_stood(begun, tmp_path):
-    _, begun_model = begun
-    network = begun_model.network
-    optimiser = torch.optim.AdamW([network.transformer.lang_embeddings.weight], lr=0.1)
-    scales = distilling.Scales()
-    scales.update(2, torch.arange(6.0).view(3, 2))
-    distilling._keep(tmp_path / "states.pt", network, optimiser, scales, 1234)
+def test_a_killed_stage_goes_on_where_it_stood(begun, tmp_path):
+    network = begun[1].network
+    learning = network.transformer.lang_embeddings.weight
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    with torch.no_grad():
-        network.transformer.lang_embeddings.weight.add_(1)
-    other = distilling.Scales()
-    assert distilling._resume(tmp_path / "states.pt", network, optimiser, other) == 1234
+    learning.requires_grad_(True)
+    optimiser = torch.optim.AdamW([learning], lr=0.1)
+    learning.sum().backward()
+    optimiser.step()
+    kept, stood = States(tmp_path / "states.pt", network, optimiser), learning.detach().clone()
+    kept.keep(1234, {"scale": torch.ones(2)})  # not yet: nothing is kept in the first minutes
+    assert kept.resume() == (0, {})
+    kept.keep(1234, {"scale": torch.ones(2)}, now=True)
+    optimiser.step()
+    other = torch.optim.AdamW([learning], lr=0.1)
+    done, more = States(tmp_path / "states.pt", network, other).resume()
+    assert done == 1234
+    assert torch.equal(more["scale"], torch.ones(2))
+    assert torch.equal(learning, stood)
+    assert other.state_dict()["state"][0]["step"] == 1
+    learning.requires_grad_(False).copy_(before["transformer.lang_embeddings.weight"])
     assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
-    assert torch.equal(other.found[2], scales.found[2])
-    assert distilling._resume(tmp_path / "none.pt", network, optimiser, other) == 0
+
+
+def test_a_teacher_that_was_killed_makes_only_the_steps_that_are_left(
+    small_inputs, encoder_file, tmp_path, monkeypatch
+):
+    found = inputs.read(small_inputs, encoder_file, check=False)
+    plan = teaching.Plan(rows=48, batch=8)
+    monkeypatch.setattr(states, "SAVED", 0)
+    made, usual = [], teaching._loss
+
+    def loss(*given):
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        made.append(1)
+        return usual(*given)
+
+    def teach():
+        teacher = encoder.read(encoder.content(encoder_file))
+        teaching.teach(teacher, found, plan=plan, seed=0, states=tmp_path / "teaching.pt", progress=False)
+        return teacher.network.transformer.layer_norm_emb.weight
+
+    monkeypatch.setattr(teaching, "_loss", loss)
+    with pytest.raises(KeyboardInterrupt):
+        teach()
+    stood = torch.load(tmp_path / "teaching.pt", weights_only=True)
+    assert stood["done"] == 4
+    assert not any("transformer.embeddings" in name for name in stood["network"])  # they do not learn
+    made[:] = [1] * 5  # never 4 again
+    taught = teach()
+    assert len(made) == 5 + 2
+    start = stood["network"]["transformer.layer_norm_emb.weight"]
+    assert 0 < (taught - start).abs().max() <= 2 * plan.rate * 1.1  # from there, by two steps of Adam
 
 
 def test_a_head_that_leans_to_one_label_is_balanced(begun, sample, monkeypatch):
@@ -418,6 +459,14 @@ def test_what_is_beyond_doubt_is_learnt_as_the_label_says_and_not_as_the_teacher
     assert {pair.label for pair in settled} == {networks.LABELS.index("neutral")}
     plain = distilling._mixed(found, distilling.Plan(), chance)
     assert not any(next(plain).settled for _ in range(200))
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_stages_multiply_in_bf16_only_where_the_processor_does(native, monkeypatch):
+    monkeypatch.setattr(hardware, "_native_bfloat16", lambda _: native)
+    with networks.autocast():
+        product = torch.nn.functional.linear(torch.ones(2, 2), torch.ones(2, 2))
+    assert product.dtype == networks.precision() == (torch.bfloat16 if native else torch.float32)
 
 
 def test_the_stages_compare_the_same_depths():

@@ -19,12 +19,23 @@ from training_toys import in_process, pairs, settings, texts, unmetered
 from transformers import XLMConfig, XLMForSequenceClassification
 
 import xlmkit
-from xlmkit import bundled, cli, forward
+from xlmkit import bundled, cli, forward, plots
 from xlmkit.inference import encode_frame
-from xlmkit.training import TrainingConfig, data, finetune, finetune_seeds, judging, loop, order, states
+from xlmkit.training import (
+    TrainingConfig,
+    data,
+    finetune,
+    finetune_seeds,
+    finetuning,
+    judging,
+    loop,
+    order,
+    states,
+)
 from xlmkit.training.loop import learning_rate
 
 CPU = {"device": "cpu", "dtype": "float32"}
+CURVE = finetuning._curve  # which the other tests do without
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +241,16 @@ def test_the_accuracy_in_the_result_is_what_evaluate_finds(trained):
         assert np.allclose(found.by_language[column], measured[column])
 
 
+def test_judged_by_its_own_answers_a_model_is_right_in_every_row_of_every_chunk(nli, monkeypatch):
+    rows = pd.concat([pairs("en", 6), pairs("fr", 5)], ignore_index=True)
+    rows["pair_id"], rows["gold"] = range(len(rows)), xlmkit.predict(nli, rows, progress=False)["label"]
+    config = TrainingConfig(model="m", train="t", dev="d", out="o", progress=False)
+    dev = data.encoded(nli, rows, config, name="dev")
+    monkeypatch.setattr(judging, "CHUNK", 4)  # chunks of 4, 4 and 3 rows
+    counts = judging.correct(nli, dev, dtype=torch.float32, accelerator=finetuning._accelerator())
+    assert counts == {"en": (6, 6), "fr": (5, 5)}
+
+
 def test_the_log_has_a_line_for_every_evaluation_and_for_the_last_step(trained):
     found, _ = trained
     steps = found.history[found.history["event"] == "step"]
@@ -253,6 +274,14 @@ def test_english_chooses_and_the_oracle_chooses_for_each_language():
     assert found["accuracy"].to_list() == pytest.approx([0.8, 0.3, 0.55])
     assert found["oracle"].to_list() == pytest.approx([0.8, 0.9, 0.85])
     assert found["oracle_step"].to_list()[:2] == [2, 1]
+
+
+def test_the_learning_curve_lies_in_the_folder(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "_curve", CURVE)
+    found = finetune(TrainingConfig(**settings(tiny_folder, tmp_path / "run", epochs=1.0)))
+    drawn = plots.svg(plots.learning_curve(found.history))
+    assert (found.folder / "curve.svg").read_text("utf-8") == drawn
+    assert "accuracy on dev" in re.sub("<!-- (.*?) -->", r"\1", drawn)
 
 
 @pytest.mark.parametrize("select_on", ["en", "fr", "all"])

@@ -175,8 +175,8 @@ def test_a_disk_that_is_too_full_is_refused_with_both_figures(refused, monkeypat
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 10**10, 1_000_000))
     said = refused(OSError)
-    assert "too full: expected 0.1 GB free" in said
-    assert "got 0.0 GB" in said
+    assert "too full: expected 57 MB free" in said
+    assert "got 1 MB" in said
 
 
 def test_a_place_that_is_no_folder_or_holds_other_things_is_refused(refused, tmp_path, tiny_folder):

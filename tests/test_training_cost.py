@@ -419,6 +419,16 @@ def test_the_curve_of_one_language_is_one_line(run):
     assert not ax.collections
 
 
+@pytest.mark.usefixtures("no_figures_left")
+@pytest.mark.parametrize(("noted", "mark"), [(1, "o"), (2, "None")])
+def test_a_loss_that_was_noted_once_is_a_dot(noted, mark, run):
+    frame = history(run)
+    steps = frame[frame["event"] == "step"]
+    ax = plots.learning_curve(pd.concat([steps.tail(noted), frame[frame["event"] == "evaluation"]]))
+    (loss,) = [line for other in ax.figure.axes if other is not ax for line in other.lines]
+    assert loss.get_marker() == mark
+
+
 def test_a_curve_without_evaluation_or_column_is_refused(run):
     frame = history(run)
     with pytest.raises(ValueError, match="at least one evaluation"):

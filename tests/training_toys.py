@@ -81,7 +81,7 @@ def settings(model: Path, out: Path, /, **options: object) -> dict[str, object]:
 
 
 def unmetered():
-    """`finetune` without codecarbon and without a trial, which take most of a second each."""
+    """`finetune` without codecarbon, without a trial and without a picture, which take most of a second each."""
     from unittest import mock
 
     from xlmkit.training import finetuning, loop
@@ -92,6 +92,7 @@ def unmetered():
         mock.patch.object(loop, "Meter", lambda country, enabled: Meter(country=country, enabled=False))
     )
     stack.enter_context(mock.patch.object(finetuning, "_estimate", return_value="no estimate"))
+    stack.enter_context(mock.patch.object(finetuning, "_curve", return_value="no curve"))
     return stack
 
 

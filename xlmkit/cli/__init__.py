@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from xlmkit.cli.finetuning import TRAINING
 from xlmkit.cli.parsing import EXAMPLES, parser
 from xlmkit.cli.probing import PROBES
+from xlmkit.cli.reading import sourced
 from xlmkit.cli.speaking import notices_on_stderr, speaks
 
 __all__ = ["EXAMPLES", "PROBES", "TRAINING", "main", "parser"]
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         with notices_on_stderr(silent=chosen.quiet or not speaks()):
-            code: int = chosen.run(chosen)
+            code: int = chosen.run(sourced(chosen))
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader, `head` say, has what it wanted

@@ -13,6 +13,7 @@ def add_pairs(command: argparse.ArgumentParser) -> None:
     """What `reading.read` reads."""
     group = command.add_argument_group("what is read")
     group.add_argument("pairs", nargs="?", help=PAIRS)
+    group.add_argument("--data", metavar="PAIRS", help="the same, by a name")
     group.add_argument(
         "--format",
         choices=("jsonl", "tsv", "csv"),

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 CHOOSING = ("languages", "phenomena", "items", "limit")  # among the pairs of a source
 
 
+def sourced(chosen: argparse.Namespace) -> argparse.Namespace:
+    """The choices with what `--data` names in the place of the pairs."""
+    data = getattr(chosen, "data", None)
+    if data is None:
+        return chosen
+    if chosen.pairs is not None:
+        raise ValueError(
+            f"expected one source of pairs, got both {chosen.pairs!r} and `--data {data}`; remedy: leave one out"
+        )
+    return argparse.Namespace(**{**vars(chosen), "pairs": data})
+
+
 def read(chosen: argparse.Namespace, labels: Sequence[str] | None) -> pd.DataFrame:
     """The pairs, or texts, that the command names: a source, standard input, or one in the command itself; `labels` are the model's, None for any."""
     options = {name: getattr(chosen, name) for name in CHOOSING}

@@ -56,7 +56,8 @@ def learning_curve(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def _behind(ax: Axes, rows: pd.Series, loss: pd.Series) -> None:
     """The loss of each step on a scale of its own, at the right, behind what is drawn on `ax`."""
     scale = ax.twinx()
-    scale.plot(rows, loss, color=VERMILION, linewidth=1, alpha=0.7)
+    mark = "o" if len(rows) == 1 else None  # a line needs two
+    scale.plot(rows, loss, color=VERMILION, linewidth=1, marker=mark, markersize=4, alpha=0.7)
     scale.set_ylim(0, None)
     scale.set_ylabel("training loss, nats", color="#B34F00")
     scale.tick_params(axis="y", colors="#B34F00")

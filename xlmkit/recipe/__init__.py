@@ -118,7 +118,14 @@ def make(
         "teacher": _stage(
             work / "teacher",
             teacher.network,
-            lambda: teaching.teach(teacher, inputs, plan=plan.teaching, seed=seed, progress=progress),
+            lambda: teaching.teach(
+                teacher,
+                inputs,
+                plan=plan.teaching,
+                seed=seed,
+                states=work / "teaching.pt",
+                progress=progress,
+            ),
         )
     }
     pieces = Pieces.from_tables(*tables)

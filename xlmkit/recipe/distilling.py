@@ -6,7 +6,6 @@ padding's: so the baseline of attributions is an input that the model knows."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +19,13 @@ from tqdm.auto import tqdm
 from xlmkit import forward
 from xlmkit.checkpoint import NLIModel
 from xlmkit.pieces import EOS, PAD
-from xlmkit.recipe import versions, views
+from xlmkit.recipe import networks, versions, views
 from xlmkit.recipe.beginning import KEPT
 from xlmkit.recipe.encoder import Encoder
 from xlmkit.recipe.inputs import Inputs
+from xlmkit.recipe.states import States
 from xlmkit.recipe.versions import Pair
 from xlmkit.recipe.views import Views
-
-SAVED = 300  # seconds between two states that are kept
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,17 @@ def distil(
     states: Path,
     progress: bool = True,
 ) -> None:
-    """Train `nli.network` in place.
-
-    `states` is a file that keeps where training stands, every few minutes: a run that was killed goes on from there, with other pairs by chance."""
+    """Train `nli.network` in place; the file `states` keeps where training stands."""
     network = nli.network.requires_grad_(True)
-    teaching = teacher.network.to(torch.bfloat16)
+    teaching = teacher.network.to(networks.precision())
     words = [network.transformer.embeddings.weight, network.transformer.lang_embeddings.weight]
     chosen = {id(weight) for weight in words}
     body = [weight for weight in network.parameters() if id(weight) not in chosen]
     groups = [{"params": body, "weight_decay": plan.decay}, {"params": words, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
     scales = Scales()
-    seen, saved = _resume(states, network, optimiser, scales), time.monotonic()
+    kept = States(states, network, optimiser)
+    seen, scales.found = kept.resume()
     chance = np.random.default_rng([seed, seen])
     with (
         torch.random.fork_rng(devices=[]),
@@ -119,35 +116,8 @@ def distil(
             seen += int(batch.ours.attention_mask.sum())
             bar.update(seen - bar.n)
             bar.set_postfix(loss=f"{loss.item():.2f}")
-            if time.monotonic() - saved > SAVED:
-                _keep(states, network, optimiser, scales, seen)
-                saved = time.monotonic()
+            kept.keep(seen, scales.found)
     network.requires_grad_(False)
-
-
-def _keep(
-    file: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, scales: Scales, seen: int
-) -> None:
-    """Where training stands: whole in the file, or the file is the former one."""
-    found = {
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "scales": scales.found,
-        "seen": seen,
-    }
-    torch.save(found, f"{file}.new")
-    Path(f"{file}.new").replace(file)
-
-
-def _resume(file: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, scales: Scales) -> int:
-    """Put back what `_keep` kept, in place, where there is such a file; gives the tokens that were seen."""
-    if not file.is_file():
-        return 0
-    found = torch.load(file, weights_only=True)
-    network.load_state_dict(found["network"])
-    optimiser.load_state_dict(found["optimiser"])
-    scales.found.update(found["scales"])
-    return found["seen"]
 
 
 def _mixed(inputs: Inputs, plan: Plan, chance: np.random.Generator) -> Iterator[Pair]:
@@ -168,7 +138,7 @@ def _loss(
         wanted = _answers(teaching, theirs[-1], batch.their_mask)  # (B, labels)
     ours = batch.ours
     dropped = (torch.rand(ours.input_ids.shape) < plan.dropped) & (ours.input_ids != EOS)
-    with torch.autocast("cpu", torch.bfloat16):
+    with networks.autocast():
         found = forward.states(
             nli.network,
             ours.input_ids.masked_fill(dropped, PAD),

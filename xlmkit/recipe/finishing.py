@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from xlmkit import forward
 from xlmkit.pairs import read_pairs
-from xlmkit.recipe import encoder, versions, views
+from xlmkit.recipe import encoder, networks, versions, views
 from xlmkit.recipe.encoder import Encoder
 from xlmkit.recipe.inputs import DEV, Inputs
 from xlmkit.recipe.networks import LABELS
@@ -87,7 +87,7 @@ def finish(
                 soft_targets=plan.soft_targets,
                 max_gradient_norm=1.0,
                 max_tokens=views.MAX_TOKENS,
-                precision="bf16",
+                precision="bf16" if networks.precision() == torch.bfloat16 else "fp32",
                 weight_decay=0.01,
                 seed=number,
                 progress=progress,
@@ -101,7 +101,7 @@ def finish(
 def _answers(teacher: Encoder, rows: list[Pair], *, progress: bool) -> np.ndarray:
     """(N, labels) probabilities."""
     order = np.argsort([len(row.premise) + len(row.hypothesis) for row in rows])
-    network = teacher.network.to(torch.bfloat16)
+    network = teacher.network.to(networks.precision())
     found = np.zeros((len(rows), len(LABELS)))
     parts = np.array_split(order, -(-len(order) // BATCH))
     for part in tqdm(parts, desc="teacher's answers", unit="batch", disable=not progress):

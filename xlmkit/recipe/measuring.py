@@ -24,7 +24,6 @@ from xlmkit.metrics import calibration, evaluate
 from xlmkit.pairs import read_pairs
 from xlmkit.recipe.inputs import TEST
 
-BINS = 10  # of equal width, for the calibration error (Guo et al. 2017, arXiv:1706.04599)
 EVERY = 8  # of the prompts
 
 
@@ -76,7 +75,7 @@ def measure(runs: Sequence[NLIModel], folder: Path, data: Path, *, progress: boo
     others = [dataclasses.replace(run, dtype=usual.dtype) for run in runs[1:]]
     best = np.sort(exact, axis=1)
     differing = exact.argmax(1) != rounded.argmax(1)
-    calibrated = calibration(preds, bins=BINS).set_index("language")
+    calibrated = calibration(preds).set_index("language")
     return Figures(
         accuracy=evaluate(preds),
         calibration_error={str(code): float(error) for code, error in calibrated["ece"].items()},

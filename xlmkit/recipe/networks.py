@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from transformers import XLMConfig, XLMForSequenceClassification
 
+from xlmkit.checkpoint.hardware import choose_dtype
 from xlmkit.languages import LANGUAGES
 
 LABELS = ("contradiction", "neutral", "entailment")  # the authors' order
@@ -38,3 +40,13 @@ def build(
         id2lang={language.id: code for code, language in codes.items()},
     )
     return XLMForSequenceClassification(config)
+
+
+def precision() -> torch.dtype:
+    """What the stages multiply in: bfloat16 where the processor has instructions for it, else float32, since emulating it costs time."""
+    return choose_dtype("auto", torch.device("cpu"))[0]
+
+
+def autocast() -> torch.autocast:
+    """A block that multiplies in `precision`."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision() == torch.bfloat16)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,10 +13,13 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from xlmkit import forward
-from xlmkit.recipe import encoder, versions, views
+from xlmkit.recipe import encoder, networks, versions, views
 from xlmkit.recipe.encoder import Encoder
 from xlmkit.recipe.inputs import Inputs
+from xlmkit.recipe.states import States
 from xlmkit.recipe.versions import Pair
+
+CHUNK = 40  # batches whose pairs are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,12 @@ class Plan:
     warmup: float = 0.06
 
 
-def teach(found: Encoder, inputs: Inputs, *, plan: Plan, seed: int, progress: bool = True) -> None:
-    """Fine-tune the encoder's network and head, in place; its word embeddings stay, since most pieces are never met."""
+def teach(
+    found: Encoder, inputs: Inputs, *, plan: Plan, seed: int, states: Path, progress: bool = True
+) -> None:
+    """Fine-tune the encoder's network and head, in place; its word embeddings stay, since most pieces are never met.
+
+    The file `states` keeps where training stands."""
     network = found.network
     network.requires_grad_(True)
     network.transformer.embeddings.weight.requires_grad_(False)
@@ -49,31 +57,39 @@ def teach(found: Encoder, inputs: Inputs, *, plan: Plan, seed: int, progress: bo
         [{"params": body, "lr": plan.rate}, {"params": head, "lr": plan.head_rate}], weight_decay=plan.decay
     )
     steps = -(-plan.rows // plan.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, slope(steps, plan.warmup))
-    chance = np.random.default_rng(seed)
-    pairs = versions.labelled(inputs, chance)
-    with torch.random.fork_rng(devices=[]), tqdm(total=steps, desc="teacher", disable=not progress) as bar:
-        torch.manual_seed(seed)  # of dropout
-        while bar.n < steps:
-            chunk = sorted(
-                islice(pairs, 40 * plan.batch), key=lambda pair: len(pair.premise) + len(pair.hypothesis)
-            )
-            for number in chance.permutation(40)[: steps - bar.n]:
-                batch = chunk[number * plan.batch : (number + 1) * plan.batch]
-                loss = _loss(found, batch, plan)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(body, 1.0)
-                optimiser.step()
-                schedule.step()
-                optimiser.zero_grad(set_to_none=True)
-                bar.update()
-                bar.set_postfix(loss=f"{loss.item():.3f}")
+    kept = States(states, network, optimiser)
+    first, _ = kept.resume()
+    chance = np.random.default_rng([seed, first])
+    batches = _batches(versions.labelled(inputs, chance), plan.batch, chance)
+    with (
+        torch.random.fork_rng(devices=[]),
+        tqdm(range(first, steps), initial=first, total=steps, desc="teacher", disable=not progress) as bar,
+    ):
+        torch.manual_seed(seed + first)  # of dropout
+        for step in bar:
+            for group, peak in zip(optimiser.param_groups, (plan.rate, plan.head_rate), strict=True):
+                group["lr"] = peak * _share(step, steps, plan.warmup)
+            loss = _loss(found, next(batches), plan)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(body, 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            bar.set_postfix(loss=f"{loss.item():.3f}")
+            kept.keep(step + 1)
     network.requires_grad_(False)
 
 
-def slope(steps: int, warmup: float) -> Callable[[int], float]:
-    """Step -> share of the peak rate: up in a line over the first `warmup` of the steps, then down to 2 %."""
-    return lambda step: min(1.0, (step + 1) / (warmup * steps)) * max(0.02, 1 - step / steps)
+def _share(step: int, steps: int, warmup: float) -> float:
+    """Of the peak rate at a step: up in a line over the first `warmup` of the steps, then down to 2 %."""
+    return min(1.0, (step + 1) / (warmup * steps)) * max(0.02, 1 - step / steps)
+
+
+def _batches(pairs: Iterator[Pair], size: int, chance: np.random.Generator) -> Iterator[list[Pair]]:
+    """The pairs for ever, `size` of similar length at a time."""
+    while True:
+        chunk = sorted(islice(pairs, CHUNK * size), key=lambda pair: len(pair.premise) + len(pair.hypothesis))
+        for number in chance.permutation(CHUNK):
+            yield chunk[number * size : (number + 1) * size]
 
 
 def _loss(found: Encoder, batch: list[Pair], plan: Plan) -> torch.Tensor:
@@ -84,7 +100,7 @@ def _loss(found: Encoder, batch: list[Pair], plan: Plan) -> torch.Tensor:
     input_ids = views.padded(ids, encoder.PAD)  # (B, S)
     mask = views.padded([[1] * len(row) for row in ids], 0)
     labels = torch.tensor([pair.label for pair in batch])
-    with torch.autocast("cpu", torch.bfloat16):
+    with networks.autocast():
         logits = forward.training_logits(
             found.network, input_ids, torch.zeros_like(input_ids), mask, dropout=plan.dropout
         )

@@ -5,7 +5,7 @@ Premise and hypothesis are often in two languages (the rows are parallel), which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,11 +57,11 @@ def unlabelled(inputs: Inputs, chance: np.random.Generator) -> Iterator[Pair]:
     """A text with its translation, a part of itself, its neighbour, or as a part's hypothesis; the teacher says what they are to each other."""
     codes, weights = list(UNLABELLED), np.array(list(UNLABELLED.values())) / sum(UNLABELLED.values())
     sources = [inputs.news, inputs.topics, inputs.technical]
+    paragraphs = {code: [{code: text} for text in texts] for code, texts in inputs.paragraphs.items()}
     while True:
         code = codes[chance.choice(len(codes), p=weights)]
-        if inputs.paragraphs.get(code) and chance.random() < 0.3:
-            texts: Sequence[dict[str, str]] = [{code: text} for text in inputs.paragraphs[code]]
-        else:
+        texts = paragraphs.get(code, [])
+        if not texts or chance.random() >= 0.3:
             texts = sources[chance.choice(3, p=(0.3, 0.15, 0.55))]
         row = int(chance.integers(len(texts)))
         found = _unlabelled(texts[row], texts[(row + 1) % len(texts)], code, chance)

@@ -156,6 +156,8 @@ logit leads the second by at most {margin:.3f}.
 More than a third of its answers are wrong, and more where the text is far from the training pairs: numbers, word order, world knowledge, long texts (training pairs had at most
 160 tokens). Two sentences that have nothing to do with each other should be neutral; in some languages it calls them contradictory, or entailed. Where premise and hypothesis are much
 the same words it says entailment too often.
+It is no language model, and `load(task="mlm")` refuses it. Left as it is, with its word embeddings as the output and the pieces' frequencies as the bias, it guesses 2.1 % of 8,937
+masked pieces (5.7 % among five guesses); naming each language's commonest pieces gives 3.1 % (10.9 %). Fill-mask needs the published checkpoint.
 It learnt from machine translations, the Swahili and Urdu ones poor. NTREX and FLORES, test sets of machine translation, were seen in training. Never use it to judge people or what
 they wrote, and not to create hostile or alienating environments.
 """

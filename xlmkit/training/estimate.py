@@ -264,13 +264,13 @@ def _said(
 ) -> Estimate:
     """The estimate with its text."""
     memory = (
-        f"At most {_bytes(found.memory_bytes)} of memory: weights {_bytes(found.weights)}, gradients {_bytes(found.gradients)}, Adam's "
-        f"moments {_bytes(found.moments)}, activations {_bytes(found.activations)} for {config.batch_size} rows of {longest} tokens."
+        f"At most {said_bytes(found.memory_bytes)} of memory: weights {said_bytes(found.weights)}, gradients {said_bytes(found.gradients)}, Adam's "
+        f"moments {said_bytes(found.moments)}, activations {said_bytes(found.activations)} for {config.batch_size} rows of {longest} tokens."
     )
     if found.fits is False and free is not None:
         smaller = "" if config.gradient_checkpointing else "gradient_checkpointing=True, or "
         memory += (
-            f" That is more than the {_bytes(free)} that are free; remedy: {smaller}a smaller `max_tokens`, or a smaller `batch_size` with "
+            f" That is more than the {said_bytes(free)} that are free; remedy: {smaller}a smaller `max_tokens`, or a smaller `batch_size` with "
             "`accumulation` raised in the same measure (same steps, less memory)."
         )
     if found.seconds is None:
@@ -299,5 +299,6 @@ def span(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def _bytes(count: float) -> str:
+def said_bytes(count: float) -> str:
+    """A number of bytes for people."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"

@@ -23,6 +23,7 @@ from xlmkit.training import data, judging, result, states
 from xlmkit.training.config import COLLAPSES, FULL_SIZE, TrainingConfig
 from xlmkit.training.energy import check_country
 from xlmkit.training.estimate import estimate
+from xlmkit.training.events import history
 from xlmkit.training.loop import STATES, Diverged, Training
 from xlmkit.training.result import Finetuned
 
@@ -36,7 +37,7 @@ def finetune(config: TrainingConfig) -> Finetuned:
 
     Returns
     -------
-    The folder of the result, the history, accuracy by language, and the provenance.
+    The folder of the result (with `log.jsonl` and the learning curve, `curve.svg`), the history, accuracy by language, and the provenance.
 
     Raises
     ------
@@ -143,8 +144,16 @@ def _finish(folder: Path, training: Training, made_of: Mapping[str, Any]) -> Non
     training.accelerator.wait_for_everyone()  # all have read the state that is removed
     content = _content(training, made_of, judging.by_language(training.progress, counts))
     if training.accelerator.is_main_process:
-        result.write(folder, training.nli, locate(config.model).folder, content, stored=config.stored)
+        source = locate(config.model).folder
+        result.write(folder, training.nli, source, content, stored=config.stored, curve=_curve(folder))
         states.remove(training.root)
+
+
+def _curve(folder: Path) -> str:
+    """The learning curve of the run in this folder, as an SVG document."""
+    from xlmkit import plots  # slow to load, and wanted once
+
+    return plots.svg(plots.learning_curve(history(folder)))
 
 
 def _kept(folder: Path, training: Training, made_of: Mapping[str, Any], error: Diverged) -> str:

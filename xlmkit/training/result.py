@@ -27,10 +27,11 @@ from xlmkit.preprocessing import VERSION
 from xlmkit.training import states
 from xlmkit.training.config import TrainingConfig
 from xlmkit.training.data import fingerprints
+from xlmkit.training.estimate import said_bytes
 from xlmkit.training.events import history
 
 RUN = "run.json"  # what a run is made of; written when it starts
-KIT, WEIGHTS = "xlmkit.json", "model.safetensors"
+KIT, WEIGHTS, CURVE = "xlmkit.json", "model.safetensors", "curve.svg"
 TOKENIZER = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 SELECTION = {
     "en": "accuracy on English dev only: the protocol of zero-shot transfer",
@@ -152,18 +153,27 @@ def check_disk(folder: Path, nli: NLIModel, stored: str) -> None:
     free = shutil.disk_usage(folder).free + written
     if free < needed:
         raise OSError(
-            f"the disk of {os.fspath(folder)!r} is too full: expected {needed / 1e9:.1f} GB free (two states of weights and moments, and the "
-            f"result), got {free / 1e9:.1f} GB; remedy: free some space, or another `out`"
+            f"the disk of {os.fspath(folder)!r} is too full: expected {said_bytes(needed)} free (two states of weights and moments, and the "
+            f"result), got {said_bytes(free)}; remedy: free some space, or another `out`"
         )
 
 
-def write(folder: Path, nli: NLIModel, source: Path, content: Mapping[str, Any], *, stored: str) -> None:
+def write(
+    folder: Path,
+    nli: NLIModel,
+    source: Path,
+    content: Mapping[str, Any],
+    *,
+    stored: str,
+    curve: str | None = None,
+) -> None:
     """Write the folder that `load` reads: vocabulary, config.json, xlmkit.json, and last the weights.
 
     Parameters
     ----------
     source : the folder of the model that training started from, whose vocabulary this is.
-    stored : the precision of the weights: "float32", "float16" or "bfloat16"."""
+    stored : the precision of the weights: "float32", "float16" or "bfloat16".
+    curve : the learning curve as an SVG document, to stand beside the log."""
     making = folder / ".making"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
@@ -175,6 +185,8 @@ def write(folder: Path, nli: NLIModel, source: Path, content: Mapping[str, Any],
     config.architectures = [type(nli.network).__name__]
     config.dtype = dtype
     config.save_pretrained(making)
+    if curve is not None:
+        (making / CURVE).write_text(curve, encoding="utf-8")
     (making / KIT).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     tensors = {name: value.to("cpu", dtype).contiguous() for name, value in nli.network.state_dict().items()}
     save_file(tensors, making / WEIGHTS, metadata={"format": "pt"})
