@@ -8,7 +8,7 @@ from attribution_toys import FEW, ROWS, assert_same, explained_by, frame, parts,
 from captum.attr import InputXGradient, IntegratedGradients
 
 from xlmkit import forward
-from xlmkit.attribution import METHODS, STEPS, explain, explaining
+from xlmkit.attribution import METHODS, STEPS, explain, explaining, path
 from xlmkit.explanation import tolerance
 from xlmkit.notices import Notice, forget
 from xlmkit.pieces import MASK
@@ -236,6 +236,19 @@ def test_scores_do_not_depend_on_the_batch(nli, pairs, explained, method, batch_
 def test_padding_does_not_change_the_scores(nli, pairs, explained, method):
     alone = [explained_by(nli, pairs[row : row + 1], method)[0] for row in range(len(pairs))]
     assert_same(alone, explained[method])
+
+
+@pytest.mark.parametrize("room", [1, 7, 20, 50, 1000])
+def test_a_stream_has_every_place_once_and_only_little_of_mixed_lengths(room):
+    lengths, steps = np.array([9, 9, 8, 6, 6, 6, 6, 5]), 6
+    found = list(path.passes(lengths, steps, room))
+    assert np.concatenate(found).tolist() == list(range(len(lengths) * steps))
+    assert all(0 < len(some) <= room for some in found)
+    for some in found:
+        first = lengths[some // steps] == lengths[some[0] // steps]
+        assert first.all() or 4 * first.sum() < room  # what is mixed begins with a short rest
+    if room == 20:  # 12 of length 9, 6 of 8, 24 of 6, 6 of 5
+        assert [len(some) for some in found] == [12, 6, 20, 4 + 6]
 
 
 def test_more_pairs_than_a_chunk_keep_their_order(nli, pairs, explained, monkeypatch):

@@ -149,6 +149,14 @@ def test_a_goal_that_was_not_met_says_so(results):
     slow = {"name": "xlmkit.predict auto", **paced(60, dtype="bfloat16")}
     results["predict-embedded"]["rows"] = [results["predict-embedded"]["rows"][0], slow]
     assert line(details.page(results), "predict, embedded, against")[2:] == ["1.2 x", "**not met**"]
+    assert (
+        "**not met**: predict, embedded, against the pipeline's best in fp32 (1.2 x of 5 x)."
+        in tables.summary(results)
+    )
+
+
+def test_what_needs_a_gpu_says_that_it_was_not_measured(results):
+    assert line(details.page(results), "on an H200")[2] == "not measured: no GPU was at hand"
 
 
 def test_parts_of_another_run_are_named_with_theirs(results):

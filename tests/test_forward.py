@@ -159,6 +159,13 @@ def blocks(dtype, *, width=(40, 24)):
     return block.to(dtype), torch.randn(7, width[0], generator=generator).to(dtype)
 
 
+@pytest.fixture(params=[True, False], ids=["oneDNN", "torch"])
+def either_way(request, monkeypatch):
+    """Products by oneDNN wherever it works, then by torch, whatever pays on this processor."""
+    monkeypatch.setattr(products, "_pays", lambda dtype: request.param)
+
+
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.15)])
 def test_products_are_those_of_torch(dtype, tolerance):
     block, rows = blocks(dtype)
@@ -184,6 +191,7 @@ def frozen(tensor):
     return torch.nn.Parameter(tensor, requires_grad=False)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_products_carry_first_and_second_gradients():
     block, rows = blocks(torch.float32)
     for each in (block.weight, block.bias, rows):
@@ -203,6 +211,12 @@ def test_weights_that_learn_get_their_gradients():
     block.requires_grad_(True)
     products.linear(block, rows).sum().backward()
     assert torch.allclose(block.weight.grad, rows.sum(0).expand_as(block.weight), atol=1e-5)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_both_ways_to_multiply_give_the_logits_of_transformers(nli):
+    encoding = encoded(nli)
+    assert torch.allclose(forward.logits(nli, encoding), plain(nli, encoding), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:TF32")

@@ -28,6 +28,7 @@ from plan import QUICK, RIVALS, WHOLE, Work, works
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 LATE = "left out, because the time was over"
+EMULATED = "left out: this machine has no native bf16"
 
 
 def main() -> None:
@@ -85,7 +86,10 @@ def measured(chosen: list[Work], folder: Path, end: float) -> None:
     parts: dict[str, list[dict[str, Any]]] = {}
     for one in chosen:
         start = time.monotonic()
-        row = {"error": LATE} if start > end else result(one, min(one.seconds, end - start))
+        if one.rounded and not measure.native_bfloat16():
+            row = {"error": EMULATED}
+        else:
+            row = {"error": LATE} if start > end else result(one, min(one.seconds, end - start))
         rows = parts.setdefault(one.part, [])
         rows.append({"name": one.name, "arguments": one.arguments, **row})
         write(folder / f"{one.part}.json", {"part": one.part, "run": run, "rows": rows})

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from sizes import ROOT, pairs
 
+from xlmkit.checkpoint.hardware import choose_device, choose_dtype
 from xlmkit.training import energy
 
 BEHIND = 30_000  # where the pairs of warm-ups stand, far behind those that are measured
@@ -58,6 +59,11 @@ def machine() -> dict[str, Any]:
         "versions": {name: version(name) for name in PACKAGES},
         "load": os.getloadavg()[0],
     }
+
+
+def native_bfloat16() -> bool:
+    """Whether this machine computes in bf16 by itself; elsewhere the kit does not choose it either."""
+    return choose_dtype("auto", choose_device("auto"))[0] == torch.bfloat16
 
 
 def commit() -> str:

@@ -20,6 +20,11 @@ class Work:
     arguments: dict[str, Any] = field(default_factory=dict)
     seconds: float = 150  # after which it is given up
 
+    @property
+    def rounded(self) -> bool:
+        """Whether it computes in bf16, of which only hardware that does so natively says anything."""
+        return self.arguments.get("dtype") == "bfloat16" or "in bf16" in self.name
+
 
 @dataclass(frozen=True)
 class Amounts:
@@ -46,9 +51,9 @@ WHOLE = Amounts(
     explained={"embedded": 16, "full": 3},
     compared={"embedded": 600, "full": 16},
     limits={"embedded": 512, "full": 48},
-    table=15_030,
-    scaled=8192,
-    shard=1024,
+    table=4_500,
+    scaled=3072,
+    shard=256,
     rows=(10_000, 100_000, 1_000_000),
     languages=100,
 )
@@ -153,7 +158,7 @@ def _memory(amounts: Amounts) -> list[Work]:
     ]
     found.insert(2, ("whole_frame", amounts.rows[1], {"size": "tiny", "rows": amounts.rows[1]}))
     return [
-        Work("memory", f"{kind} {rows}", f"scaling.{kind}", own, seconds=240) for kind, rows, own in found
+        Work("memory", f"{kind} {rows}", f"scaling.{kind}", own, seconds=600) for kind, rows, own in found
     ]
 
 

@@ -64,7 +64,9 @@ def between(text: str, tables: str) -> str:
 def summary(results: Results) -> str:
     """The tables of the front page."""
     more = "What 10^5, 10^7 and 10^9 pairs take stands on [the sizing page](tests/benchmarks/SIZING.md)."
-    return "\n\n".join([heading(results), predictions(results), explanations(results), more])
+    return "\n\n".join(
+        [heading(results), details.verdict(results), predictions(results), explanations(results), more]
+    )
 
 
 def predictions(results: Results) -> str:

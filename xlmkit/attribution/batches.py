@@ -10,12 +10,14 @@ from tqdm.auto import tqdm
 
 from xlmkit import forward
 from xlmkit.attribution.batch import Batch, Names, exact
-from xlmkit.attribution.methods import METHOD, Options
+from xlmkit.attribution.methods import METHOD, Method, Options
 from xlmkit.attribution.path import STEPS, schedule
 from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.explanation import passes_gate
 from xlmkit.notices import say
+
+PASSES = 4  # that the pairs of one batch fill, where a method streams them: few enough to lose little when memory ends
 
 
 @dataclass
@@ -69,8 +71,7 @@ def _in_batches(
     while len(waiting):
         width = int(encoding.lengths[waiting[0]])
         room = max(1, task.budget // width)  # rows of one pass
-        together = 1 if METHOD[task.options.method].sampled else max(1, room // steps)
-        rows = waiting[:together]
+        rows = waiting[: _together(METHOD[task.options.method], steps, room)]
         try:
             batch = Batch.of(task.nli, encoding.select(rows), names.select(rows.tolist()), room)
             some = _attribute(task, batch, steps)
@@ -79,6 +80,13 @@ def _in_batches(
             continue
         yield rows, some
         waiting = waiting[len(rows) :]
+
+
+def _together(method: Method, steps: int, room: int) -> int:
+    """How many pairs make a batch, where one pass has room for so many rows."""
+    if method.sampled:
+        return 1
+    return max(1, min(room, PASSES * room // steps) if method.streamed else room // steps)
 
 
 def _shrink(task: Task, used: int, width: int, error: RuntimeError) -> None:

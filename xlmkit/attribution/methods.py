@@ -39,7 +39,7 @@ class Method:
     """One method: how it is run for a batch at a number of steps, and what can be asked of it.
 
     `aggregations` has the usual one first. `gated`: its scores must add up, and more steps help. `sampled`: it draws `samples` sets of words, and takes
-    one pair at a time. `labelled`: it depends on the target."""
+    one pair at a time. `streamed`: it fills its passes itself, from however many pairs. `labelled`: it depends on the target."""
 
     run: Callable[[Batch, Options, int], Attributed]
     aggregations: tuple[str, ...] = BOTH
@@ -47,6 +47,7 @@ class Method:
     baseline: str | None = PADDED
     gated: bool = False
     sampled: bool = False
+    streamed: bool = False
     seeded: bool = False
     labelled: bool = True
 
@@ -58,7 +59,7 @@ def _integrated(batch: Batch, options: Options, steps: int) -> Attributed:
 
 
 METHOD: dict[str, Method] = {
-    "integrated_gradients": Method(_integrated, gated=True),
+    "integrated_gradients": Method(_integrated, gated=True, streamed=True),
     "gradient_shap": Method(
         lambda batch, options, steps: gradient_shap(batch, steps, options.seed),
         baseline="pad and mask, special tokens kept",

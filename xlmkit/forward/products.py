@@ -1,8 +1,9 @@
 """Products: a linear layer of a network, by whatever computes it fastest here.
 
-On an x86 processor that is oneDNN, called through the operators that torch's compiler calls: in fp32 MKL, which torch takes by itself, reached 85 to 90 GFLOP/s
-a core of an AMD EPYC 9004 where oneDNN reached 97 to 105, and oneDNN computes the GELU behind a product as it writes the result. Compiling the whole network instead needs
-a C++ compiler and minutes, and what it would win beyond these two is small: products are nine tenths of the time."""
+On an x86 processor with AVX-512 that is oneDNN, called through the operators that torch's compiler calls: in fp32 MKL, which torch takes by itself, reached 85 to 90
+GFLOP/s a core of an AMD EPYC 9004 where oneDNN reached 97 to 105, and oneDNN computes the GELU behind a product as it writes the result. With AVX2 alone (AMD EPYC 7003) it is
+the other way round: a product with its GELU took 18.0 ms in MKL and torch, 21.8 in oneDNN, others 3 to 10 % less. Compiling the whole network instead needs a C++ compiler and
+minutes, and what it would win beyond these is small: products are nine tenths of the time."""
 
 from __future__ import annotations
 
@@ -89,8 +90,14 @@ def _by_onednn(block: Any, rows: torch.Tensor) -> bool:
             torch.backends.mkldnn.enabled
         )  # switched off with torch.backends.mkldnn.flags(enabled=False)
         and not torch.is_autocast_enabled("cpu")
+        and _pays(rows.dtype)
         and _offered(rows.dtype)
     )
+
+
+def _pays(dtype: torch.dtype) -> bool:
+    """Whether oneDNN is the faster way here, where it is one."""
+    return dtype == torch.bfloat16 or torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 @cache
