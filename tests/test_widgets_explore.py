@@ -380,6 +380,13 @@ def test_options_are_refused_by_name(nli, topics):
         explore("mini")
 
 
+def test_the_list_of_examples_cannot_reorder_itself(nli):
+    row = {"pair_id": "a", "item": "a\u202e", "language": "en", "premise": "\u2067dog\u2069", "hypothesis": "a dog"}
+    explorer = explore(nli, pairs=pd.DataFrame([row]))
+    (_, (name, value)) = explorer.board.example.options
+    assert (name, value) == ("a\ufffd: \ufffddog\ufffd", "a\u202e")
+
+
 def test_every_control_is_labelled(explorer):
     found, waiting = [], [explorer.widget]
     while waiting:

@@ -29,7 +29,7 @@ from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item
 from xlmkit.widgets.matrix import asked, counted, labels_of, matrix
 from xlmkit.widgets.notes import FILE, Notes
-from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, heard, line, side_by_side, styled
+from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, entries, heard, line, side_by_side, styled
 from xlmkit.widgets.parallel import THOROUGH, Explain
 from xlmkit.widgets.sifting import ANY, Question, note_filters, sift
 from xlmkit.widgets.why import unpredicted, why
@@ -266,8 +266,9 @@ class Errors(Panel):
         )
         self.tag.options = self.notes.tags
         self._quiet, kept = True, self.noted.value
-        self.noted.options = note_filters(self.notes)
-        self.noted.value = kept if kept in self.noted.options else ANY
+        filters = note_filters(self.notes)
+        self.noted.options = entries(filters)
+        self.noted.value = kept if kept in filters else ANY
         self._quiet = False
         self.draw()
 
