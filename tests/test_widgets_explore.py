@@ -326,6 +326,8 @@ def test_the_picture_holds_the_present_state_and_no_button(explorer):
         assert text in html
     assert "data-xk" not in html.split("</style>")[-1]
     assert "<script" not in html
+    assert explorer.board.answer.html.count("Click a word") == 1  # beneath the words that can be clicked, and nowhere else
+    assert "Click a word" not in html
 
 
 def test_hostile_text_is_shown_as_text_everywhere(explorer):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0  # seconds that anything may take on a busy machine; nothing here waits for that long when all is well
+PATIENCE = 180.0  # seconds that anything may take on a busy machine; nothing here waits for that long when all is well
 
 
 @dataclass(frozen=True)
