@@ -580,8 +580,21 @@ def test_a_pressed_cell_lets_all_rows_pass_again(preds, tmp_path):
     assert (explorer.gold.value, explorer.label.value) == ("entailment", "neutral")
     explorer.matrix.choose("0:1")
     assert explorer.settle(60)
-    assert (explorer.gold.value, explorer.label.value) == (None, None)
+    assert (explorer.gold.index, explorer.label.index) == (0, 0)  # any
     assert len(explorer.shown) == 30
+
+
+def test_every_list_says_what_is_chosen_also_when_all_filters_are_taken_away(preds, tmp_path):
+    explorer = Errors(preds, Notes(tmp_path / "n.jsonl"))
+    lists = [part for part in controls(explorer.widget) if isinstance(part, ipywidgets.Dropdown)]
+    assert len(lists) > 5
+    assert all(part.index is not None for part in lists)
+    explorer.matrix.choose("0:1")
+    explorer.matrix.choose("0:1")
+    explorer.reset.click()
+    assert explorer.settle(60)
+    assert all(part.index is not None for part in lists)
+    assert len(explorer.shown) == len(preds)
 
 
 def test_pages_hold_every_row_once(preds, tmp_path):
