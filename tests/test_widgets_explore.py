@@ -326,7 +326,9 @@ def test_the_picture_holds_the_present_state_and_no_button(explorer):
         assert text in html
     assert "data-xk" not in html.split("</style>")[-1]
     assert "<script" not in html
-    assert explorer.board.answer.html.count("Click a word") == 1  # beneath the words that can be clicked, and nowhere else
+    assert (
+        explorer.board.answer.html.count("Click a word") == 1
+    )  # beneath the words that can be clicked, and nowhere else
     assert "Click a word" not in html
 
 
@@ -383,7 +385,13 @@ def test_options_are_refused_by_name(nli, topics):
 
 
 def test_the_list_of_examples_cannot_reorder_itself(nli):
-    row = {"pair_id": "a", "item": "a\u202e", "language": "en", "premise": "\u2067dog\u2069", "hypothesis": "a dog"}
+    row = {
+        "pair_id": "a",
+        "item": "a\u202e",
+        "language": "en",
+        "premise": "\u2067dog\u2069",
+        "hypothesis": "a dog",
+    }
     explorer = explore(nli, pairs=pd.DataFrame([row]))
     (_, (name, value)) = explorer.board.example.options
     assert (name, value) == ("a\ufffd: \ufffddog\ufffd", "a\u202e")

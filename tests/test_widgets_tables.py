@@ -441,7 +441,9 @@ def test_no_text_of_the_data_runs_or_reorders(hostile, tmp_path):
         shown = [part.html for part in controls(explorer.widget) if isinstance(part, Clickable)]
         assert all(map(is_harmless, shown)), explorer.name
         lists = [part.options for part in controls(explorer.widget) if isinstance(part, ipywidgets.Dropdown)]
-        offered = "".join(str(entry[0] if isinstance(entry, tuple) else entry) for own in lists for entry in own)
+        offered = "".join(
+            str(entry[0] if isinstance(entry, tuple) else entry) for own in lists for entry in own
+        )
         assert not BIDI_CONTROLS & set(offered), explorer.name
         assert is_harmless(explorer.html)
         assert "alert(1)" in words(explorer.html)

@@ -129,7 +129,9 @@ class Lab:
     def open(self, name: str) -> Any:
         """Show a saved notebook in JupyterLab, alone, and wait until its kernel is there; the notebook's locator."""
         page = self.tab.page
-        if not page.url.startswith(self.server.url):  # JupyterLab starts once in a tab: that takes the most time
+        if not page.url.startswith(
+            self.server.url
+        ):  # JupyterLab starts once in a tab: that takes the most time
             page.goto(f"{self.server.url}lab/workspaces/{name}?reset&token={self.server.token}")
             page.wait_for_function("() => window.jupyterapp !== undefined")
         page.evaluate(OPEN, f"{name}.ipynb")
