@@ -178,6 +178,13 @@ def test_the_scale_has_numbers_and_names_its_ends():
         assert number in legend
 
 
+def test_the_scale_and_the_account_can_be_read_without_their_style():
+    html = render.card(with_premise("good bad big", [(0, 4), (5, 8), (9, 12)]))
+    text = re.sub(r"<[^>]+>", "", html[html.index('<div class="xk-legend">') :])
+    assert text.startswith("against contradiction −3.00 −1.50 0 +1.50 +3.00 for contradiction logits")
+    assert re.search(r"F\(x\) \S+ F\(baseline\) \S+ change \S+ words \S+ special tokens \S+ ", text)
+
+
 def test_a_number_never_tears_joined_letters_apart():
     made = with_premise(
         "कल स्कूल पीछे।", [(0, 2), (3, 5), (5, 8), (9, 13), (13, 14)], scores=np.array([1.0, 1.0, 1.0, 1.0, 0.0])

@@ -326,6 +326,10 @@ def test_the_picture_holds_the_present_state_and_no_button(explorer):
         assert text in html
     assert "data-xk" not in html.split("</style>")[-1]
     assert "<script" not in html
+    assert (
+        explorer.board.answer.html.count("Click a word") == 1
+    )  # beneath the words that can be clicked, and nowhere else
+    assert "Click a word" not in html
 
 
 def test_hostile_text_is_shown_as_text_everywhere(explorer):
@@ -378,6 +382,19 @@ def test_options_are_refused_by_name(nli, topics):
         explore(topics)
     with pytest.raises(TypeError, match="expected a model"):
         explore("mini")
+
+
+def test_the_list_of_examples_cannot_reorder_itself(nli):
+    row = {
+        "pair_id": "a",
+        "item": "a\u202e",
+        "language": "en",
+        "premise": "\u2067dog\u2069",
+        "hypothesis": "a dog",
+    }
+    explorer = explore(nli, pairs=pd.DataFrame([row]))
+    (_, (name, value)) = explorer.board.example.options
+    assert (name, value) == ("a\ufffd: \ufffddog\ufffd", "a\u202e")
 
 
 def test_every_control_is_labelled(explorer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import ContextVar, copy_context
 from html.parser import HTMLParser
 
 import pytest
@@ -107,6 +108,27 @@ def test_a_superseded_answer_ends_at_its_next_check_and_shows_nothing_more():
     assert latest.settle(PATIENCE)
     assert shown == ["old quick", "new quick", "new slow"]
     assert checks == ["old"]
+
+
+def test_a_question_is_answered_shown_and_failed_in_the_context_of_who_asked():
+    asker, seen = ContextVar("asker", default="nobody"), []
+
+    def answer(question):
+        seen.append((question, asker.get()))
+        yield question
+        raise ValueError(question)
+
+    def told(_):
+        seen.append(asker.get())
+
+    latest = Latest(answer, told, told, delay=0)
+    for name in ("a page", "another page"):
+        copy_context().run(lambda name=name: (asker.set(name), latest.ask(name)))
+        assert latest.settle(30)
+    assert seen == [
+        ("a page", "a page"), "a page", "a page",
+        ("another page", "another page"), "another page", "another page",
+    ]  # fmt: skip
 
 
 def test_a_failed_answer_is_told_and_the_next_question_is_answered():

@@ -440,6 +440,11 @@ def test_no_text_of_the_data_runs_or_reorders(hostile, tmp_path):
         assert explorer.settle(60)
         shown = [part.html for part in controls(explorer.widget) if isinstance(part, Clickable)]
         assert all(map(is_harmless, shown)), explorer.name
+        lists = [part.options for part in controls(explorer.widget) if isinstance(part, ipywidgets.Dropdown)]
+        offered = "".join(
+            str(entry[0] if isinstance(entry, tuple) else entry) for own in lists for entry in own
+        )
+        assert not BIDI_CONTROLS & set(offered), explorer.name
         assert is_harmless(explorer.html)
         assert "alert(1)" in words(explorer.html)
 
@@ -577,8 +582,21 @@ def test_a_pressed_cell_lets_all_rows_pass_again(preds, tmp_path):
     assert (explorer.gold.value, explorer.label.value) == ("entailment", "neutral")
     explorer.matrix.choose("0:1")
     assert explorer.settle(60)
-    assert (explorer.gold.value, explorer.label.value) == (None, None)
+    assert (explorer.gold.index, explorer.label.index) == (0, 0)  # any
     assert len(explorer.shown) == 30
+
+
+def test_every_list_says_what_is_chosen_also_when_all_filters_are_taken_away(preds, tmp_path):
+    explorer = Errors(preds, Notes(tmp_path / "n.jsonl"))
+    lists = [part for part in controls(explorer.widget) if isinstance(part, ipywidgets.Dropdown)]
+    assert len(lists) > 5
+    assert all(part.index is not None for part in lists)
+    explorer.matrix.choose("0:1")
+    explorer.matrix.choose("0:1")
+    explorer.reset.click()
+    assert explorer.settle(60)
+    assert all(part.index is not None for part in lists)
+    assert len(explorer.shown) == len(preds)
 
 
 def test_pages_hold_every_row_once(preds, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -43,19 +44,35 @@ def kernel(server) -> str:
     return server.ask("api/kernels", {"name": "python3"})["id"]
 
 
-@pytest.fixture
-def page(request, chromium, server) -> Iterator[Tab]:
-    """A fresh tab; a test fails if the console shows an error, or if anything is asked of another host."""
+@pytest.fixture(scope="package")
+def window(chromium, server) -> Iterator[Tab]:
+    """One tab, in which JupyterLab starts once."""
     with tab(chromium, server) as opened:
         yield opened
-        if getattr(request.node, "failed", False):
-            opened.picture(f"failed-{request.node.name}")
+
+
+@pytest.fixture
+def page(request, window) -> Iterator[Tab]:
+    """The tab; a test fails if the console shows an error, or if anything is asked of another host."""
+    yield window
+    if getattr(request.node, "failed", False):
+        window.picture(f"failed-{request.node.name}")
+    window.check()
 
 
 @pytest.fixture
 def lab(page, server, kernel, tiny_folder) -> Lab:
     """Notebooks on the shared kernel, with the tiny model."""
     return Lab(page, server, kernel, tiny_folder)
+
+
+def pytest_collection_modifyitems(config, items):
+    """With pytest-xdist and `--dist loadgroup` all of these tests go to one worker, so that the server is started once."""
+    if config.pluginmanager.hasplugin("xdist"):
+        here = Path(__file__).parent
+        for item in items:
+            if here in item.path.parents:
+                item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.hookimpl(wrapper=True)

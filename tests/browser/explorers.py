@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,11 @@ def live(shown: Any) -> Any:
 def picture(shown: Any) -> Any:
     """What the saved notebook shows of it."""
     return shown.locator("[class*='xk-picture-']")
+
+
+def spelt(text: str) -> re.Pattern[str]:
+    """A text of which each word may have its number under it."""
+    return re.compile(r"[\d.]*\s*".join(map(re.escape, text.split())))
 
 
 def write(explorer: Any, sentence: str, text: str) -> None:

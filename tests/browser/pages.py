@@ -29,6 +29,16 @@ class Tab:
     dialogs: list[str] = field(default_factory=list)  # alert(), confirm(), prompt()
     expected: list[str] = field(default_factory=list)  # beginnings of errors that a test brings about
 
+    def check(self) -> None:
+        """Raise if anything went wrong since the last check."""
+        dialogs, abroad = self.dialogs[:], self.abroad[:]
+        errors = [error for error in self.errors if not error.startswith(tuple(self.expected))]
+        for one in (self.dialogs, self.abroad, self.errors, self.expected):
+            one.clear()
+        assert not dialogs, "a script of the data ran"
+        assert not abroad, f"the page asks for something on another host: {abroad}"
+        assert not errors, f"the browser's console shows errors: {errors}"
+
     def picture(self, name: str, of: Any = None) -> Path:
         """A screenshot in build/screenshots, of one element or of the window."""
         path = SCREENSHOTS / f"{name}.png"
@@ -44,6 +54,19 @@ EXECUTE = """async code => {
     const reply = await future.done;
     if (reply.content.status !== "ok") throw Error(reply.content.ename + ": " + reply.content.evalue);
     return printed.trim();
+}"""
+
+
+# Whatever is open is closed unsaved; the session that `write` started is found by its path.
+OPEN = """async path => {
+    await jupyterapp.restored;
+    for (const widget of [...jupyterapp.shell.widgets("main")]) {
+        if (widget.context) widget.context.model.dirty = false;
+        widget.dispose();
+    }
+    const panel = await jupyterapp.commands.execute("docmanager:open", {path});
+    await panel.context.ready;
+    await panel.sessionContext.ready;
 }"""
 
 
@@ -80,10 +103,7 @@ def tab(browser: Any, server: Server) -> Iterator[Tab]:
         yield opened
     finally:
         context.close()
-    assert not opened.dialogs, "a script of the data ran"
-    assert not opened.abroad, "the page asks for something on another host"
-    errors = [error for error in opened.errors if not error.startswith(tuple(opened.expected))]
-    assert not errors, f"the browser's console shows errors: {errors}"
+    opened.check()
 
 
 @dataclass(frozen=True)
@@ -109,7 +129,12 @@ class Lab:
     def open(self, name: str) -> Any:
         """Show a saved notebook in JupyterLab, alone, and wait until its kernel is there; the notebook's locator."""
         page = self.tab.page
-        page.goto(f"{self.server.url}lab/workspaces/{name}/tree/{name}.ipynb?reset&token={self.server.token}")
+        if not page.url.startswith(
+            self.server.url
+        ):  # JupyterLab starts once in a tab: that takes the most time
+            page.goto(f"{self.server.url}lab/workspaces/{name}?reset&token={self.server.token}")
+            page.wait_for_function("() => window.jupyterapp !== undefined")
+        page.evaluate(OPEN, f"{name}.ipynb")
         shown = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         shown.locator(".jp-Cell").first.wait_for()
         page.wait_for_function(

@@ -51,7 +51,6 @@ def test_the_language_id_is_a_dial_of_its_own(lab, nli):
     expect_now(explorer, predicted(nli, CAT, NAP, "en"))
 
 
-@pytest.mark.skip(reason="not seen to hold yet: the menu of a clicked word does not come in time")
 def test_a_clicked_word_is_dropped_masked_and_replaced_and_each_can_be_undone(lab, nli):
     explorer = opened(lab, "word")
     own = predicted(nli, CAT, NAP, "en")
@@ -67,7 +66,7 @@ def test_a_clicked_word_is_dropped_masked_and_replaced_and_each_can_be_undone(la
         explorer.get_by_text("The word sleeps of the premise:").wait_for()
         if name == "Replace":
             explorer.get_by_label("Put in its place").fill("eats")
-        explorer.get_by_role("button", name=name, exact=True).click()
+        explorer.get_by_role("button", name=name).click()
         expect_now(explorer, after)
         expect_before(explorer, own)
         lab.tab.picture(f"explore-{name.lower()}", explorer)

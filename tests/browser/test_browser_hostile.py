@@ -64,7 +64,6 @@ def harmed(page) -> list[str]:
     return found + page.locator(names).evaluate_all("all => all.map(each => each.outerHTML)")
 
 
-@pytest.mark.skip(reason="not seen to hold yet: has not run to its end")
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_a_hostile_data_set_runs_nothing_and_reorders_nothing(lab, name):
     lines = [json.dumps(row, ensure_ascii=False) for row in rows()]
@@ -73,7 +72,7 @@ def test_a_hostile_data_set_runs_nothing_and_reorders_nothing(lab, name):
     shown = lab.run(f"hostile-{name}")
     page, explorer = lab.tab.page, live(shown)
     act(name, explorer)
-    said = explorer.evaluate(SAID)
+    said = explorer.evaluate(SAID).replace("\xa0", " ")  # ipywidgets writes lists with no-break spaces
     assert SCRIPT in said  # it is there, as text
     assert not [f"U+{ord(letter):04X}" for letter in BIDI_CONTROLS & set(said)]
     assert not harmed(page)
@@ -88,7 +87,7 @@ def act(name, explorer):
         explorer.locator(".xk-strip").last.get_by_role("button").nth(3).click()
         explorer.get_by_text("of the premise:").wait_for()
         explorer.get_by_label("Put in its place").fill(IMAGE)
-        explorer.get_by_role("button", name="Replace", exact=True).click()
+        explorer.get_by_role("button", name="Replace").click()
         expect(explorer.locator(".xk-steps")).to_contain_text(IMAGE)
         explorer.get_by_label("Example").first.select_option(index=3)
         expect(explorer.locator(".xk-strip").last).to_contain_text("U+202E")

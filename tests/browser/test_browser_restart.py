@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from browser.explorers import EXPLORE, expect_now, live, picture, predicted, write
+from browser.explorers import EXPLORE, expect_now, live, picture, predicted, spelt, write
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +19,6 @@ parallel(nli, xk.read_pairs("workshop"), method="none")
 """
 
 
-@pytest.mark.skip(reason="not seen to hold yet: has not run to its end")
 def test_a_kernel_restart_leaves_pictures_of_the_last_state(lab, nli):
     options = f"premise={CAT!r}, hypothesis='a cat', hypothesis_language='ar'"
     lab.write("restarted", [EXPLORE.format(name="restarted", options=options), PARALLEL])
@@ -29,10 +30,13 @@ def test_a_kernel_restart_leaves_pictures_of_the_last_state(lab, nli):
     for kept in picture(shown).all():
         expect(kept).to_be_hidden()  # while the explorer lives
     assert lab.execute("print(restarted.settle(60))") == "True"
-    expect(picture(shown).first).to_contain_text(NAP)
+    expect(picture(shown).first).to_contain_text(spelt(NAP))
     lab.tab.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 
-    lab.server.ask(f"api/kernels/{lab.kernel}/restart", {})
+    # JupyterLab's own questions to a kernel that is going.
+    lab.tab.expected += ["Could not restore the debugger state", "Error: Canceled future for"]
+    # What the menu's "Restart Kernel" does after its question.
+    lab.tab.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     check(shown, numbers)
     for dead in (explorer, table):
         expect(dead.locator(":scope > *").first).to_be_hidden()
@@ -46,7 +50,7 @@ def test_a_kernel_restart_leaves_pictures_of_the_last_state(lab, nli):
 
     saved = nbformat.read(lab.server.folder / "restarted.ipynb", as_version=4)
     pages = [each["data"]["text/html"] for each in saved.cells[1].outputs if "text/html" in each["data"]]
-    assert NAP in "".join(pages)
+    assert spelt(NAP).search(re.sub(r"<[^>]+>", "", "".join(pages)))
 
 
 def check(shown, numbers):
@@ -54,6 +58,6 @@ def check(shown, numbers):
     for kept in picture(shown).all():
         expect(kept).to_be_visible()
     drawn = picture(shown).first
-    expect(drawn).to_contain_text(NAP)
+    expect(drawn).to_contain_text(spelt(NAP))
     expect(drawn.locator("table.xk-bars tbody td:nth-child(3)")).to_have_text(numbers)
     expect(shown.get_by_text("Error displaying widget").locator("visible=true")).to_have_count(0)

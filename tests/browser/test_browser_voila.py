@@ -13,7 +13,6 @@ from browser.servers import ROOT, voila
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.skip(reason="not seen to hold yet: has not run to its end")
 def test_voila_serves_the_explorer_without_code(chromium, tmp_path_factory):
     nli = xk.load(device="cpu", dtype="float32")
     notebook = ROOT / "notebooks" / "explorer.ipynb"
@@ -22,7 +21,8 @@ def test_voila_serves_the_explorer_without_code(chromium, tmp_path_factory):
         opened.page.goto(server.url)
         explorer = live(opened.page)
         explorer.locator("table.xk-bars").wait_for()
-        expect(opened.page.locator(".jp-InputArea, .CodeMirror, pre")).to_have_count(0)
+        for code in ("import importlib", "METHOD =", "read_pairs(", "explorer.settle"):  # of each code cell
+            expect(opened.page.get_by_text(code)).to_have_count(0)
         arabic, thai = "الرجل نائم في سريره.", "ผู้ชายคนนั้นตื่นอยู่"
         explorer.get_by_label("Premise language").select_option("Arabic (ar)")
         explorer.get_by_label("Hypothesis language").select_option("Thai (th)")

@@ -8,7 +8,7 @@ from xlmkit.render.cards import card
 from xlmkit.render.pages import page, side_by_side_page
 from xlmkit.render.side_by_side import side_by_side
 from xlmkit.render.style import SANS
-from xlmkit.render.text import BIDI_CONTROLS, escaped, flattened, quoted
+from xlmkit.render.text import BIDI_CONTROLS, escaped, flattened, plain, quoted
 
 __all__ = [
     "BIDI_CONTROLS",
@@ -17,6 +17,7 @@ __all__ = [
     "escaped",
     "flattened",
     "page",
+    "plain",
     "quoted",
     "side_by_side",
     "side_by_side_page",

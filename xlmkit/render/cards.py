@@ -107,7 +107,8 @@ def legend(explanation: Explanation, scale: float, against: str, towards: str) -
     ----------
     against, towards : the ends of a signed scale, as HTML."""
     shares = (-1.0, -0.5, 0.0, 0.5, 1.0) if explanation.signed else (0.0, 0.5, 1.0)
-    samples = "".join(
+    # Blanks between the parts: an untrusted notebook and some pages on the web show it without its style.
+    samples = " ".join(
         f'<span class="xk-sample {shade(share * scale, scale)}">{written(explanation, share * scale)}</span>'
         for share in shares
     )
@@ -115,7 +116,7 @@ def legend(explanation: Explanation, scale: float, against: str, towards: str) -
         against = "weak"
         towards = "strong, of either sign" if explanation.aggregation == "l2" else "strong, for no label"
     return (
-        f'<div class="xk-legend"><span>{against}</span><span class="xk-scale">{samples}</span><span>{towards}</span>'
+        f'<div class="xk-legend"><span>{against}</span> <span class="xk-scale">{samples}</span> <span>{towards}</span> '
         f'<span class="xk-unit">{escaped(explanation.unit)}</span></div>'
     )
 
@@ -139,8 +140,8 @@ def account(explanation: Explanation) -> str:
         parts.append(f"special tokens {signed(explanation.remainder)}")
     if explanation.language_share is not None:
         parts.append(f"language ids {signed(explanation.language_share)}")
-    sums = "".join(f"<span>{part}</span>" for part in parts)
-    return f'<div class="xk-account">{sums}<span class="xk-verdict">{_verdict(explanation)}</span></div>'
+    sums = " ".join(f"<span>{part}</span>" for part in parts)
+    return f'<div class="xk-account">{sums} <span class="xk-verdict">{_verdict(explanation)}</span></div>'
 
 
 def _verdict(explanation: Explanation) -> str:

@@ -27,9 +27,12 @@ def escaped(value: object) -> str:
 
 def quoted(value: object) -> str:
     """Escaped text for a quoted attribute; hidden characters are replaced."""
-    return "".join(
-        "\ufffd" if hidden(character) else escape(character, quote=True) for character in str(value)
-    )
+    return escape(plain(value), quote=True)
+
+
+def plain(value: object) -> str:
+    """Text for what shows no markup (the entries of a list): as it is, hidden characters replaced."""
+    return "".join("\ufffd" if hidden(character) else character for character in str(value))
 
 
 def signed(value: float, form: str = "") -> str:

@@ -103,10 +103,11 @@ def _column(title: str, answer: Answer, scale: float, chosen: int | None, still:
     label = f"{escaped(own.label)} {percent(answer.probabilities[own.label])}"
     coming = "" if answer.final else "; the chosen method is on its way"
     why = f"explained: {escaped(own.target)}, by {escaped(method_name(own))}{coming}"
+    hint = "" if still else '<div class="xk-why">Click a word to drop, mask or replace it.</div>'
     words = strip(own, masked=situation.hidden(own.words), chosen=chosen, scale=scale, still=still)
     return (
         f'<section><h4>{title}: {label} <span class="xk-id-said">({escaped(told(situation))})</span></h4>'
-        f'<div class="xk-why">{why}</div>{words}</section>'
+        f'<div class="xk-why">{why}</div>{words}{hint}</section>'
     )
 
 

@@ -12,7 +12,7 @@ function textField({ model, el }) {
   field.addEventListener("input", (event) => event.isComposing || send());
   field.addEventListener("compositionend", send);
   // Syncing is throttled, and a click on a button may overtake it; this message is not.
-  const finish = (key) => model.send({ key, value: field.value });
+  const finish = (key) => tell(model, { key, value: field.value });
   field.addEventListener("change", () => finish("change"));
   field.addEventListener("keydown", (event) => {
     if (field.rows > 1 || event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
@@ -67,7 +67,7 @@ function clickable({ model, el }) {
   };
   const choose = (part) => {
     setStop(parts().indexOf(part), false);
-    model.send({ chosen: part.dataset.xk });
+    tell(model, { chosen: part.dataset.xk });
   };
   const beside = (part, down) => {
     // the nearest part in the next line, for tables and for sentences of several lines
@@ -99,7 +99,7 @@ function clickable({ model, el }) {
     };
     if (event.key in moves) setStop(moves[event.key](), true);
     else if (event.key === "Enter" || event.key === " ") choose(part);
-    else if (event.key === "Escape") model.send({ chosen: "" });
+    else if (event.key === "Escape") tell(model, { chosen: "" });
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -113,6 +113,14 @@ function clickable({ model, el }) {
     if (message.do === "focus") focusSoon(() => parts()[stop]);
   });
   el.append(host);
+}
+
+function tell(model, message) {
+  try {
+    model.send(message);
+  } catch {
+    // The kernel has gone, and with it whoever would listen: a field that had the focus says its last word when it is hidden.
+  }
 }
 
 function focusSoon(find, select = false, frames = 30) {

@@ -29,12 +29,13 @@ from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item
 from xlmkit.widgets.matrix import asked, counted, labels_of, matrix
 from xlmkit.widgets.notes import FILE, Notes
-from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, heard, line, side_by_side, styled
+from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, entries, heard, line, side_by_side, styled
 from xlmkit.widgets.parallel import THOROUGH, Explain
 from xlmkit.widgets.sifting import ANY, Question, note_filters, sift
 from xlmkit.widgets.why import unpredicted, why
 
 PAGE = 8  # items at a time
+ALL = ""  # no language and no label is called so; of None, ipywidgets shows an empty box
 EMPTY = '<p class="xk-notice">Open an item to see why the model says so, and to note down what you think.</p>'
 
 
@@ -99,9 +100,9 @@ class Errors(Panel):
     def _controls(self) -> None:
         frame = self._frame
         golds = [label for label in self._labels if "gold" in frame and (frame["gold"] == label).any()]
-        self.language = dropdown("language", [(ANY, None), *languages(frame)])
-        self.gold = dropdown("gold", [(ANY, None), *((label, label) for label in golds)])
-        self.label = dropdown("predicted", [(ANY, None), *((label, label) for label in self._labels)])
+        self.language = dropdown("language", [(ANY, ALL), *languages(frame)])
+        self.gold = dropdown("gold", [(ANY, ALL), *((label, label) for label in golds)])
+        self.label = dropdown("predicted", [(ANY, ALL), *((label, label) for label in self._labels)])
         wrong = "correct" in frame and bool((frame["correct"] == False).any())  # noqa: E712  # missing is neither
         self.outcome = dropdown("show", OUTCOMES, "wrong" if wrong else "all")
         self.confidence = ipywidgets.FloatRangeSlider(
@@ -137,7 +138,7 @@ class Errors(Panel):
         self.comment = ipywidgets.Textarea(
             description="comment",
             style=LABEL,
-            layout={"width": "36em", "max_width": "100%"},
+            layout={"width": "100%", "max_width": "36em"},
             continuous_update=True,
         )
         self.saved = Clickable(label="where notes are saved", live=True)
@@ -197,9 +198,9 @@ class Errors(Panel):
 
     def _question(self) -> Question:
         choice = Choice(
-            language=self.language.value,
-            gold=self.gold.value,
-            label=self.label.value,
+            language=self.language.value or None,
+            gold=self.gold.value or None,
+            label=self.label.value or None,
             outcome=self.outcome.value,
             confidence=tuple(self.confidence.value),
             text=self.search.value,
@@ -217,7 +218,7 @@ class Errors(Panel):
     def _everything(self) -> None:
         self._quiet = True
         for control in (self.language, self.gold, self.label):
-            control.value = None
+            control.value = ALL
         self.outcome.value, self.confidence.value, self.search.value = "all", (0.0, 1.0), ""
         self.part.value = self.noted.value = ANY
         self._quiet = False
@@ -226,11 +227,11 @@ class Errors(Panel):
     def _cell(self, value: str) -> None:
         """A cell asks for its rows, right and wrong; the cell that is pressed already lets all rows pass."""
         gold, label = asked(value, self._labels) if value else (None, None)
-        if (gold, label) == (self.gold.value, self.label.value):
+        if (gold, label) == (self.gold.value or None, self.label.value or None):
             gold = label = None
         self._quiet = True
-        self.gold.value = gold if gold in dict(self.gold.options).values() else None
-        self.label.value, self.outcome.value = label, "all"
+        self.gold.value = gold if gold in dict(self.gold.options).values() else ALL
+        self.label.value, self.outcome.value = label or ALL, "all"
         self._quiet = False
         self._turn(0)
 
@@ -266,8 +267,9 @@ class Errors(Panel):
         )
         self.tag.options = self.notes.tags
         self._quiet, kept = True, self.noted.value
-        self.noted.options = note_filters(self.notes)
-        self.noted.value = kept if kept in self.noted.options else ANY
+        filters = note_filters(self.notes)
+        self.noted.options = entries(filters)
+        self.noted.value = kept if kept in filters else ANY
         self._quiet = False
         self.draw()
 

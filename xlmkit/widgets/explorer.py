@@ -13,7 +13,7 @@ import pandas as pd
 
 from xlmkit.encoding import SENTENCES
 from xlmkit.languages import LANGUAGES
-from xlmkit.render import escaped, quoted
+from xlmkit.render import escaped, plain, quoted
 from xlmkit.widgets.answered import ANSWER_STYLE, answered, original, originals, pair, steps
 from xlmkit.widgets.answering import Progress
 from xlmkit.widgets.bars import said
@@ -416,7 +416,8 @@ def _examples(pairs: pd.DataFrame, english: dict[str, tuple[str, str]]) -> list[
     shown = []
     for row in first.to_dict("records"):
         text = english.get(str(row["pair_id"]), (str(row["premise"]), ""))[0]
-        shown.append((f"{row[column]}: {text[:50]}{'…' if len(text) > 50 else ''}", str(row[column])))
+        name = f"{row[column]}: {text[:50]}{'…' if len(text) > 50 else ''}"
+        shown.append((plain(name), str(row[column])))
     return shown
 
 

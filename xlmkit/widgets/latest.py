@@ -1,12 +1,15 @@
 """Latest: debounce, and the latest input wins. An answer that is older than what is shown, or than a newer question, is never shown.
 
 The work is done in a thread of its own, which lives only while there is something to answer, so that a page stays alive meanwhile and
-neither a busy cell nor a second notebook waits for it."""
+neither a busy cell nor a second notebook waits for it. The thread works in the context of who asked: ipykernel keeps there which message of the page is being
+answered, and sends the page's next messages to whoever answered the last. A thread without it would answer for some other page, whose end would leave this one
+unheard (ipykernel 7.4, comm/comm.py)."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 Question = TypeVar("Question")
@@ -41,7 +44,7 @@ class Latest(Generic[Question, Answer]):
         self.lock = threading.RLock()
         """Held while an answer is shown; who changes what `show` reads takes it too, so that the two cannot meet."""
         self._changed = threading.Condition(self.lock)
-        self._waiting: list[Question] = []  # the newest question, while nobody works on it
+        self._waiting: list[tuple[Context, Question]] = []  # the newest question, while nobody works on it
         self._newest = 0  # how many questions there were
         self._working: threading.Thread | None = None
         self._hurried = False
@@ -51,7 +54,7 @@ class Latest(Generic[Question, Answer]):
         """Take a question in place of all that came before; returns at once."""
         with self._changed:
             self._newest += 1
-            self._waiting = [question]
+            self._waiting = [(copy_context(), question)]
             if self._working is None:
                 self._working = threading.Thread(target=self._work, daemon=True, name="xlmkit-latest")
                 self._working.start()
@@ -82,8 +85,8 @@ class Latest(Generic[Question, Answer]):
                     self._working = None
                     self._changed.notify_all()
                     return
-                question, self._own = self._waiting.pop(), self._newest
-            self._give(question)
+                (context, question), self._own = self._waiting.pop(), self._newest
+            context.run(self._give, question)
 
     def _calm(self) -> None:
         """Wait until `delay` seconds have brought no newer question, or somebody is in a hurry."""

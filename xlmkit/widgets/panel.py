@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 
 from xlmkit.attribution.batch import watched
-from xlmkit.render import escaped
+from xlmkit.render import escaped, plain
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import ITEM_STYLE
 from xlmkit.widgets.latest import Latest
@@ -95,8 +95,8 @@ def button(text: str, meaning: str) -> ipywidgets.Button:
 def dropdown(
     label: str, options: Sequence[Any], value: Any = None, *, width: str = "auto"
 ) -> ipywidgets.Dropdown:
-    """A labelled list to choose from; `value` None takes the first."""
-    listed = list(options)
+    """A labelled list to choose from, whose entries cannot reorder themselves; `value` None takes the first."""
+    listed = entries(options)
     first = listed[0][1] if listed and isinstance(listed[0], tuple) else listed[0] if listed else None
     return ipywidgets.Dropdown(
         description=label,
@@ -105,6 +105,13 @@ def dropdown(
         style=LABEL,
         layout={"width": width, "max_width": "100%"},
     )
+
+
+def entries(options: Sequence[Any]) -> list[Any]:
+    """Entries of a list, each as it is or as (name, value); where a name holds what could reorder it, all with names that hold no such thing."""
+    named = [entry if isinstance(entry, tuple) else (str(entry), entry) for entry in options]
+    safe = [(plain(name), value) for name, value in named]
+    return list(options) if safe == named else safe
 
 
 def line(*controls: ipywidgets.Widget) -> ipywidgets.HBox:

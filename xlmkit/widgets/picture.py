@@ -77,7 +77,7 @@ class Pictured:
     def _ipython_display_(self) -> None:
         view = {
             **(self.widget._repr_mimebundle_() or {}),
-            "text/plain": f"{self.name} (its picture is the next output)",
+            "text/plain": f"{self.name}: its controls need a running kernel; a picture of them follows.",
         }
         display(view, raw=True)
         handle = display(HTML(self.html), display_id=True)

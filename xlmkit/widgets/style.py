@@ -15,7 +15,7 @@ BARS = (
 FIELDS = (
     ".xk-field-box{display:flex;flex-direction:column;flex:1 1 auto;min-width:14em}"
     ".xk-field-label{font-weight:600;font-size:.9em}"
-    ".xk-field{font:1.1em/1.6 inherit;font-family:inherit;width:100%;box-sizing:border-box;padding:5px 9px;border:1px solid rgba(128,128,128,.7);"
+    ".xk-field{font-family:inherit;font-size:1.15em;line-height:1.6;width:100%;box-sizing:border-box;padding:5px 9px;border:1px solid rgba(128,128,128,.7);"
     "border-radius:4px;background:transparent;color:inherit;resize:vertical;unicode-bidi:plaintext}"
     ".xk-field:focus-visible{outline:2px solid rgb(0,114,178);outline-offset:1px}"
     ".xk-clickable [data-xk]{cursor:pointer}.xk-clickable [data-xk]:hover{outline:1px solid currentColor}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from xlmkit.explanation import Explanation
 from xlmkit.pairs import is_missing
-from xlmkit.render import escaped, quoted
+from xlmkit.render import escaped, plain, quoted
 from xlmkit.render.cards import banners, legend, method_name
 from xlmkit.render.words import largest, marked
 from xlmkit.widgets.choosing import records
@@ -186,9 +186,9 @@ def items_of(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """(what to call it, item) of every item, in the order of the frame: its id and the beginning of its English text, else of its first."""
     column = next((name for name in ("english_premise", "english_text") if name in frame), None)
     first = frame.drop_duplicates("item")
-    plain = "premise" if "premise" in frame else "text"
+    first_text = "premise" if "premise" in frame else "text"
     found = []
     for row in records(first):
-        text = row[plain] if column is None or is_missing(row[column]) else row[column]
-        found.append((f"{row['item']}: {shortened(str(text))}", row["item"]))
+        text = row[first_text] if column is None or is_missing(row[column]) else row[column]
+        found.append((plain(f"{row['item']}: {shortened(str(text))}"), row["item"]))
     return found
