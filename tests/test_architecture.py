@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ HOMES = {
 }
 
 
+@cache
 def sources() -> dict[str, list[Path]]:
     """The files of each room: a module, or a package of the same name."""
     rooms: dict[str, list[Path]] = {}
@@ -95,6 +97,7 @@ def sources() -> dict[str, list[Path]]:
     return rooms
 
 
+@cache
 def imports(file: Path) -> list[tuple[str, bool]]:
     """Every module that a file imports, with its full name, and whether that happens as the file is imported."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
