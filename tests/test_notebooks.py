@@ -63,7 +63,6 @@ def test_there_are_notebooks():
         "05_why_it_errs",
         "06_can_we_trust_it",
         "07_fine_tuning",
-        "08_scale_out",
     }
     assert expected <= {path.stem for path in NOTEBOOKS}
 

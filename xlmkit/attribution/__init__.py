@@ -13,7 +13,7 @@ random                    normal noise; the control that every method must beat 
 
 `explain` is their common entrance. All is computed in fp32 with the mask always given and token types never. The baseline is the same input
 with the padding embedding in place of every ordinary token; special tokens, positions, language ids and mask stay. Captum is the engine
-wherever it has the method."""
+wherever it has the method, but for integrated gradients, whose passes run on from pair to pair (`path`); tests compare them with captum's."""
 
 from xlmkit.attribution.explaining import explain, explain_errors
 from xlmkit.attribution.interaction import interaction
