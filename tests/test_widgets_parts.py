@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from contextvars import ContextVar, copy_context
 from html.parser import HTMLParser
@@ -355,6 +356,14 @@ def test_bars_say_every_number_and_the_change_in_points():
         "neutral, 70 %; before: entailment, 60 %"
     )
     assert (percent(0.9999), percent(0.5), percent(0.0001)) == ("100.0 %", "50 %", "0.0 %")
+
+
+def test_a_word_is_said_as_it_was_written_and_not_as_the_model_has_it():
+    explanation = explained("نائم", "ar")
+    first = dataclasses.replace(explanation.words[0], text="نايم")
+    html = strip(dataclasses.replace(explanation, words=(first, *explanation.words[1:])))
+    names = [attributes["aria-label"] for _, attributes in tags(html) if "data-xk" in attributes]
+    assert names[0].startswith("نائم, ")
 
 
 def test_every_word_of_a_strip_is_a_button_that_says_its_score():

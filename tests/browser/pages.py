@@ -15,7 +15,7 @@ from browser.servers import PATIENCE, ROOT, Server
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 WIDTH, HEIGHT = 1280, 900
-# voila's own template asks for icons here, and does without them; the kit uses none.
+# voila's own template asks for icons here, and shows those that it brings along where that fails.
 ICONS_OF_VOILA = "https://cdn.jsdelivr.net/npm/@fortawesome/"
 
 

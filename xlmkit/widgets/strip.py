@@ -36,7 +36,7 @@ def strip(
         struck = 'data-masked="true" ' if hidden else ""
         if still:
             return struck
-        name = " ".join(explanation.words[word].text for word in words)
+        name = _surface(explanation, words)
         score = written(explanation, float(sum(explanation.word_scores[word] for word in words)))
         said = f"{name}, {score}{', masked' if hidden else ''}"
         pressed = str(chosen in words).lower()
@@ -49,3 +49,11 @@ def strip(
         for place, side in enumerate(explanation.sides)
     )
     return f'<div class="xk xk-strip" lang="en" dir="ltr">{rows}</div>'
+
+
+def _surface(explanation: Explanation, words: tuple[int, ...]) -> str:
+    """The words as they were written, which is what a reader hears; as the model has them where nothing is written there."""
+    own = [explanation.words[word] for word in words]
+    text = (explanation.premise, explanation.hypothesis or "")[own[0].sentence]
+    written_there = text[min(word.start for word in own) : max(word.end for word in own)]
+    return written_there.strip() or " ".join(word.text for word in own)
