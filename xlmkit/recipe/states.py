@@ -19,7 +19,7 @@ class States:
         self._file, self._network, self._optimiser = file, network, optimiser
         self._saved = time.monotonic()
 
-    def resume(self) -> tuple[int, dict[str, Any]]:
+    def resume(self) -> tuple[int, dict[Any, Any]]:
         """Put back what was kept, in place; gives how far training is, and what else was kept: 0 and nothing where there is no file."""
         if not self._file.is_file():
             return 0, {}
@@ -29,7 +29,7 @@ class States:
         self._optimiser.load_state_dict(found["optimiser"])
         return found["done"], found["other"]
 
-    def keep(self, done: int, other: Mapping[str, Any] | None = None, *, now: bool = False) -> None:
+    def keep(self, done: int, other: Mapping[Any, Any] | None = None, *, now: bool = False) -> None:
         """Keep the state where `SAVED` seconds have passed since the last time, or `now`; `done` counts as the stage does."""
         if not now and time.monotonic() - self._saved < SAVED:
             return

@@ -33,7 +33,7 @@ def finetune(config: TrainingConfig) -> Finetuned:
 
     Killed at any moment, the same call goes on from the last state in `config.out`, and on a CPU (with as many threads) ends with the
     very weights of an undisturbed run. A run that is finished is not repeated. Under `torchrun` or `accelerate launch` the rows of every step are
-    shared among the processes.
+    shared among the processes (`accelerate launch --cpu` starts but one, whatever it is asked for, where there is no MPI).
 
     Returns
     -------
