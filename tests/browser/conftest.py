@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -64,15 +63,6 @@ def page(request, window) -> Iterator[Tab]:
 def lab(page, server, kernel, tiny_folder) -> Lab:
     """Notebooks on the shared kernel, with the tiny model."""
     return Lab(page, server, kernel, tiny_folder)
-
-
-def pytest_collection_modifyitems(config, items):
-    """With pytest-xdist and `--dist loadgroup` all of these tests go to one worker, so that the server is started once."""
-    if config.pluginmanager.hasplugin("xdist"):
-        here = Path(__file__).parent
-        for item in items:
-            if here in item.path.parents:
-                item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.hookimpl(wrapper=True)
