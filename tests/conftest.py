@@ -191,15 +191,28 @@ def authors(tmp_path_factory) -> Authors:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Among several processes (pytest-xdist) a file's tests stay together, since they share what is made once; a notebook is a unit of its own."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(unit(item)))
-    items.sort(key=lambda item: [not unit(item).startswith(name) for name in FIRST])
+    """The longest come first, so that among several processes a run ends with short ones."""
+    items.sort(key=lambda item: [not unit(item.nodeid).startswith(name) for name in FIRST])
 
 
-def unit(item: pytest.Item) -> str:
+@pytest.hookimpl(
+    optionalhook=True
+)  # of pytest-xdist, whose own groups (`--dist loadgroup`) pytest 9.2 does not know
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Among several processes what shares a fixture stays together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
+    return Units(config, log)
+
+
+def unit(nodeid: str) -> str:
     """What must run in one process: a file, tests/browser as a whole, or what concerns one notebook."""
-    folder, file = item.path.parent.name, item.path.stem
-    if file == "test_notebooks" and hasattr(item, "callspec"):
-        return f"{file}-{item.callspec.id}"
+    path, _, test = nodeid.partition("::")
+    folder, file = Path(path).parts[-2:]
+    if file == "test_notebooks.py":
+        return f"{file}{test[test.find('[') :]}" if "[" in test else file
     return file if folder == "tests" else folder

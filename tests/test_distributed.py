@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import json
 import resource
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 import xlmkit
 from xlmkit import cli, distributed, notices
-from xlmkit.distributed import running, work
+from xlmkit.distributed import cluster, running, work
 from xlmkit.distributed.folder import opened
 from xlmkit.distributed.parts import parts_of
 from xlmkit.distributed.reading import Refused, read_part
@@ -554,3 +555,38 @@ def test_commands_with_ray_write_shards_and_say_what_was_refused(here, tiny_fold
     assert len(list((tmp_path / "explain").glob("*.jsonl"))) == 1
     assert cli.main(["predict", str(file), *model, "--ray"]) == 2
     assert "name it with `--out`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("slow", [0, 2, 3])
+def test_ray_that_starts_late_is_started_again_and_given_up_in_one_sentence(monkeypatch, slow):
+    """`slow` attempts take longer than Ray allows."""
+    calls = []
+
+    def init(**_):
+        calls.append("init")
+        if len(calls) <= slow:
+            raise Exception("The current node timed out during startup. This could happen because ...")
+
+    ray = SimpleNamespace(init=init, is_initialized=lambda: False, shutdown=lambda: None)
+    monkeypatch.setattr(cluster, "_ray", lambda: ray)
+    if slow < cluster.ATTEMPTS:
+        with cluster.connected(distributed.Workers()):
+            pass
+        assert len(calls) == slow + 1
+    else:
+        with (
+            pytest.raises(TimeoutError, match=r"did not start.*remedy"),
+            cluster.connected(distributed.Workers()),
+        ):
+            pass
+        assert len(calls) == cluster.ATTEMPTS
+
+
+def test_another_error_of_ray_is_not_taken_for_a_late_start(monkeypatch):
+    def init(**_):
+        raise RuntimeError("no room for the object store")
+
+    ray = SimpleNamespace(init=init, is_initialized=lambda: False, shutdown=lambda: None)
+    monkeypatch.setattr(cluster, "_ray", lambda: ray)
+    with pytest.raises(RuntimeError, match="object store"), cluster.connected(distributed.Workers()):
+        pass

@@ -22,6 +22,7 @@ import yaml
 
 import xlmkit
 from xlmkit import cli, distributed
+from xlmkit.distributed.cluster import ATTEMPTS
 from xlmkit.distributed.work import Worker
 
 CLUSTERS = Path(distributed.__file__).parent / "clusters"
@@ -37,6 +38,17 @@ def kuberay():
 def left_of(folder):
     """Processes whose command names a folder: all of a Ray cluster's name the one of its logs."""
     return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or ())]
+
+
+def patiently(start):
+    """What `start` gives; Ray's half minute for a node may be too short beside other tests."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return start()
+        except Exception as error:
+            if "timed out during startup" not in str(error) or attempt == ATTEMPTS:
+                raise
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +77,16 @@ def cluster():
         }  # a lost node is noticed in seconds
         started, whole = Cluster(), False
         try:
-            started.add_node(
-                num_cpus=head, include_dashboard=False, temp_dir=logs, _system_config=health, **usual
+            patiently(
+                lambda: started.add_node(
+                    num_cpus=head, include_dashboard=False, temp_dir=logs, _system_config=health, **usual
+                )
             )
             (group,) = spec["workerGroupSpecs"]
             for _ in range(group["replicas"]):
-                started.add_node(num_cpus=int(group["rayStartParams"]["num-cpus"]), **usual)
+                patiently(
+                    lambda: started.add_node(num_cpus=int(group["rayStartParams"]["num-cpus"]), **usual)
+                )
             yield started
             whole = True
         finally:

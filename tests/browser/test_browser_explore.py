@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from browser.explorers import EXPLORE, expect_before, expect_now, live, masked, predicted, write
 from browser.pages import tab
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 CAT, NAP = "the cat sleeps today", "a cat sleeps"
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from browser.explorers import live
 from xlmkit.render import BIDI_CONTROLS
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 SCRIPT = "<script>window.harmed = 1</script>"
 IMAGE = '"><img src=x onerror="window.harmed = 2">'

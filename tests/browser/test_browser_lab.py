@@ -6,7 +6,7 @@ import pytest
 
 from browser.pages import tab
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 COUNTER = """
 import ipywidgets

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from browser.explorers import EXPLORE, expect_now, live, picture, predicted, spelt, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 CAT, NAP = "the cat sleeps today", "القطة تنام"
 PARALLEL = """

@@ -8,7 +8,7 @@ import pytest
 
 import xlmkit as xk
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 ITEM = "hypernyms-07"
 PARALLEL = f"""

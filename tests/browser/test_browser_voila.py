@@ -10,7 +10,7 @@ from browser.explorers import expect_now, live, predicted, write
 from browser.pages import tab
 from browser.servers import ROOT, voila
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def test_voila_serves_the_explorer_without_code(chromium, tmp_path_factory):

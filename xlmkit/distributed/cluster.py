@@ -22,6 +22,7 @@ BLOCKS = 10_000  # pieces that Ray Data keeps account of; above, several parts m
 LOCAL = "local"
 SHORT = "/tmp"  # a socket's path may have no more than 103 characters, which the usual folder of macOS would use up
 PATIENCE = 10  # seconds for a cluster to answer
+ATTEMPTS = 3  # Ray gives what it starts half a minute, which a machine with much else to do may not keep
 STORE = 100 * 2**20  # bytes of Ray's object store on this machine alone; what passes through it is small
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 # On every system: Ray then listens on 127.0.0.1 and not for the network. Its workers are what computes, and give way to nobody (Ray says 15).
@@ -109,7 +110,8 @@ def connected(on: Workers) -> Iterator[None]:
     Raises
     ------
     ImportError : if Ray is not installed.
-    ConnectionError : if there is no cluster at the address."""
+    ConnectionError : if there is no cluster at the address.
+    TimeoutError : if Ray does not start on this machine."""
     alone = on.address in (None, LOCAL)
     with _environment(ALONE if alone else {}):  # which Ray reads as it is imported
         ray = _ray()
@@ -132,15 +134,27 @@ def connected(on: Workers) -> Iterator[None]:
 
 
 def _start(ray: Any, on: Workers, logs: str, quietly: Mapping[str, Any]) -> None:
-    with _environment(ALONE):
-        ray.init(
-            address=LOCAL,
-            num_cpus=None if on.count is None else on.count * on.cpus,
-            include_dashboard=False,
-            object_store_memory=STORE,
-            _temp_dir=logs,
-            **quietly,
-        )
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with _environment(ALONE):
+                ray.init(
+                    address=LOCAL,
+                    num_cpus=None if on.count is None else on.count * on.cpus,
+                    include_dashboard=False,
+                    object_store_memory=STORE,
+                    _temp_dir=logs,
+                    **quietly,
+                )
+            return
+        except Exception as error:
+            if "timed out during startup" not in str(error):  # a bare Exception, in Ray's words
+                raise
+            ray.shutdown()
+            if attempt == ATTEMPTS:
+                raise TimeoutError(
+                    f"Ray did not start on this machine in {ATTEMPTS} attempts of half a minute; remedy: end what else keeps it busy and call again, "
+                    "or predict without Ray"
+                ) from error
 
 
 def _join(ray: Any, address: str, quietly: Mapping[str, Any]) -> None:
