@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 
 import matplotlib
@@ -345,3 +346,9 @@ def test_text_of_every_script_is_drawn_with_a_font_that_has_it(text):
 
 def test_a_family_that_is_not_installed_is_never_asked_for():
     assert set(figure._families()) <= set(font_manager.get_font_names())
+
+
+def test_a_figure_as_svg_is_as_wide_as_what_is_drawn():
+    axes = plt.figure(figsize=(1, 1)).add_subplot()
+    axes.set_title("a sentence that is far wider than the figure below it")
+    assert float(re.search(r'<svg [^>]*width="([\d.]+)pt"', plots.svg(axes))[1]) > 200
