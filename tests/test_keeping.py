@@ -123,11 +123,13 @@ def test_judgements_that_were_kept_equal_those_that_are_made(nli, tmp_path, monk
     ]
     options = {"controls": 3, "masks": 5, "progress": False}
     file = tmp_path / "kept.jsonl"
-    whole = judge(nli, explained, **options)
-    assert_frame_equal(judge(nli, explained, keep=file, **options), whole, rtol=1e-5)
+    whole = judge(
+        nli, explained, **options
+    )  # in one batch, so that numbers may differ by the 1e-5 that the batch is allowed
+    assert_frame_equal(judge(nli, explained, keep=file, **options), whole, rtol=0, atol=1e-5)
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:3]))
-    assert_frame_equal(judge(nli, explained, keep=file, **options), whole, rtol=1e-5)
+    assert_frame_equal(judge(nli, explained, keep=file, **options), whole, rtol=0, atol=1e-5)
     assert len(file.read_bytes().splitlines()) == len(lines)
     with pytest.raises(ValueError, match="controls differ"):
         judge(nli, explained, keep=file, **{**options, "controls": 4})

@@ -509,6 +509,16 @@ def test_a_row_that_is_opened_is_explained_against_gold_where_it_is_wrong(preds)
     assert "by integrated gradients" not in words(explorer.rows.html)
 
 
+def test_what_the_page_sends_opens_its_row_whatever_an_id_holds(preds):
+    asked_of = Asked(preds.assign(pair_id=preds["pair_id"] + '\u202e"god'))
+    explorer = Parallel(asked_of.preds, asked_of.predict, asked_of.explain, item="i1", method="none")
+    value = html.unescape(re.findall(r'data-xk="([^"]*)"', explorer.rows.html)[0])
+    explorer.rows.choose(value)
+    assert explorer.settle(60)
+    assert "by integrated gradients" in words(explorer.rows.html)
+    assert len(asked_of.explained) == 1
+
+
 def test_what_goes_wrong_is_said_in_place_and_the_next_question_is_answered(preds):
     asked_of = Asked(preds)
 

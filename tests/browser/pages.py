@@ -14,6 +14,8 @@ import nbformat
 from browser.servers import PATIENCE, ROOT, Server
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
+# JupyterLab's word when a notebook is left while its debugger still asks the kernel.
+DEBUGGER = "Could not restore the debugger state: Canceled future"
 WIDTH, HEIGHT = 1280, 900
 # voila's own template asks for icons here, and shows those that it brings along where that fails.
 ICONS_OF_VOILA = "https://cdn.jsdelivr.net/npm/@fortawesome/"
@@ -92,7 +94,8 @@ def tab(browser: Any, server: Server) -> Iterator[Tab]:
         dialog.dismiss()
 
     def said(message: Any) -> None:
-        if message.type == "error" and not message.location["url"].startswith(ICONS_OF_VOILA):
+        foreign = message.location["url"].startswith(ICONS_OF_VOILA) or message.text.startswith(DEBUGGER)
+        if message.type == "error" and not foreign:
             opened.errors.append(f"{message.text} ({message.location['url']})")
 
     context.route("**/*", request)

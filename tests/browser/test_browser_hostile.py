@@ -92,6 +92,10 @@ def act(name, explorer):
         explorer.get_by_label("Example").first.select_option(index=3)
         expect(explorer.locator(".xk-strip").last).to_contain_text("U+202E")
     if name == "parallel":
+        coloured = explorer.locator("tr:has(p.xk-text sub)")
+        expect(coloured).to_have_count(
+            2
+        )  # the table is drawn again as colours come, and a click meanwhile is lost
         explorer.get_by_role("button", name="explain").first.click()
         explorer.get_by_text("Integrated gradients").last.wait_for()
     if name == "errors":

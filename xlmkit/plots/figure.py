@@ -160,6 +160,8 @@ def svg(drawing: Any) -> str:
     """What a plot returned (Axes or FacetGrid) as an SVG document, the same for the same drawing; its figure is closed."""
     figure = drawing.figure
     with BytesIO() as file, plt.rc_context({"svg.hashsalt": "xlmkit"}):
-        figure.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight")  # or a wide legend is cut off
+        figure.savefig(
+            file, format="svg", metadata={"Date": None}, bbox_inches="tight"
+        )  # or a wide legend is cut off
         plt.close(figure)
         return file.getvalue().decode("utf-8")

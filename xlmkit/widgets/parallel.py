@@ -12,7 +12,7 @@ from xlmkit import attribution, inference
 from xlmkit.checkpoint import NLIModel
 from xlmkit.explanation import Explanation
 from xlmkit.pairs import language_columns
-from xlmkit.render import card, escaped
+from xlmkit.render import card, escaped, plain
 from xlmkit.render.cards import METHOD_NAMES
 from xlmkit.widgets.choosing import folded, folded_texts, predictions, records, with_english
 from xlmkit.widgets.controls import Clickable
@@ -119,8 +119,13 @@ class Parallel(Panel):
         heard(self.thorough, lambda: self.open(self._opened))
         self.back.on_click(lambda _: self._step(-1))
         self.onward.on_click(lambda _: self._step(1))
-        # The button of an open row closes it, as Escape does.
-        self.rows.on_choose(lambda pair_id: self.open(pair_id if pair_id not in ("", self._opened) else None))
+        self.rows.on_choose(self._choose)
+
+    def _choose(self, value: str) -> None:
+        """Open the row whose button was chosen; the button of an open row closes it, as Escape does. A page has ids without hidden characters."""
+        rows = self._rows.get(self._present or "")
+        known = {} if rows is None else {plain(pair_id): pair_id for pair_id in rows["pair_id"]}
+        self.open(None if known.get(value) == self._opened else known.get(value))
 
     def open(self, pair_id: str | None) -> None:
         """Show the explanation of one row of the present item; None closes it."""

@@ -108,7 +108,7 @@ def table(
 
     Returns
     -------
-    A table in which each row has a button whose `data-xk` is its `pair_id`."""
+    A table in which each row has a button whose `data-xk` is its `pair_id`, hidden characters replaced."""
     found = dict(explanations or {})
     own = [found[str(name)] for name in rows["pair_id"] if str(name) in found]
     # A failed explanation's scores say nothing, so they do not set the scale either.
