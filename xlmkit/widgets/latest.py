@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
-DELAY = 0.06  # seconds without a newer question after which one is answered
+DELAY = 0.03  # seconds without a newer question after which one is answered
 
 
 class Superseded(Exception):

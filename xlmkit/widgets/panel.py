@@ -15,7 +15,7 @@ from xlmkit.attribution.batch import watched
 from xlmkit.render import escaped, plain
 from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import ITEM_STYLE
-from xlmkit.widgets.latest import Latest
+from xlmkit.widgets.latest import DELAY, Latest
 from xlmkit.widgets.matrix import MATRIX_STYLE
 from xlmkit.widgets.picture import Pictured
 from xlmkit.widgets.scatter import MAP_STYLE
@@ -45,7 +45,7 @@ class Panel(Pictured):
         self._works: list[Latest[Any, Any]] = []
 
     def work(
-        self, answer: Callable[[Any], Iterator[Callable[[], None]]], *, delay: float = 0.06
+        self, answer: Callable[[Any], Iterator[Callable[[], None]]], *, delay: float = DELAY
     ) -> Latest[Any, Any]:
         """What answers one kind of question: `answer` yields functions that show what has been found, each called as it comes."""
         latest: Latest[Any, Any] = Latest(answer, self._shown, self.fail, delay=delay)
