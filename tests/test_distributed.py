@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import resource
 from types import SimpleNamespace
@@ -420,6 +421,25 @@ def test_a_full_disk_ends_the_run_in_one_sentence_and_leaves_whole_shards_alone(
     assert left == ["_run", *(f"part-00000{number}.parquet" for number in range(4))]
     run = here("predict", file, tmp_path / "out", shard_rows=7)
     assert (run.kept, len(run.results())) == (4, 30)
+
+
+def test_a_worker_that_met_a_fault_begins_nothing_more(tiny_folder, file, tmp_path):
+    """The driver ends it at any moment from then on, and a file that is half written stays behind."""
+
+    def failing(self, frame):
+        raise OSError(errno.EIO, "Input/output error")
+
+    first, second, *_ = parts_of(file, 7)
+    with opened(tmp_path / "out", ".parquet") as folder:
+        loading = {"device": "cpu", "dtype": "float32"}
+        worker = mutable(work.Worker, failing)(work.Task("predict", folder, tiny_folder, loading))
+        fault = worker.do(first)
+        tries = {path: path.read_bytes() for path in (folder.path / "_run" / "tries").iterdir()}
+        worker.compute = lambda frame: pytest.fail("computed after a fault")
+        again = worker.do(second)
+        assert {path: path.read_bytes() for path in (folder.path / "_run" / "tries").iterdir()} == tries
+    assert (fault.fault, fault.errno) == ("Input/output error", errno.EIO)
+    assert again == dataclasses.replace(fault, part=second.number)
 
 
 def test_workers_are_positive_whole_numbers():

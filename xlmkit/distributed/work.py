@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -59,13 +59,16 @@ class Worker:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.nli: NLIModel | None = None
+        self.fault: Outcome | None = None  # the first after which the run must end
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """The parts of a batch, as Ray Data passes them, done one after the other."""
         return {"outcome": [self.do(part) for part in batch["part"]]}
 
     def do(self, part: Part) -> Outcome:
-        """Read, compute and write one part, unless its shard is there already."""
+        """Read, compute and write one part, unless its shard is there already. After a fault nothing is begun: the run may end at any moment."""
+        if self.fault is not None:
+            return replace(self.fault, part=part.number)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -75,7 +78,9 @@ class Worker:
             except (ValueError, TypeError, MemoryError, ImportError, NotImplementedError) as error:
                 outcome = Outcome(part.number, fault=str(error) or type(error).__name__)
         said = tuple(str(one.message) for one in caught if issubclass(one.category, Notice))
-        return Outcome(**{**vars(outcome), "notices": said})
+        if outcome.fault is not None:
+            self.fault = outcome
+        return replace(outcome, notices=said)
 
     def _do(self, part: Part) -> Outcome:
         folder = self.task.folder
