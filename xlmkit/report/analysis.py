@@ -15,8 +15,9 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, baselines, metrics
 from xlmkit.features import features
-from xlmkit.metrics.bootstrap import COUNT
-from xlmkit.metrics.frames import ALL, prompt_numbers
+from xlmkit.metrics.bootstrap import COUNT, sums
+from xlmkit.metrics.frames import ALL, parallel, prompt_numbers
+from xlmkit.metrics.sign_flip import sign_flip
 
 DATA = (
     "item",
@@ -103,20 +104,32 @@ def loss(preds: pd.DataFrame, language: str, reference: str = "en", **chance: An
     Raises
     ------
     ValueError : as `gap` does, or if the language loses nothing."""
-    both = preds[preds["language"].isin([language, reference])]
-    whole = metrics.gap(both, reference, **chance).iloc[0]
-    if not whole["gap"] > 0:
+    found = parallel(preds, groups=[reference, language])
+    lost = found.right[:, 0].astype(float) - found.right[:, 1]  # (I,)
+    if not lost.sum() > 0:
         raise ValueError(f"expected {language!r} to lose against {reference!r}; it does not")
-    kinds = both[both["language"] == reference].set_index("item")
-    rows = []
-    for column in [name for name in KINDS if name in kinds]:
-        for value, items in kinds.groupby(column).groups.items():
-            own = metrics.gap(both[both["item"].isin(items)], reference, **chance).iloc[0]
-            part = {"feature": column, "value": value, "n": own["n"], "share_of_items": own["n"] / whole["n"]}
-            part |= {name: own[name] for name in ("gap", "low", "high")}
-            part["share_of_loss"] = own["n"] * own["gap"] / (whole["n"] * whole["gap"])
-            rows.append(part)
-    return pd.DataFrame(rows)
+    own = preds.iloc[found.rows[:, 0]]
+    kinds = [
+        (column, value, places)
+        for column in KINDS
+        if column in own
+        for value, places in own.groupby(column).indices.items()
+    ]
+    counted = np.zeros((len(lost), len(kinds)))  # (I, K)
+    for number, (_, _, places) in enumerate(kinds):
+        counted[places, number] = 1
+    differences, sizes = (sums(of_items, found.prompts) for of_items in (lost[:, None] * counted, counted))
+    _, low, high = sign_flip(differences, sizes, **chance)
+    n = counted.sum(0).astype(int)
+    table = pd.DataFrame([(column, value) for column, value, _ in kinds], columns=["feature", "value"])
+    return table.assign(
+        n=n,
+        share_of_items=n / len(lost),
+        gap=differences.sum(0) / n,
+        low=low,
+        high=high,
+        share_of_loss=differences.sum(0) / lost.sum(),
+    )
 
 
 Questions = Mapping[str, Callable[[], pd.DataFrame]]
