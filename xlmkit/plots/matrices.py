@@ -65,6 +65,8 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
     initials = [label[:1].upper() for label in labels]
     short = initials if len(set(initials)) == len(labels) else labels
     facets = panels(table, by, columns, height=1.25 + 0.15 * len(labels))
+    for ax in facets.axes_dict.values():
+        ax.set_visible(False)  # with every heat map seaborn draws all that is seen of the figure
     for value, ax in facets.axes_dict.items():
         own = table[table[by] == value].pivot(index="gold", columns="label", values="share")
         own = 100 * own.reindex(index=labels, columns=labels).set_axis(short, axis=1)
@@ -72,6 +74,8 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
         sns.heatmap(own, annot=True, fmt=".0f", linewidths=1, ax=ax, **scale, **UNTICKED)
         flat(ax, own)
         ax.set_title(name(value), fontsize="medium", weight="bold" if value == ALL else None)
+    for ax in facets.axes_dict.values():
+        ax.set_visible(True)
     facets.figure.supxlabel("predicted label", fontsize="medium")
     facets.figure.supylabel("gold label (each row: 100 %)", fontsize="medium")
     return facets
