@@ -99,7 +99,7 @@ def test_no_batch_is_padded_beyond_the_budget_but_one_of_a_single_pair(nli, pair
 
 def test_chunks_are_put_together_in_order(nli, pairs, monkeypatch):
     whole = predict(nli, pairs, progress=False)
-    monkeypatch.setattr(inference, "CHUNK", 2)
+    monkeypatch.setattr(inference.feeding, "CHUNK", 2)
     pd.testing.assert_frame_equal(predict(nli, pairs, progress=False), whole, rtol=1e-5)
 
 
@@ -145,7 +145,7 @@ def test_what_memory_holds_is_remembered_for_the_chunks_that_follow(nli, pairs, 
 
     whole = predict(nli, pairs, progress=False)
     many = pd.concat([pairs.assign(pair_id=pairs["pair_id"] + str(number)) for number in range(4)])
-    monkeypatch.setattr(inference, "CHUNK", len(pairs))
+    monkeypatch.setattr(inference.feeding, "CHUNK", len(pairs))
     monkeypatch.setattr(forward, "logits", small_machine)
     found = predict(nli, many, progress=False)
     assert np.allclose(found["p_neutral"], list(whole["p_neutral"]) * 4, atol=1e-5)
@@ -158,7 +158,7 @@ def test_what_memory_holds_is_remembered_for_the_chunks_that_follow(nli, pairs, 
 @pytest.mark.parametrize("budget", [10, 100, 1000])
 def test_full_batches_have_one_length_and_what_is_left_goes_longest_first(budget):
     lengths = np.random.default_rng(0).integers(5, 12, 300)
-    found = list(inference._batches(lengths, budget))
+    found = list(inference.batches._batches(lengths, budget))
     assert sorted(np.concatenate(found).tolist()) == list(range(300))
     assert all(len(rows) * lengths[rows].max() <= budget or len(rows) == 1 for rows in found)
     rest = np.arange(len(found))[
@@ -262,7 +262,7 @@ def test_what_bf16_cannot_tell_apart_is_settled_in_fp32(nli, pairs, monkeypatch)
     rounded = inference.logits(half, encoding)
     best = np.sort(rounded, axis=1)
     tie = np.median(best[:, -1] - best[:, -2])
-    monkeypatch.setattr(inference, "TIE", tie)
+    monkeypatch.setattr(inference.batches, "TIE", tie)
     found = inference.logits(half, encoding)
     close = best[:, -1] - best[:, -2] < tie
     assert 0 < close.sum() < len(close)

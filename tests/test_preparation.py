@@ -321,7 +321,7 @@ def test_the_thai_dictionary_is_loaded_once_in_a_process(monkeypatch):
 def test_predictions_do_not_depend_on_the_processes(nli, monkeypatch, workers):
     pairs = pd.concat([frame().assign(pair_id=lambda rows, n=n: rows["pair_id"] + str(n)) for n in range(3)])
     alone = predict(nli, pairs, workers=0, progress=False)
-    monkeypatch.setattr(inference, "CHUNK", 4)
+    monkeypatch.setattr(inference.feeding, "CHUNK", 4)
     found = predict(nli, pairs, workers=workers, progress=False)
     pd.testing.assert_frame_equal(found, alone, rtol=1e-5)
 
@@ -342,9 +342,9 @@ def test_no_more_chunks_are_prepared_ahead_than_there_are_processes(nli, monkeyp
         __enter__ = lambda self: self  # noqa: E731
         __exit__ = lambda self, *_: None  # noqa: E731
 
-    monkeypatch.setattr(inference, "Preparers", Fake)
-    monkeypatch.setattr(inference, "CHUNK", 1)
-    for _ in inference._encodings(nli, inference.check_input(nli, frame()), 256, 2):
+    monkeypatch.setattr(inference.feeding, "Preparers", Fake)
+    monkeypatch.setattr(inference.feeding, "CHUNK", 1)
+    for _ in inference.feeding.encodings(nli, inference.check_input(nli, frame()), 256, 2):
         done.append(1)
     assert len(done) == len(submitted) == 6
 
