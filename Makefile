@@ -30,7 +30,7 @@ lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets
 
 test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
 	@echo "make test: all tests, offline, on the embedded model; about ten minutes on two cores."
-	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations=25
 
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
 	@echo "make report: runs every notebook on the embedded model and writes report/*.html; a few minutes."
