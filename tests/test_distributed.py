@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import io
 import json
+import logging
+import os
 import resource
 from types import SimpleNamespace
 
@@ -610,3 +613,34 @@ def test_another_error_of_ray_is_not_taken_for_a_late_start(monkeypatch):
     monkeypatch.setattr(cluster, "_ray", lambda: ray)
     with pytest.raises(RuntimeError, match="object store"), cluster.connected(distributed.Workers()):
         pass
+
+
+def test_what_ray_tells_of_its_progress_is_not_heard_and_a_warning_is():
+    """With a logger as Ray Data's, whose own needs Ray."""
+    heard = io.StringIO()
+    console = logging.StreamHandler(heard)
+    console.name = "console"
+    logger = logging.getLogger("ray.data")
+    logger.addHandler(console)
+    before, logger.propagate, level = logger.propagate, False, logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        with cluster._hushed():
+            child = logger.getChild("executor")
+            child.info("execution finished")
+            child.warning("Progress bars disabled. To enable, set ...")
+            child.warning("an actor died")
+            child.error("execution failed")
+        child.info("afterwards")
+    finally:
+        logger.removeHandler(console)
+        logger.propagate = before
+        logger.setLevel(level)
+    assert heard.getvalue().splitlines() == ["an actor died", "execution failed", "afterwards"]
+
+
+def test_standard_error_is_heard_again_after_what_is_unheard(capfd):
+    with cluster._unheard():
+        os.write(2, b"within")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"

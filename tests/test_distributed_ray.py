@@ -291,6 +291,46 @@ def test_evaluation_on_this_machine_alone_leaves_no_process_behind(
     assert not alive
 
 
+def test_ray_started_once_serves_several_calls_also_after_a_stopped_one_and_nothing_of_it_is_heard(
+    tiny_folder, file, local, tmp_path
+):
+    """In a process of its own, since Ray says some things once a process; what the process itself says is heard as before."""
+    script = f"""
+import os
+from xlmkit import distributed
+from xlmkit.distributed import running
+
+def stopped(folder, part, outcome):
+    running._check = usual
+    raise KeyboardInterrupt
+
+def predict():
+    return distributed.predict({str(file)!r}, {str(tmp_path / "out")!r}, model={str(tiny_folder)!r}, on=on, device="cpu", dtype="float32",
+        shard_rows=3, progress=False)
+
+on = distributed.Workers(count=1)
+distributed.start(on)
+import ray  # after it: Ray reads settings as it is imported
+session = ray.get_runtime_context().gcs_address
+usual, running._check = running._check, stopped
+try:
+    predict()
+except KeyboardInterrupt:
+    print("stopped")
+found = predict()
+assert 1 <= found.kept < found.shards, found
+assert ray.get_runtime_context().gcs_address == session
+os.write(2, b"said past Python\\n")
+distributed.stop()
+assert not ray.is_initialized()
+distributed.stop()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=3 * WAIT)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "stopped\n", "said past Python\n")
+    shards = sorted((tmp_path / "out").glob("*.parquet"))
+    same(pd.concat([xlmkit.read_results(shard) for shard in shards], ignore_index=True), local)
+
+
 def test_an_address_without_a_cluster_is_one_sentence(file, tmp_path, tiny_folder, capsys):
     line = f"predict {file} --out {tmp_path / 'out'} --ray 127.0.0.1:1 --model {tiny_folder}"
     assert cli.main(shlex.split(line)) == 2

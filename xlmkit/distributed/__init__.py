@@ -4,8 +4,8 @@
 at all, `cluster` spreads parts over workers (the only module that knows Ray), `running` is the whole. Files for clusters lie in `clusters/`:
 `kuberay.yaml` for Kubernetes, `machines.yaml` for plain machines."""
 
-from xlmkit.distributed.cluster import Workers
+from xlmkit.distributed.cluster import Workers, start, stop
 from xlmkit.distributed.parts import parts_of
 from xlmkit.distributed.running import Run, evaluate, explain, judged, predict
 
-__all__ = ["Run", "Workers", "evaluate", "explain", "judged", "parts_of", "predict"]
+__all__ = ["Run", "Workers", "evaluate", "explain", "judged", "parts_of", "predict", "start", "stop"]

@@ -1,16 +1,20 @@
 """Cluster: parts spread over workers by Ray Data, one model a worker, on this machine or on many.
 
 Ray Data (https://docs.ray.io/en/latest/data/data.html) restarts a worker that dies, on whatever node is left, and gives it the part again. Parts
-are idempotent, so nothing is lost by that and nothing doubled. Ray's dashboard and its usage reports are off in what is started here."""
+are idempotent, so nothing is lost by that and nothing doubled. Ray's dashboard and its usage reports are off in what is started here, and of what
+it says only warnings and errors are passed on."""
 
 from __future__ import annotations
 
+import atexit
+import functools
+import logging
 import os
 import pickle
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +31,10 @@ STORE = 100 * 2**20  # bytes of Ray's object store on this machine alone; what p
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 # On every system: Ray then listens on 127.0.0.1 and not for the network. Its workers are what computes, and give way to nobody (Ray says 15).
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
+# Lines that Ray is not to print: what is left of a run that was stopped is ended so.
+SKIPPED = {"RAY_DEDUP_LOGS_SKIP_REGEX": "killed by `ray.kill`"}
+NO_BARS = "Progress bars disabled"  # a warning of Ray Data's that we did as we meant to
+_held = ExitStack()  # Ray, between `start` and `stop`
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,27 @@ def outcomes(task: Task, parts: Sequence[Part], on: Workers) -> Iterator[Outcome
             num_cpus=on.cpus,
             num_gpus=gpus,
         )
-    for row in dataset.iter_rows():
-        yield pickle.loads(row["outcome"])
+    _forewarned()
+    with _hushed():
+        for row in dataset.iter_rows():
+            yield pickle.loads(row["outcome"])
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """What Ray Data tells of its progress stays in its file; warnings and errors are heard."""
+    consoles = [one for one in logging.getLogger("ray.data").handlers if one.name == "console"]
+    for console in consoles:
+        console.addFilter(_is_news)
+    try:
+        yield
+    finally:
+        for console in consoles:
+            console.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING and not record.getMessage().startswith(NO_BARS)
 
 
 @contextmanager
@@ -103,6 +130,26 @@ class _Pickled:
         return {"outcome": [pickle.dumps(self.worker.do(pickle.loads(part))) for part in batch["part"]]}
 
 
+def start(on: Workers | None = None) -> None:
+    """Start Ray on this machine alone, or join it at an address, for all calls until `stop` or the end of the process; else each call does so for itself.
+
+    Parameters
+    ----------
+    on : as in `predict`, whose workers may later be fewer.
+
+    Raises
+    ------
+    ImportError, ConnectionError, TimeoutError : as `connected`."""
+    stop()
+    _held.enter_context(connected(on or Workers()))
+
+
+@atexit.register
+def stop() -> None:
+    """End what `start` began; without it, nothing."""
+    _held.close()
+
+
 @contextmanager
 def connected(on: Workers) -> Iterator[None]:
     """Ray, started on this machine alone or joined at an address, and left again; where the process has joined one already, that.
@@ -113,7 +160,7 @@ def connected(on: Workers) -> Iterator[None]:
     ConnectionError : if there is no cluster at the address.
     TimeoutError : if Ray does not start on this machine."""
     alone = on.address in (None, LOCAL)
-    with _environment(ALONE if alone else {}):  # which Ray reads as it is imported
+    with _environment({**SKIPPED, **(ALONE if alone else {})}):  # which Ray reads as it is imported
         ray = _ray()
     if ray.is_initialized():
         yield
@@ -167,6 +214,37 @@ def _join(ray: Any, address: str, quietly: Mapping[str, Any]) -> None:
         raise ConnectionError(
             f"there is no Ray cluster at {address!r} ({str(error).splitlines()[0]}); remedy: `ray start --head` there, or leave the address out"
         ) from error
+
+
+@functools.cache
+def _forewarned() -> None:
+    """Have Ray say here, unheard, what it says once a process as if it were an error: that a worker cannot be started again once what it was made
+    with is lost (ray #53727). That lies with whoever calls, and without the caller there is no run. The worker that this asks for has no place, so
+    that no process is started for it."""
+    ray = _ray()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nowhere = NodeAffinitySchedulingStrategy(ray.NodeID.from_random().hex(), soft=False)
+    nobody = ray.remote(_Nobody).options(num_cpus=0, max_restarts=1, scheduling_strategy=nowhere)
+    with _unheard():
+        nobody.remote(ray.put(None))
+
+
+class _Nobody:
+    def __init__(self, _: object) -> None: ...
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What this process writes to its standard error within is lost; Ray's core writes there past Python."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _ray() -> Any:
