@@ -67,9 +67,8 @@ def verdict(results: Results) -> str:
     """The goals in a sentence."""
     known = [line for line in goals(results) if line[3]]
     missed = [f"{what} ({found} of {asked})" for what, asked, found, met in known if met != MET]
-    said = (
-        f"Of {len(known)} goals on a processor that could be judged here, {len(known) - len(missed)} are met"
-    )
+    met = len(known) - len(missed)
+    said = f"Of {len(known)} goals on a processor that could be judged here, {met} {'is' if met == 1 else 'are'} met"
     return f"{said}{'; **not met**: ' if missed else ''}{'; '.join(missed)}."
 
 
