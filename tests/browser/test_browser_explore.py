@@ -37,6 +37,27 @@ def test_what_is_typed_in_arabic_and_in_thai_is_answered(lab, nli):
     lab.tab.picture("explore-ar-th", explorer)
 
 
+@pytest.mark.parametrize(
+    ("code", "name", "text"), [("ur", "Urdu (ur)", "بلی سوتی ہے"), ("hi", "Hindi (hi)", "बिल्ली सोती है")]
+)
+def test_a_text_is_typed_in_the_letters_in_which_it_is_shown_and_its_whole_frame_is_seen(
+    lab, code, name, text
+):
+    explorer = opened(lab, f"letters_{code}")
+    for sentence in ("Premise", "Hypothesis"):
+        explorer.get_by_label(f"{sentence} language").select_option(name)
+        write(explorer, sentence, text)
+    shown = explorer.locator(f".xk-strip p.xk-text[lang={code}]").last
+    expect(shown).to_contain_text(text.split()[0])
+    field = explorer.get_by_label("Hypothesis", exact=True)
+    fonts = [each.evaluate("element => getComputedStyle(element).fontFamily") for each in (field, shown)]
+    assert fonts[0] == fonts[1]
+    # The box around a field cuts off what is drawn outside it.
+    assert field.evaluate("element => parseFloat(getComputedStyle(element).outlineOffset)") < 0
+    for label in explorer.locator(".widget-dropdown > label").all():
+        assert label.evaluate("element => element.scrollWidth <= element.clientWidth"), label.inner_text()
+
+
 def test_the_language_id_is_a_dial_of_its_own(lab, nli):
     explorer = opened(lab, "ids")
     dial = explorer.get_by_label("Language id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 import xlmkit as xk
 
@@ -105,3 +106,21 @@ def test_the_map_shows_every_sentence_and_says_its_text(lab):
     assert points.count() >= 100
     assert any("الحساء" in title for title in points.locator("title").all_text_contents())
     lab.tab.picture("map", shown.locator(".jp-OutputArea").last)
+
+
+def test_a_point_that_is_pointed_at_says_its_text_at_once_each_line_in_its_direction(lab):
+    lab.write("pointed", [MAP])
+    shown = lab.run("pointed")
+    point = shown.locator("svg.xk-map .xk-point").filter(has_text="الحساء").first
+    title = point.locator("title")
+    lines = title.text_content().split("\n")
+    point.hover(force=True)
+    tip = shown.locator(".xk-tip:visible")
+    expect(tip.locator("div")).to_have_text(lines)
+    arabic = tip.locator("div").filter(has_text="الحساء").first
+    assert arabic.evaluate("line => getComputedStyle(line).direction") == "rtl"
+    assert tip.locator("div").last.evaluate("line => getComputedStyle(line).direction") == "ltr"
+    lab.tab.picture("map-tip")
+    lab.tab.page.mouse.move(5, 5)
+    expect(tip).to_have_count(0)
+    assert title.text_content().split("\n") == lines

@@ -43,7 +43,7 @@ class Board:
             for name, text, code in zip(("premise", "hypothesis"), start.texts, start.languages, strict=True)
         )
         self.languages = tuple(
-            dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="19em")
+            dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="22em", label_width="11em")
             for name, code in zip(("Premise", "Hypothesis"), start.languages, strict=True)
         )
         self.example = dropdown("Example", [("(none)", ""), *examples], "")
@@ -62,7 +62,7 @@ class Board:
         self.hold = ipywidgets.ToggleButton(
             description="Hold for comparison", tooltip="compare what follows with this", layout=FREE
         )
-        self.keep = button("Leave a picture", "leave a picture of this in the notebook, for good", "camera")
+        self.keep = button("Keep a picture", "leave a picture of this in the notebook, for good", "camera")
         self.save = button("Save the table", "download all steps as a table (CSV)", "download")
         self.status = Clickable(label="What the model says", live=True)
         self.progress = ipywidgets.FloatProgress(
@@ -130,15 +130,20 @@ def button(text: str, meaning: str, icon: str) -> ipywidgets.Button:
 
 
 def dropdown(
-    label: str, options: Sequence[tuple[str, str]], value: str, *, width: str = "auto"
+    label: str,
+    options: Sequence[tuple[str, str]],
+    value: str,
+    *,
+    width: str = "auto",
+    label_width: str = "initial",
 ) -> ipywidgets.Dropdown:
-    """A labelled choice of one of several."""
+    """A labelled choice of one of several; lists under one another line up if their labels are equally wide."""
     return ipywidgets.Dropdown(
         description=label,
         options=list(options),
         value=value,
         layout={"width": width},
-        style={"description_width": "initial"},
+        style={"description_width": label_width},
     )
 
 

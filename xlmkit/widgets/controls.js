@@ -4,7 +4,7 @@
 function textField({ model, el }) {
   const id = `xk-field-${Math.random().toString(36).slice(2)}`; // each widget has a module of its own, so a count would begin anew in each
   const label = Object.assign(document.createElement("label"), { htmlFor: id, className: "xk-field-label" });
-  const field = Object.assign(document.createElement("textarea"), { id, className: "xk-field", spellcheck: false });
+  const field = Object.assign(document.createElement("textarea"), { id, className: "xk-field xk-text", spellcheck: false });
   const send = () => {
     model.set("value", field.value);
     model.save_changes();
@@ -38,6 +38,7 @@ function textField({ model, el }) {
 function clickable({ model, el }) {
   const host = document.createElement("div");
   host.className = "xk-clickable";
+  const hideTip = tips(host, el);
   let stop = 0; // the part that the Tab key comes to
   const parts = () => [...host.querySelectorAll("[data-xk]")];
 
@@ -50,6 +51,7 @@ function clickable({ model, el }) {
   };
   const show = () => {
     const focused = host.contains(document.activeElement) ? document.activeElement.dataset.xk : undefined;
+    hideTip();
     host.innerHTML = model.get("html");
     for (const part of parts()) {
       if (!part.hasAttribute("role")) part.setAttribute("role", "button");
@@ -113,6 +115,42 @@ function clickable({ model, el }) {
     if (message.do === "focus") focusSoon(() => parts()[stop]);
   });
   el.append(host);
+}
+
+function tips(host, el) {
+  // The title of a drawn part, at once and each line in its own direction; a browser's own tip comes late and gives all lines the page's.
+  const tip = Object.assign(document.createElement("div"), { className: "xk-tip", hidden: true });
+  tip.setAttribute("aria-hidden", "true"); // the title itself is what is read out
+  let over, title, text;
+  const hide = () => {
+    if (title) title.textContent = text;
+    over = title = undefined;
+    tip.hidden = true;
+  };
+  host.addEventListener("pointerover", (event) => {
+    const part = event.target.closest("svg [data-xk]");
+    if (part === over) return;
+    hide();
+    title = part?.querySelector(":scope > title");
+    if (!title) return;
+    over = part;
+    text = title.textContent;
+    title.textContent = ""; // no second tip over this one
+    tip.replaceChildren(...text.split("\n").map((line) => Object.assign(document.createElement("div"), { dir: "auto", textContent: line })));
+    const [frame, point] = [el.getBoundingClientRect(), part.getBoundingClientRect()];
+    const [right, below] = [point.left < frame.left + frame.width / 2, point.top < frame.top + frame.height / 2];
+    tip.style.inset = [
+      below ? `${point.bottom - frame.top + 6}px` : "auto",
+      right ? "auto" : `${frame.right - point.left + 6}px`,
+      below ? "auto" : `${frame.bottom - point.top + 6}px`,
+      right ? `${point.right - frame.left + 6}px` : "auto",
+    ].join(" ");
+    tip.hidden = false;
+  });
+  host.addEventListener("pointerleave", hide);
+  el.style.position = "relative";
+  el.append(tip);
+  return hide;
 }
 
 function tell(model, message) {

@@ -266,7 +266,7 @@ class Explorer(Pictured):
                 self.board.word.words.value = text
                 self.board.word.words.focus()
                 self.board.word.show(
-                    f'<span lang="en" dir="ltr">The word <bdi lang="{quoted(code)}"><b>{escaped(text)}</b></bdi> '
+                    f'<span lang="en" dir="ltr">The word <bdi class="xk-text" lang="{quoted(code)}"><b>{escaped(text)}</b></bdi> '
                     f"of the {SENTENCES[own.sentence]}:</span>"
                 )
             self._draw()

@@ -17,9 +17,13 @@ FIELDS = (
     ".xk-field-label{font-weight:600;font-size:.9em}"
     ".xk-field{font-family:inherit;font-size:1.15em;line-height:1.6;width:100%;box-sizing:border-box;padding:5px 9px;border:1px solid rgba(128,128,128,.7);"
     "border-radius:4px;background:transparent;color:inherit;resize:vertical;unicode-bidi:plaintext}"
-    ".xk-field:focus-visible{outline:2px solid rgb(0,114,178);outline-offset:1px}"
+    ".xk-field.xk-text:lang(ur){line-height:2.4}"  # Nastaliq, as in `render`
+    "[class*=xk-live-] :is(input[type=text],textarea){unicode-bidi:plaintext;text-align:start}"  # ipywidgets' own: each text in its direction
+    ".xk-field:focus-visible{outline:2px solid rgb(0,114,178);outline-offset:-2px}"  # inside: the box cuts off what is around it
     ".xk-clickable [data-xk]{cursor:pointer}.xk-clickable [data-xk]:hover{outline:1px solid currentColor}"
     ".xk-clickable [data-xk]:focus-visible{outline:3px solid rgb(230,159,0);outline-offset:1px}"
+    ".xk-tip{position:absolute;z-index:10;width:max-content;max-width:min(26em,60%);padding:6px 10px;border:1px solid rgba(128,128,128,.8);border-radius:4px;"
+    "background:var(--jp-layout-color1,Canvas);font-size:1.05em;line-height:1.6;pointer-events:none}.xk-tip[hidden]{display:none}"
     ".xk-w[data-masked]{text-decoration:line-through 2px;opacity:.65}.xk-w[aria-pressed=true]{outline:2px solid currentColor}"
     ".xk-sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
 )
