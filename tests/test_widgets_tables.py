@@ -29,7 +29,7 @@ from xlmkit.widgets.notes import Notes
 from xlmkit.widgets.panel import still
 from xlmkit.widgets.parallel import Parallel
 from xlmkit.widgets.points import described
-from xlmkit.widgets.scatter import SHAPES, key, scatter
+from xlmkit.widgets.scatter import PALETTE, SHAPES, inked, key, scatter
 from xlmkit.widgets.translations import ORDERS, ordered, summary, table, viewed
 
 HOSTILE = '</title></p><script>alert(1)</script>"><img src=x onerror=alert(1)>\u202eevil\u202c'
@@ -390,6 +390,24 @@ def test_more_groups_than_shapes_are_numbered_and_not_told_by_colour_alone():
     written = re.findall(r'dy="4">(\d+)</text>', scatter(points, axes=("x", "y"), name="n"))
     assert written == [str(number) for number in range(1, 11)]
     assert words(key(points)).startswith("1 group a (1) 2 group b (1)")
+
+
+def test_letters_on_the_map_stand_out_from_a_light_page_and_from_a_dark_one():
+    """Contrast as in WCAG 2.2, 1.4.3, of each colour as it is mixed with the text's."""
+    themes = {"light": ((0x21, 0x21, 0x21), (255, 255, 255)), "dark": ((222, 222, 222), (0x11, 0x11, 0x11))}
+
+    def luminance(colour):
+        shares = [share / 255 for share in colour]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for colour in PALETTE:
+        found = re.fullmatch(r"color-mix\(in srgb,(#\w{6}) (\d+)%,currentColor\)", inked(colour))
+        share, pure = int(found[2]) / 100, [int(found[1][place : place + 2], 16) for place in (1, 3, 5)]
+        for theme, (text, page) in themes.items():
+            mixed = [share * own + (1 - share) * other for own, other in zip(pure, text, strict=True)]
+            low, high = sorted((luminance(mixed), luminance(page)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (colour, theme)
 
 
 def test_a_distance_on_the_map_means_the_same_in_every_direction():

@@ -155,7 +155,8 @@ class EmbeddingMap(Panel):
 
     def _ask(self) -> None:
         languages = self.of.value == LANGUAGE_TABLE
-        self.layer.disabled = self.centred.disabled = self.projection.disabled = languages
+        for control in (self.layer, self.centred, self.projection, self.item):
+            control.disabled = languages
         colours = colours_of(None if languages else self._frame)
         if list(self.colour.options) != colours:
             kept = self.colour.value

@@ -19,6 +19,7 @@ PALETTE = (
     "#3E8FC0",
     "#767676",
 )  # after Okabe and Ito (2008)
+PURE = 0.6  # of a colour, in letters; the rest is the colour of the text
 SHAPES = (
     "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",  # disc
     "M-4.6-4.6h9.2v9.2h-9.2z",  # square
@@ -106,8 +107,13 @@ def _styles(points: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _mark(colour: str, written: str) -> str:
     if written:
-        return f'<text class="xk-mark" style="fill:{colour}" dy="4">{escaped(written)}</text>'
+        return f'<text class="xk-mark" style="fill:{colour};fill:{inked(colour)}" dy="4">{escaped(written)}</text>'
     return f'<path class="xk-mark" fill="{colour}" d="{SHAPES[PALETTE.index(colour)]}"/>'
+
+
+def inked(colour: str) -> str:
+    """A colour to write with: nearer to that of the text, dark on a light page and light on a dark one, so that small letters can be read."""
+    return f"color-mix(in srgb,{colour} {100 * PURE:.0f}%,currentColor)"
 
 
 def _places(points: pd.DataFrame) -> np.ndarray:
