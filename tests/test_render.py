@@ -12,6 +12,7 @@ from test_explanation import explanation
 from xlmkit import render
 from xlmkit.explanation import ExplainedToken, ExplainedWord
 from xlmkit.languages import LANGUAGES
+from xlmkit.render.style import STYLE
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "footer", "dl", "dt", "dd"),
@@ -124,6 +125,12 @@ def test_each_sentence_has_its_own_language_and_direction(code):
     html = render.card(explanation(premise_language=code, hypothesis_language="en"))
     assert f'lang="{code}" dir="{LANGUAGES[code].direction}"' in html
     assert 'class="xk-text" lang="en" dir="ltr"' in html
+
+
+def test_where_no_blanks_are_written_a_line_says_where_a_word_begins():
+    """And nowhere else: in Arabic, Urdu and Hindi it would run through joined letters."""
+    [languages] = re.findall(r"\.xk-text:is\(([^{]*)\) \.xk-w\{box-shadow:inset", STYLE)
+    assert re.findall(r":lang\((\w+)\)", languages) == ["th", "zh"]
 
 
 def test_words_are_drawn_where_the_user_wrote_them():
