@@ -247,6 +247,18 @@ def test_the_controls_do_what_the_methods_do(explorer):
     assert not board.redo.disabled
 
 
+def test_of_a_kept_picture_it_is_said_where_it_stands_and_a_fault_is_said_on(explorer):
+    explorer.board.keep.click()
+    assert "stands below the controls" in explorer.board.status.html
+    assert explorer.html.count('class="xk-kept"') == 1
+    explorer.type("hypothesis", "")
+    assert explorer.settle(PATIENCE)
+    assert "stands below the controls" not in explorer.board.status.html
+    explorer.board.keep.click()
+    assert "The hypothesis is empty" in explorer.board.status.html
+    assert "stands below the controls" in explorer.board.status.html
+
+
 def test_a_word_of_an_older_text_cannot_be_edited(explorer):
     with explorer._latest.lock:  # no answer can come meanwhile
         explorer.type("premise", "no dog")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
+import threading
 from html.parser import HTMLParser
 
 import ipywidgets
@@ -364,6 +365,16 @@ def test_the_rows_of_a_table_share_one_scale(preds):
     assert "for the predicted label" not in words(table(own))
 
 
+def test_what_colours_mean_and_which_sentence_is_which_is_said_above_the_rows(preds):
+    rows = predictions(preds)
+    own = rows[rows["item"] == "i1"]
+    shown = words(table(own, {row["pair_id"]: explanation(row) for row in own.to_dict("records")}))
+    assert shown.index("for the predicted label") < shown.index("one scale for all rows")
+    assert (
+        shown.index("one scale for all rows") < shown.index("premise and hypothesis") < shown.index("Arabic")
+    )
+
+
 def test_a_point_has_a_mark_a_text_and_a_shape_of_its_group():
     points = pd.DataFrame(
         {
@@ -555,6 +566,53 @@ def test_what_goes_wrong_is_said_in_place_and_the_next_question_is_answered(pred
     assert "by occlusion" in words(explorer.rows.html)
 
 
+class Held:
+    """`explain` that waits until it is let go, and then says what it found or fails."""
+
+    def __init__(self, asked_of: Asked, problem: str = "") -> None:
+        self.asked_of, self.problem, self.free = asked_of, problem, threading.Event()
+
+    def __call__(self, pairs, **options):
+        assert self.free.wait(60)
+        if self.problem:
+            raise ValueError(self.problem)
+        return self.asked_of.explain(pairs, **options)
+
+
+@pytest.mark.parametrize("problem", ["", "expected <fewer> words"])
+def test_where_an_explanation_will_stand_it_is_said_that_it_is_coming_and_what_went_wrong(
+    preds, tmp_path, problem
+):
+    asked_of = Asked(preds)
+    held = Held(asked_of, problem)
+    one = Parallel(preds.drop(columns="label"), asked_of.predict, held, item="i1", method="none")
+    sift = Errors(preds, Notes(tmp_path / "n.jsonl"), held)
+    one.open("i1-hi")
+    sift.open(0)
+    for part in (one.rows, sift.detail):
+        assert "is on its way" in words(part.html)
+    held.free.set()
+    for explorer, part in ((one, one.rows), (sift, sift.detail)):
+        assert explorer.settle(60)
+        assert "is on its way" not in words(part.html)
+        assert (problem or "by integrated gradients") in words(part.html)
+        explorer.open(None)
+        assert (problem or "by integrated gradients") not in words(part.html)
+
+
+def test_of_a_kept_picture_it_is_said_where_it_stands(preds):
+    asked_of = Asked(preds)
+    explorer = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain, item="i1")
+    [keep] = [
+        part
+        for part in controls(explorer.widget)
+        if isinstance(part, ipywidgets.Button) and part.description == "Keep a picture"
+    ]
+    keep.click()
+    assert "stands below the controls" in words(explorer.status.html)
+    assert explorer.html.count('class="xk-kept"') == 1
+
+
 def test_a_search_narrows_the_items_in_any_language(preds):
     asked_of = Asked(preds)
     explorer = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain)
@@ -612,6 +670,16 @@ def test_a_pressed_cell_lets_all_rows_pass_again(preds, tmp_path):
     assert explorer.settle(60)
     assert (explorer.gold.index, explorer.label.index) == (0, 0)  # any
     assert len(explorer.shown) == 30
+
+
+def test_no_cell_is_pressed_while_only_what_is_wrong_is_shown(preds, tmp_path):
+    explorer = Errors(preds, Notes(tmp_path / "n.jsonl"))
+    assert explorer.outcome.value == "wrong"
+    assert 'aria-pressed="true"' not in explorer.matrix.html
+    explorer.outcome.value = "all"
+    assert explorer.settle(60)
+    pressed = [tag for tag in Tags(explorer.matrix.html).of("button") if tag["aria-pressed"] == "true"]
+    assert [tag["data-xk"] for tag in pressed] == ["all:all"]
 
 
 def test_every_list_says_what_is_chosen_also_when_all_filters_are_taken_away(preds, tmp_path):
@@ -673,6 +741,14 @@ def test_a_note_is_saved_as_it_is_typed_shown_and_found_again(preds, tmp_path):
     assert len(again.shown) == 29
     again.open(0)
     assert (again.tag.value, again.comment.value) == ("negation", "खबर!")
+
+
+def test_one_note_is_no_notes(preds, tmp_path):
+    explorer = Errors(preds, Notes(tmp_path / "n.jsonl"))
+    for row, said in ((0, "which holds 1 note."), (1, "which holds 2 notes.")):
+        explorer.open(row)
+        explorer.comment.value = "seen"
+        assert said in words(explorer.saved.html)
 
 
 def test_a_note_that_cannot_be_saved_is_said_and_stays_in_its_field(preds, tmp_path):

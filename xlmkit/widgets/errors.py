@@ -29,7 +29,19 @@ from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import item
 from xlmkit.widgets.matrix import asked, counted, labels_of, matrix
 from xlmkit.widgets.notes import FILE, Notes
-from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, entries, heard, line, side_by_side, styled
+from xlmkit.widgets.panel import (
+    LABEL,
+    WAITING,
+    Panel,
+    button,
+    dropdown,
+    entries,
+    failed,
+    heard,
+    line,
+    side_by_side,
+    styled,
+)
 from xlmkit.widgets.parallel import THOROUGH, Explain
 from xlmkit.widgets.sifting import ANY, Question, note_filters, sift
 from xlmkit.widgets.why import unpredicted, why
@@ -171,7 +183,7 @@ class Errors(Panel):
 
     def open(self, row: int | None) -> None:
         """Open one row, by its number in the frame that was given, for its explanation and a note; None closes."""
-        self._opened, self._card = row, ""
+        self._opened, self._card = row, "" if row is None or self._explain is None else WAITING
         self.note.layout.display = "none" if row is None else None
         if row is not None:
             self._quiet = True  # the fields are filled, not written in
@@ -181,6 +193,13 @@ class Errors(Panel):
             if self._explain is not None:
                 self._explaining.ask((row, self.method.value))
         self.draw()
+
+    def fail(self, error: Exception) -> None:
+        """Say what went wrong; where an explanation was on its way, there too, since that is where the reader looks."""
+        if self._card == WAITING:
+            self._card = failed(error)
+            self.draw()
+        super().fail(error)
 
     def draw(self) -> None:
         """Show the page, the open item and the notes as they are."""
@@ -242,7 +261,8 @@ class Errors(Panel):
 
     def _show(self, question: Question, rows: pd.DataFrame, table: pd.DataFrame) -> None:
         self.shown = rows
-        cell = (question.choice.gold, question.choice.label)
+        # A cell stands for its rows, right and wrong: where only one of these are shown, no cell is what is shown.
+        cell = (question.choice.gold, question.choice.label) if question.choice.outcome == "all" else None
         self.matrix.html = styled(matrix(table, chosen=cell)) if "gold" in self._frame else ""
         pages = max(1, -(-len(rows) // PAGE))
         self._page = min(question.page, pages - 1)
@@ -262,9 +282,7 @@ class Errors(Panel):
                 f'<div class="xk-notice xk-error" role="alert">Not saved: {escaped(error)}</div>'
             )
             return
-        self.saved.html = (
-            f"<small>✓ Saved in {escaped(self.notes.path)}, which holds {len(self.notes)} notes.</small>"
-        )
+        self.saved.html = f"<small>✓ Saved in {escaped(self.notes.path)}, which holds {len(self.notes)} note{'' if len(self.notes) == 1 else 's'}.</small>"
         self.tag.options = self.notes.tags
         self._quiet, kept = True, self.noted.value
         filters = note_filters(self.notes)

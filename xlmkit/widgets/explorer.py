@@ -19,7 +19,7 @@ from xlmkit.widgets.answering import Progress
 from xlmkit.widgets.bars import said
 from xlmkit.widgets.board import Board
 from xlmkit.widgets.latest import Latest
-from xlmkit.widgets.picture import Pictured
+from xlmkit.widgets.picture import KEPT, Pictured
 from xlmkit.widgets.session import Answer, Question, Session
 from xlmkit.widgets.situation import (
     NONE,
@@ -209,7 +209,7 @@ class Explorer(Pictured):
         board.undo.on_click(lambda _: self.undo())
         board.redo.on_click(lambda _: self.redo())
         board.hold.observe(lambda change: self.hold(change["new"]), "value")
-        board.keep.on_click(lambda _: self.keep())
+        board.keep.on_click(lambda _: self._keep())
         board.save.on_click(lambda _: self._download())
         board.answer.on_choose(self._choose)
         board.steps.on_choose(lambda value: self._go_to(value))
@@ -292,6 +292,11 @@ class Explorer(Pictured):
         """A proposed language was taken."""
         if value.count(":") == 1:
             self.set_language(*value.split(":"))
+
+    def _keep(self) -> None:
+        with self._latest.lock:
+            self.keep()
+            self.board.status.html = f'{self._trouble()}<p class="xk-notice">{KEPT}</p>'
 
     def _download(self) -> None:
         self.board.steps.download(
@@ -379,8 +384,16 @@ class Explorer(Pictured):
         self.answer = self.before = None
         self.board.progress.layout.display = "none"
         self.board.answer.html = ""
-        self.board.status.html = f'<p class="xk-notice xk-error" role="alert">{escaped(self._problem)}</p>'
+        self.board.status.html = self._trouble()
         self.changed()
+
+    def _trouble(self) -> str:
+        """What went wrong with the present question, as HTML; nothing where all is well."""
+        return (
+            f'<p class="xk-notice xk-error" role="alert">{escaped(self._problem)}</p>'
+            if self._problem
+            else ""
+        )
 
     def _picture(self) -> str:
         with self._latest.lock:

@@ -20,6 +20,7 @@ ITEM_STYLE = (
     ".xk-item p.xk-text{margin:0;font-size:1.05em;line-height:1.7;white-space:pre-wrap;overflow-wrap:anywhere}"
     ".xk-item .xk-beside p{margin:0;line-height:1.6;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate}"
     ".xk-item .xk-note{flex-basis:100%;font-size:.85em;border-inline-start:3px solid currentColor;padding-inline-start:8px;white-space:pre-wrap}"
+    ".xk-items>.xk-item:first-child{border-top:0}"
     ".xk-items.xk-items{list-style:none;margin:0;padding:0}.xk-open{border-inline-start:4px solid rgb(0,114,178);padding-inline-start:8px}"
     ".xk-wrong{font-weight:700}.xk-part{font-size:.78em;opacity:.75;overflow-wrap:anywhere}"
     ".xk-button{font:inherit;color:inherit;background:transparent;border:1px solid rgba(128,128,128,.8);border-radius:4px;padding:1px 8px;cursor:pointer}"

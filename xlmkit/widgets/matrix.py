@@ -31,13 +31,13 @@ def counted(frame: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     return table.reindex(index=labels, columns=labels, fill_value=0).fillna(0).astype(int)
 
 
-def matrix(table: pd.DataFrame, *, chosen: tuple[str | None, str | None] = (None, None)) -> str:
+def matrix(table: pd.DataFrame, *, chosen: tuple[str | None, str | None] | None = (None, None)) -> str:
     """The table as HTML.
 
     Parameters
     ----------
     table : from `counted`.
-    chosen : gold and predicted label whose rows are shown; None stands for all.
+    chosen : gold and predicted label whose rows are shown; None stands for all. None in place of both: no cell holds just what is shown.
 
     Returns
     -------
@@ -80,7 +80,9 @@ def asked(value: str, labels: list[str]) -> tuple[str | None, str | None]:
     return names[gold], names[label]
 
 
-def _row(table: pd.DataFrame, labels: list[str], place: int, chosen: tuple[str | None, str | None]) -> str:
+def _row(
+    table: pd.DataFrame, labels: list[str], place: int, chosen: tuple[str | None, str | None] | None
+) -> str:
     gold, total = labels[place], int(table.to_numpy()[place].sum())
     cells = "".join(
         _button(

@@ -17,12 +17,13 @@ from xlmkit.widgets.controls import Clickable
 from xlmkit.widgets.items import ITEM_STYLE
 from xlmkit.widgets.latest import DELAY, Latest
 from xlmkit.widgets.matrix import MATRIX_STYLE
-from xlmkit.widgets.picture import Pictured
+from xlmkit.widgets.picture import KEPT, Pictured
 from xlmkit.widgets.scatter import MAP_STYLE
 from xlmkit.widgets.translations import TABLE_STYLE
 
 STYLE = ITEM_STYLE + MATRIX_STYLE + TABLE_STYLE + MAP_STYLE
 LABEL = {"description_width": "initial"}
+WAITING = '<p class="xk-notice">The explanation is on its way …</p>'
 
 
 class Panel(Pictured):
@@ -39,7 +40,7 @@ class Panel(Pictured):
     ) -> None:
         self.status = Clickable(label=f"{name}: how things stand", live=True)
         keep = button("Keep a picture", "leave a picture of the present state in the notebook, for good")
-        keep.on_click(lambda _: self.keep())
+        keep.on_click(lambda _: self._keep())
         content = ipywidgets.VBox([*controls, ipywidgets.HBox([keep]), self.status])
         super().__init__(content, lambda: styled(still(picture())), name=name)
         self._works: list[Latest[Any, Any]] = []
@@ -58,7 +59,7 @@ class Panel(Pictured):
 
     def fail(self, error: Exception) -> None:
         """Say in place what went wrong."""
-        self.status.html = f'<div class="xk-notice xk-error" role="alert">{escaped(error) or escaped(type(error).__name__)}</div>'
+        self.status.html = failed(error)
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait until nothing is left to do and the picture in the notebook is that of the present state."""
@@ -82,9 +83,18 @@ class Panel(Pictured):
         with watched(before_pass):
             yield
 
+    def _keep(self) -> None:
+        self.keep()
+        self.say(KEPT)
+
     def _shown(self, show: Callable[[], None]) -> None:
         show()
         self.changed()
+
+
+def failed(error: Exception) -> str:
+    """What went wrong, as HTML."""
+    return f'<div class="xk-notice xk-error" role="alert">{escaped(error) or escaped(type(error).__name__)}</div>'
 
 
 def button(text: str, meaning: str) -> ipywidgets.Button:

@@ -16,7 +16,7 @@ from xlmkit.render import card, escaped, plain
 from xlmkit.render.cards import METHOD_NAMES
 from xlmkit.widgets.choosing import folded, folded_texts, predictions, records, with_english
 from xlmkit.widgets.controls import Clickable
-from xlmkit.widgets.panel import LABEL, Panel, button, dropdown, heard, line, styled
+from xlmkit.widgets.panel import LABEL, WAITING, Panel, button, dropdown, failed, heard, line, styled
 from xlmkit.widgets.translations import ORDERS, VIEWS, items_of, ordered, summary, table, viewed
 from xlmkit.widgets.why import unpredicted, why
 
@@ -79,7 +79,7 @@ class Parallel(Panel):
         self._card = ""
         self._controls(_known_item(self._pairs, item), _known_method(method))
         rows = [
-            line(self.search, self.item, self.back, self.onward),
+            line(self.search, self.item, ipywidgets.HBox([self.back, self.onward])),
             line(self.order, self.view, self.method, self.thorough),
             self.summary,
             self.rows,
@@ -129,10 +129,17 @@ class Parallel(Panel):
 
     def open(self, pair_id: str | None) -> None:
         """Show the explanation of one row of the present item; None closes it."""
-        self._opened, self._card = pair_id, ""
+        self._opened, self._card = pair_id, "" if pair_id is None else WAITING
         self.draw()
         if pair_id is not None:
             self._card_work.ask((self._present, pair_id, self.thorough.value))
+
+    def fail(self, error: Exception) -> None:
+        """Say what went wrong; where an explanation was on its way, there too, since that is where the reader looks."""
+        if self._card == WAITING:
+            self._card = failed(error)
+            self.draw()
+        super().fail(error)
 
     def draw(self) -> None:
         """Show what is known of the present item in the chosen order and view."""

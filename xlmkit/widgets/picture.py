@@ -18,6 +18,7 @@ from xlmkit.widgets.controls import LiveSwitch
 from xlmkit.widgets.latest import Latest
 from xlmkit.widgets.style import STYLE
 
+KEPT = "A picture of this stands below the controls, and stays in the notebook when it is saved."
 DELAY = 0.7  # seconds of rest before the output in the notebook is written anew: each time makes the notebook unsaved
 
 

@@ -13,7 +13,7 @@ from xlmkit.render import escaped, plain, quoted
 from xlmkit.render.cards import banners, legend, method_name
 from xlmkit.render.words import largest, marked
 from xlmkit.widgets.choosing import records
-from xlmkit.widgets.items import original, plain_texts, shortened, spoken, sure, verdict
+from xlmkit.widgets.items import original, plain_texts, shortened, sides, spoken, sure, verdict
 
 ORDERS = ("language", "confidence, highest first", "confidence, lowest first", "wrong first", "prediction")
 VIEWS = ("all", "wrong", "right", "not as in English")
@@ -23,8 +23,8 @@ TABLE_STYLE = (
     ".xk-translations.xk-translations{border-collapse:collapse;border:0;width:100%;font-size:inherit;table-layout:auto}"
     ".xk-translations.xk-translations tr{background:none!important;border-top:1px solid rgba(128,128,128,.35)}.xk-translations.xk-translations thead tr{border-top:0}"
     ".xk-translations.xk-translations th,.xk-translations.xk-translations td{padding:5px 12px 5px 0;text-align:start;vertical-align:top;font-weight:400;max-width:none;white-space:normal}"
-    ".xk-translations.xk-translations thead th{font-size:.8em;opacity:.8}.xk-translations.xk-translations p.xk-text{margin:0;font-size:1.05em;line-height:2.05;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;unicode-bidi:isolate}.xk-translations.xk-translations .xk-beside{font-size:.82em;opacity:.85;min-width:12em}"
+    ".xk-translations.xk-translations thead th{font-size:.8em;opacity:.8}.xk-translations.xk-translations p.xk-text{margin:0;font-size:1.05em;line-height:2.3;white-space:pre-wrap;"
+    "overflow-wrap:anywhere;unicode-bidi:isolate}.xk-translations.xk-translations p.xk-text:last-child{margin-bottom:.5em}.xk-translations.xk-translations .xk-beside{font-size:.82em;opacity:.85;min-width:12em}"
     ".xk-translations.xk-translations .xk-beside p{margin:0 0 4px;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate}"
     ".xk-translations.xk-translations tr.xk-open{box-shadow:inset 4px 0 rgb(0,114,178)}.xk-translations.xk-translations tr.xk-open>th{padding-left:10px}"
     ".xk-translations.xk-translations .xk-says{font-size:.88em;min-width:8em}"
@@ -117,7 +117,7 @@ def table(
     heads = [
         "language",
         "prediction",
-        "sentences",
+        " and ".join(name for name, _ in sides(listed[0])) if listed else "sentences",
         *(["English original"] if any(map(original, listed)) else []),
     ]
     body = ""
@@ -131,8 +131,8 @@ def table(
         )
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return (
-        f'<div class="xk xk-wide" lang="en" dir="ltr"><table class="xk-translations"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"{_scale(own, scale)}</div>"
+        f'<div class="xk xk-wide" lang="en" dir="ltr">{_scale(own, scale)}'
+        f'<table class="xk-translations"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
