@@ -185,6 +185,16 @@ def test_the_scale_has_numbers_and_names_its_ends():
         assert number in legend
 
 
+def test_who_points_at_a_number_of_the_account_reads_what_it_is():
+    made = explanation(target='<b>"', baseline_output=0.5)
+    html = render.card(made)
+    account = html[html.index('class="xk-account"') : html.index("<details")]
+    parts = re.findall(r'<span title="([^"]+)">([^<]+)</span>', account)
+    assert [text.split()[0] for _, text in parts] == ["F(x)", "F(baseline)", "change", "words", "special"]
+    assert parts[0][0] == "the logit of &lt;b&gt;&quot;"
+    assert 'class="xk-verdict" title="the gate: ' in account
+
+
 def test_the_scale_and_the_account_can_be_read_without_their_style():
     html = render.card(with_premise("good bad big", [(0, 4), (5, 8), (9, 12)]))
     text = re.sub(r"<[^>]+>", "", html[html.index('<div class="xk-legend">') :])

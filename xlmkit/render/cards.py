@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlmkit.explanation import Explanation, tolerance
 from xlmkit.render.style import STYLE
-from xlmkit.render.text import escaped, signed, unsigned
+from xlmkit.render.text import escaped, quoted, signed, unsigned
 from xlmkit.render.words import language_name, largest, marked, shade, written
 
 METHOD_NAMES = {
@@ -131,17 +131,37 @@ def _sentence(explanation: Explanation, sentence: int, scale: float) -> str:
 
 def account(explanation: Explanation) -> str:
     """Where the change in logit went, and the gate's verdict in words."""
-    parts = [f"F(x) {signed(explanation.output)}"]
+    about = f"the logit of {explanation.target}"
+    if explanation.contrast is not None:
+        about += f" less that of {explanation.contrast}"
+    parts = [(f"F(x) {signed(explanation.output)}", about)]
     if explanation.baseline_output is not None and explanation.change is not None:
-        parts.append(f"F(baseline) {signed(explanation.baseline_output)}")
-        parts.append(f"change {signed(explanation.change)}")
+        parts.append(
+            (
+                f"F(baseline) {signed(explanation.baseline_output)}",
+                "the same at the baseline, the input without content",
+            )
+        )
+        parts.append(
+            (f"change {signed(explanation.change)}", "F(x) less F(baseline): what there is to explain")
+        )
     if explanation.signed and explanation.unit == "logits":
-        parts.append(f"words {signed(float(explanation.word_scores.sum()))}")
-        parts.append(f"special tokens {signed(explanation.remainder)}")
+        parts.append(
+            (f"words {signed(float(explanation.word_scores.sum()))}", "the sum of the words' numbers")
+        )
+        parts.append(
+            (
+                f"special tokens {signed(explanation.remainder)}",
+                "the sum of the numbers that belong to no word",
+            )
+        )
     if explanation.language_share is not None:
-        parts.append(f"language ids {signed(explanation.language_share)}")
-    sums = " ".join(f"<span>{part}</span>" for part in parts)
-    return f'<div class="xk-account">{sums} <span class="xk-verdict">{_verdict(explanation)}</span></div>'
+        parts.append((f"language ids {signed(explanation.language_share)}", "what the language ids add"))
+    sums = " ".join(f'<span title="{quoted(what)}">{part}</span>' for part, what in parts)
+    return f'<div class="xk-account">{sums} <span class="xk-verdict" title="{GATE}">{_verdict(explanation)}</span></div>'
+
+
+GATE = "the gate: whether all numbers add up to the change, but for the delta that is allowed"
 
 
 def _verdict(explanation: Explanation) -> str:
