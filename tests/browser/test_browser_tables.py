@@ -57,6 +57,10 @@ def test_one_item_is_shown_in_all_languages_as_the_model_sees_it(lab, item):
         assert code == "en" or item.loc["en", "premise"] in row.inner_text()
     arabic = shown.locator("p.xk-text[lang=ar]").first
     assert arabic.get_attribute("dir") == "rtl"
+    heights = {
+        button.bounding_box()["height"] for button in shown.get_by_role("button", name="explain ").all()
+    }
+    assert len(heights) == 1, "a language's name breaks in two"
     lab.tab.picture("parallel", shown.locator(".jp-OutputArea").last)
     shown.get_by_role("button", name="explain Thai").click()
     detail = shown.get_by_role("status", name="explanation of the opened row")

@@ -23,7 +23,7 @@ ITEM_STYLE = (
     ".xk-items>.xk-item:first-child{border-top:0}"
     ".xk-items.xk-items{list-style:none;margin:0;padding:0}.xk-open{border-inline-start:4px solid rgb(0,114,178);padding-inline-start:8px}"
     ".xk-wrong{font-weight:700}.xk-part{font-size:.78em;opacity:.75;overflow-wrap:anywhere}"
-    ".xk-button{font:inherit;color:inherit;background:transparent;border:1px solid rgba(128,128,128,.8);border-radius:4px;padding:1px 8px;cursor:pointer}"
+    ".xk-button{font:inherit;color:inherit;background:transparent;border:1px solid rgba(128,128,128,.8);border-radius:4px;padding:1px 8px;cursor:pointer;white-space:nowrap}"
     ".xk-button:is([aria-pressed=true],[aria-expanded=true]){border-width:2px;font-weight:700}"
 )
 

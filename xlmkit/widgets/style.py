@@ -17,7 +17,7 @@ FIELDS = (
     ".xk-field-label{font-weight:600;font-size:.9em}"
     ".xk-field{font-family:inherit;font-size:1.15em;line-height:1.6;width:100%;box-sizing:border-box;padding:5px 9px;border:1px solid rgba(128,128,128,.7);"
     "border-radius:4px;background:transparent;color:inherit;resize:vertical;unicode-bidi:plaintext}"
-    ".xk-field.xk-text:lang(ur){line-height:2.4}"  # Nastaliq, as in `render`
+    ".xk-field.xk-text:lang(ur){line-height:3}"  # Nastaliq, as in `render`
     "[class*=xk-live-] :is(input[type=text],textarea){unicode-bidi:plaintext;text-align:start}"  # ipywidgets' own: each text in its direction
     ".xk-field:focus-visible{outline:2px solid rgb(0,114,178);outline-offset:-2px}"  # inside: the box cuts off what is around it
     ".xk-clickable [data-xk]{cursor:pointer}.xk-clickable [data-xk]:hover{outline:1px solid currentColor}"
