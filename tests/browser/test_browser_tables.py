@@ -79,6 +79,7 @@ def test_a_cell_of_the_confusion_matrix_shows_its_rows_and_a_note_is_on_the_disk
     first = wrong.iloc[0]
     shown.get_by_role("button", name=f"open item {first['pair_id']}", exact=True).click()
     comment = shown.get_by_label("comment")
+    comment.wait_for()  # Playwright types into whatever has the focus while a field is hidden
     comment.press_sequentially("الكلمة الأخيرة")
     shown.get_by_text("✓ Saved in").wait_for()
     shown.locator(".xk-items").first.get_by_text("الكلمة الأخيرة").wait_for()
