@@ -29,7 +29,7 @@ lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
 test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
-	@echo "make test: all tests, offline, on the embedded model; about twenty minutes on two slow cores."
+	@echo "make test: all tests, offline, on the embedded model; ten to twenty minutes on two cores."
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations=25
 
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
