@@ -463,3 +463,26 @@ def test_the_saved_picture_follows_the_state(monkeypatch):
     assert pictured.settle(PATIENCE)
     assert len(written) == 1
     assert "two" in written[0]
+
+
+def test_who_waits_for_the_picture_gets_it_in_his_own_context(monkeypatch):
+    """A program that runs a notebook, as nbconvert does, takes what comes in the name of the cell that runs now."""
+    import xlmkit.widgets.picture as module
+
+    cell, written = ContextVar("cell", default="first"), []
+
+    class Handle:
+        def update(self, shown):
+            written.append((cell.get(), shown.data))
+
+    monkeypatch.setattr(
+        module, "display", lambda *_, display_id=False, **__: Handle() if display_id else None
+    )
+    pictured = Pictured(Clickable("x"), lambda: "state", name="try")
+    pictured._ipython_display_()
+    pictured.changed()
+    pictured._writer.hurry()
+    assert pictured._writer.settle(PATIENCE)
+    cell.set("second")
+    assert pictured.settle(PATIENCE)
+    assert [name for name, _ in written] == ["first", "second"]

@@ -61,6 +61,11 @@ class Workers:
             if value is not None and not (is_whole(value) and value >= 1):
                 raise ValueError(f"`{name}` must be a positive whole number; got {value!r}")
 
+    @property
+    def alone(self) -> bool:
+        """Whether that is this machine alone."""
+        return self.address in (None, LOCAL)
+
 
 def outcomes(task: Task, parts: Sequence[Part], on: Workers) -> Iterator[Outcome]:
     """What becomes of each part, in the order in which they end; call it within `connected`."""
@@ -84,7 +89,8 @@ def outcomes(task: Task, parts: Sequence[Part], on: Workers) -> Iterator[Outcome
             num_cpus=on.cpus,
             num_gpus=gpus,
         )
-    _forewarned()
+    if on.alone:
+        _forewarned()
     with _hushed():
         for row in dataset.iter_rows():
             yield pickle.loads(row["outcome"])
@@ -159,8 +165,7 @@ def connected(on: Workers) -> Iterator[None]:
     ImportError : if Ray is not installed.
     ConnectionError : if there is no cluster at the address.
     TimeoutError : if Ray does not start on this machine."""
-    alone = on.address in (None, LOCAL)
-    with _environment({**SKIPPED, **(ALONE if alone else {})}):  # which Ray reads as it is imported
+    with _environment({**SKIPPED, **(ALONE if on.alone else {})}):  # which Ray reads as it is imported
         ray = _ray()
     if ray.is_initialized():
         yield
@@ -170,7 +175,7 @@ def connected(on: Workers) -> Iterator[None]:
         _environment(QUIET),  # until the end: Ray Data asks again at each run
         tempfile.TemporaryDirectory(prefix="xlmkit-ray-", dir=SHORT, ignore_cleanup_errors=True) as logs,
     ):
-        if alone:
+        if on.alone:
             _start(ray, on, logs, quietly)
         else:
             _join(ray, str(on.address), quietly)
@@ -218,9 +223,9 @@ def _join(ray: Any, address: str, quietly: Mapping[str, Any]) -> None:
 
 @functools.cache
 def _forewarned() -> None:
-    """Have Ray say here, unheard, what it says once a process as if it were an error: that a worker cannot be started again once what it was made
+    """Have Ray say now, unheard, what it says once a process as if it were an error: that a worker cannot be started again once what it was made
     with is lost (ray #53727). That lies with whoever calls, and without the caller there is no run. The worker that this asks for has no place, so
-    that no process is started for it."""
+    that no process is started for it; it is asked for on this machine alone, since somebody else's cluster would keep a record of it."""
     ray = _ray()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -68,6 +68,7 @@ class Pictured:
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait until the picture in the notebook is that of the present state."""
+        self.changed()  # from the cell that waits: who runs a notebook without a browser hears no cell that is done
         self._writer.hurry()
         return self._writer.settle(timeout)
 
