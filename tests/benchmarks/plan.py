@@ -79,7 +79,11 @@ def works(amounts: Amounts) -> list[Work]:
         *(one for size in SIZES for one in _explanations(size, amounts)),
         *_agreement(amounts),
         Work(
-            "test-set", "embedded", "prediction.text_to_table", {"size": "embedded", "count": amounts.table}
+            "test-set",
+            "embedded",
+            "prediction.text_to_table",
+            {"size": "embedded", "count": amounts.table},
+            seconds=400,
         ),
         *_scaling(amounts),
         *_profiles(amounts),
