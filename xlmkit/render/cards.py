@@ -134,30 +134,18 @@ def account(explanation: Explanation) -> str:
     about = f"the logit of {explanation.target}"
     if explanation.contrast is not None:
         about += f" less that of {explanation.contrast}"
-    parts = [(f"F(x) {signed(explanation.output)}", about)]
+    parts = {f"F(x) {signed(explanation.output)}": about}
     if explanation.baseline_output is not None and explanation.change is not None:
-        parts.append(
-            (
-                f"F(baseline) {signed(explanation.baseline_output)}",
-                "the same at the baseline, the input without content",
-            )
-        )
-        parts.append(
-            (f"change {signed(explanation.change)}", "F(x) less F(baseline): what there is to explain")
-        )
+        baseline = f"F(baseline) {signed(explanation.baseline_output)}"
+        parts[baseline] = "the same at the baseline, the input without content"
+        parts[f"change {signed(explanation.change)}"] = "F(x) less F(baseline): what there is to explain"
     if explanation.signed and explanation.unit == "logits":
-        parts.append(
-            (f"words {signed(float(explanation.word_scores.sum()))}", "the sum of the words' numbers")
-        )
-        parts.append(
-            (
-                f"special tokens {signed(explanation.remainder)}",
-                "the sum of the numbers that belong to no word",
-            )
-        )
+        parts[f"words {signed(float(explanation.word_scores.sum()))}"] = "the sum of the words' numbers"
+        remainder = f"special tokens {signed(explanation.remainder)}"
+        parts[remainder] = "the sum of the numbers that belong to no word"
     if explanation.language_share is not None:
-        parts.append((f"language ids {signed(explanation.language_share)}", "what the language ids add"))
-    sums = " ".join(f'<span title="{quoted(what)}">{part}</span>' for part, what in parts)
+        parts[f"language ids {signed(explanation.language_share)}"] = "what the language ids add"
+    sums = " ".join(f'<span title="{quoted(what)}">{part}</span>' for part, what in parts.items())
     return f'<div class="xk-account">{sums} <span class="xk-verdict" title="{GATE}">{_verdict(explanation)}</span></div>'
 
 
