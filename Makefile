@@ -58,7 +58,7 @@ lint: .venv/.ready-test  ## ruff (rules and format) and mypy
 	@$(BIN)/python -m mypy
 
 bench: .venv/.ready-test  ## measure the speed beside other tools, and write the tables
-	@echo "make bench: 15 minutes on an idle machine (the first time also minutes of downloads); writes tests/benchmarks/results and the tables made from it."
+	@echo "make bench: an hour on an idle machine of two cores (the first time also minutes of downloads); writes tests/benchmarks/results and the tables made from it."
 	@$(BIN)/python tests/benchmarks/bench.py $(BENCH_FLAGS)
 
 clean:  ## remove reports, caches and build leftovers (.venv stays: delete that folder yourself)

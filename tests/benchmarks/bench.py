@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--parts", nargs="*", help="only parts whose name begins so (predict, explain-full, ...)"
     )
-    parser.add_argument("--minutes", type=float, default=15, help="begin nothing after so many (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=60, help="begin nothing after so many (%(default)s)")
     arguments = parser.parse_args()
     chosen = [
         one

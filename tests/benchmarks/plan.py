@@ -18,7 +18,7 @@ class Work:
     name: str
     function: str  # "module.function"
     arguments: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 150  # after which it is given up
+    seconds: float = 300  # after which it is given up
 
     @property
     def rounded(self) -> bool:
@@ -83,7 +83,6 @@ def works(amounts: Amounts) -> list[Work]:
             "embedded",
             "prediction.text_to_table",
             {"size": "embedded", "count": amounts.table},
-            seconds=400,
         ),
         *_scaling(amounts),
         *_profiles(amounts),
@@ -162,7 +161,7 @@ def _memory(amounts: Amounts) -> list[Work]:
     ]
     found.insert(2, ("whole_frame", amounts.rows[1], {"size": "tiny", "rows": amounts.rows[1]}))
     return [
-        Work("memory", f"{kind} {rows}", f"scaling.{kind}", own, seconds=600) for kind, rows, own in found
+        Work("memory", f"{kind} {rows}", f"scaling.{kind}", own, seconds=1500) for kind, rows, own in found
     ]
 
 

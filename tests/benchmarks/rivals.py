@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measure import rounds
 from sizes import MADE, ROOT, folder, pairs
 
 FOLDER = ROOT / "build/rivals"
@@ -68,10 +69,14 @@ def explain(name: str, size: str, count: int) -> dict[str, Any]:
     texts.write_text(json.dumps(frame[["premise", "hypothesis"]].to_numpy().tolist()), encoding="utf-8")
     script = Path(__file__).with_name(SCRIPTS[name])
     command = [python(name), script, folder(size), texts, str(STEPS)]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    return {**json.loads(done.stdout.strip().splitlines()[-1]), "versions": versions(name)}
+    found = []
+    for _ in range(rounds(size)):
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip().splitlines()[-1])
+        found.append(json.loads(done.stdout.strip().splitlines()[-1]))
+    best: dict[str, Any] = max(found, key=lambda one: one["pairs_per_second"])
+    return {**best, "versions": versions(name)}
 
 
 def versions(name: str) -> dict[str, str]:
