@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from xlmkit.encoding import SENTENCES
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import is_missing
 from xlmkit.render import escaped, quoted
@@ -13,6 +14,7 @@ from xlmkit.widgets.bars import bars, percent
 from xlmkit.widgets.session import Answer, Session, Step
 from xlmkit.widgets.situation import NONE, RIGHT, Situation
 from xlmkit.widgets.strip import strip
+from xlmkit.widgets.suggestion import suggested
 
 ANSWER_STYLE = (
     ".xk.xk-answer{border:0;padding:0;margin:4px 0;max-width:76em}.xk-beside-each{display:flex;flex-wrap:wrap;gap:0 16px;align-items:flex-start}"
@@ -61,6 +63,23 @@ def original(english: tuple[str, str], begun: bool) -> str:
     premise, hypothesis = (escaped(text) for text in english)
     what = "English original of the item this began with" if begun else "English original"
     return f'<p class="xk-original" lang="en" dir="ltr"><b>{what}:</b> {premise} <b>/</b> {hypothesis}</p>'
+
+
+def proposal(sentence: str, now: Situation) -> str:
+    """What the letters of a sentence say against its language, with a button for each that they speak for."""
+    place = SENTENCES.index(sentence)
+    codes = suggested(now.texts[place], now.languages[place])
+    if not codes:
+        return ""
+    buttons = " ".join(
+        f'<button type="button" class="xk-button" data-xk="{sentence}:{code}">It is {LANGUAGES[code].name}</button>'
+        for code in codes
+    )
+    chosen, likely = (
+        LANGUAGES[now.languages[place]].name,
+        " or ".join(LANGUAGES[code].name for code in codes),
+    )
+    return f'<div class="xk-notice">The {sentence} is read as {chosen}, but its letters look like {likely}. {buttons}</div>'
 
 
 def steps(session: Session) -> str:

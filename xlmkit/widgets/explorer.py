@@ -13,11 +13,12 @@ import pandas as pd
 
 from xlmkit.encoding import SENTENCES
 from xlmkit.languages import LANGUAGES
-from xlmkit.render import escaped, plain, quoted
-from xlmkit.widgets.answered import ANSWER_STYLE, answered, original, originals, pair, steps
+from xlmkit.render import escaped, quoted
+from xlmkit.widgets.answered import ANSWER_STYLE, answered, original, pair, proposal, steps
 from xlmkit.widgets.answering import Progress
 from xlmkit.widgets.bars import said
 from xlmkit.widgets.board import Board
+from xlmkit.widgets.examples import Example, Examples
 from xlmkit.widgets.latest import Latest
 from xlmkit.widgets.picture import KEPT, Pictured
 from xlmkit.widgets.session import Answer, Question, Session
@@ -32,7 +33,6 @@ from xlmkit.widgets.situation import (
     toggled,
     typed,
 )
-from xlmkit.widgets.suggestion import suggested
 
 Asked = tuple[Question, Question | None]
 Shown = tuple[Answer, Answer | None]
@@ -68,17 +68,16 @@ class Explorer(Pictured):
         target: str = "predicted",
         pairs: pd.DataFrame | None = None,
     ) -> None:
-        self._ask, self._pairs = ask, pairs
-        self._originals = {} if pairs is None else originals(pairs)
-        self._began: tuple[Situation, tuple[str, str]] | None = None  # the item, and its English texts
+        self._ask, self._examples = ask, Examples(pairs)
+        self._began: Example | None = None
         self.session = Session(start)
         self.answer: Answer | None = None
         self.before: Answer | None = None
         self._problem = ""
         self._chosen: int | None = None
         self._latest: Latest[Asked, Shown] = Latest(self._answers, self._show, self._fail)
-        examples = [] if pairs is None else _examples(pairs, self._originals)
-        self.board = Board(start, labels=labels, ids=ids, method=method, target=target, examples=examples)
+        choices = self._examples.choices
+        self.board = Board(start, labels=labels, ids=ids, method=method, target=target, examples=choices)
         super().__init__(self.board.content, self._picture, name="Explorer")
         self._wire()
         self._place()
@@ -138,16 +137,11 @@ class Explorer(Pictured):
         Raises
         ------
         ValueError : if there is no such example."""
-        row = None if self._pairs is None else _row(self._pairs, item, language)
-        if row is None:
-            name = LANGUAGES[language].name if language in LANGUAGES else language
-            raise ValueError(f"There is no example {item!r} in {name}; choose another.")
+        taken = self._examples.take(item, language)
         with self._latest.lock:
-            first, second = (str(row.get(f"{side}_language") or row["language"]) for side in SENTENCES)
-            taken = Situation(str(row["premise"]), str(row["hypothesis"]), first, second)
-            english = self._originals.get(str(row["pair_id"]))
-            self._began = None if english is None else (taken, english)
-            self.change(f"example {item} in {LANGUAGES[first].name}", taken)
+            self._began = taken
+            name = LANGUAGES[taken.situation.languages[0]].name
+            self.change(f"example {item} in {name}", taken.situation)
             self._place()
 
     def undo(self) -> None:
@@ -324,16 +318,16 @@ class Explorer(Pictured):
         board.language_id.value = now.language_id
         board.undo.disabled = self.session.position == 0
         board.redo.disabled = self.session.position == len(self.session.steps) - 1
-        board.proposals.html = "".join(_proposal(name, now) for name in SENTENCES)
+        board.proposals.html = "".join(proposal(name, now) for name in SENTENCES)
         board.original.value = self._original()
         board.steps.html = steps(self.session)
 
     def _original(self) -> str:
-        if self._began is None:
+        if self._began is None or self._began.english is None:
             return ""
-        taken, english = self._began
+        taken = self._began.situation
         same = self.situation.texts == taken.texts
-        return "" if same and set(taken.languages) == {"en"} else original(english, not same)
+        return "" if same and set(taken.languages) == {"en"} else original(self._began.english, not same)
 
     def _answers(self, asked: Asked) -> Iterator[Shown]:
         question, then = asked
@@ -403,40 +397,3 @@ class Explorer(Pictured):
             else:
                 body += f'<div class="xk">{pair(self.situation)}</div>'
             return f"<style>{ANSWER_STYLE}</style>{self._original()}{body}"
-
-
-def _proposal(sentence: str, now: Situation) -> str:
-    """What the letters of a sentence say against its language, with a button for each that they speak for."""
-    place = SENTENCES.index(sentence)
-    codes = suggested(now.texts[place], now.languages[place])
-    if not codes:
-        return ""
-    buttons = " ".join(
-        f'<button type="button" class="xk-button" data-xk="{sentence}:{code}">It is {LANGUAGES[code].name}</button>'
-        for code in codes
-    )
-    chosen, likely = (
-        LANGUAGES[now.languages[place]].name,
-        " or ".join(LANGUAGES[code].name for code in codes),
-    )
-    return f'<div class="xk-notice">The {sentence} is read as {chosen}, but its letters look like {likely}. {buttons}</div>'
-
-
-def _examples(pairs: pd.DataFrame, english: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
-    """(what is shown, item) of every item, with the start of its premise, in English where there is one."""
-    column = "item" if "item" in pairs else "pair_id"
-    first = pairs.drop_duplicates(column)
-    shown = []
-    for row in first.to_dict("records"):
-        text = english.get(str(row["pair_id"]), (str(row["premise"]), ""))[0]
-        name = f"{row[column]}: {text[:50]}{'…' if len(text) > 50 else ''}"
-        shown.append((plain(name), str(row[column])))
-    return shown
-
-
-def _row(pairs: pd.DataFrame, item: str, language: str) -> dict[str, Any] | None:
-    column = "item" if "item" in pairs else "pair_id"
-    own = pairs[pairs[column].astype(str) == item]
-    if "language" in own and column == "item":
-        own = own[own["language"] == language]
-    return None if own.empty else {str(name): value for name, value in own.iloc[0].to_dict().items()}
