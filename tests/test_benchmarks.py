@@ -155,6 +155,16 @@ def test_a_goal_that_was_not_met_says_so(results):
     )
 
 
+@pytest.mark.parametrize(("found", "verdict"), [(40.0, "met"), (40.1, "**not met**")])
+def test_of_a_time_at_most_the_goal_is_met(results, found, verdict):
+    results["latency"] = rows(
+        "latency", embedded={"model_ms": found, "text_ms": 50.0, "transformers_ms": 60.0}
+    )
+    page = details.page(results)
+    assert line(page, "one pair of 48 pieces")[2:] == [f"{found} ms", verdict]
+    assert line(page, "embedded | 60.0 |")[2] == cells.number(found)
+
+
 def test_what_needs_a_gpu_says_that_it_was_not_measured(results):
     assert line(details.page(results), "on an H200")[2] == "not measured: no GPU was at hand"
 

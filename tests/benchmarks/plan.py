@@ -30,11 +30,12 @@ class Work:
 class Amounts:
     """How much is measured.
 
-    `block`: pairs that are predicted together; `seconds`: of a row at least; `explained`, `compared`, `limits`, `table`, `scaled`: pairs of those parts; `shard`:
+    `block`: pairs that are predicted together; `seconds`: of a row at least; `times`: how often one pair is predicted; `explained`, `compared`, `limits`, `table`, `scaled`: pairs of those parts; `shard`:
     rows of a shard; `rows`: those of the memory's curve; `languages`: pairs of each language whose preparation is measured."""
 
     block: dict[str, int]
     seconds: float
+    times: dict[str, int]
     explained: dict[str, int]
     compared: dict[str, int]
     limits: dict[str, int]
@@ -48,6 +49,7 @@ class Amounts:
 WHOLE = Amounts(
     block={"embedded": 256, "full": 32},
     seconds=6,
+    times={"embedded": 100, "full": 10},
     explained={"embedded": 16, "full": 3},
     compared={"embedded": 600, "full": 16},
     limits={"embedded": 512, "full": 48},
@@ -60,6 +62,7 @@ WHOLE = Amounts(
 QUICK = Amounts(
     block={"embedded": 16, "full": 2},
     seconds=0.5,
+    times={"embedded": 3, "full": 1},
     explained={"embedded": 2, "full": 1},
     compared={"embedded": 16, "full": 2},
     limits={"embedded": 16, "full": 2},
@@ -75,6 +78,10 @@ def works(amounts: Amounts) -> list[Work]:
     """All that is measured."""
     return [
         *(one for size in SIZES for one in _limits(size, amounts)),
+        *(
+            Work("latency", size, "latency.one_pair", {"size": size, "times": amounts.times[size]})
+            for size in SIZES
+        ),
         *(one for size in SIZES for one in _predictions(size, amounts)),
         *(one for size in SIZES for one in _explanations(size, amounts)),
         *_agreement(amounts),
