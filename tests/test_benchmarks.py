@@ -155,6 +155,13 @@ def test_a_goal_that_was_not_met_says_so(results):
     )
 
 
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(2.979, "2.9 x"), (3.0, "3.0 x"), (0.3 / 0.1, "3.0 x"), (12.34, "12.3 x")]
+)
+def test_a_ratio_is_rounded_down(ratio, text):
+    assert cells.times(ratio) == text
+
+
 @pytest.mark.parametrize(("found", "verdict"), [(40.0, "met"), (40.1, "**not met**")])
 def test_of_a_time_at_most_the_goal_is_met(results, found, verdict):
     results["latency"] = rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -48,8 +49,8 @@ def speed(one: Row) -> str:
 
 
 def times(value: float) -> str:
-    """A ratio."""
-    return f"{value:.1f} x"
+    """A ratio, rounded down, so that none looks like a goal that it missed."""
+    return f"{math.floor(10 * value + 1e-9) / 10:.1f} x"
 
 
 def percent(value: float) -> str:

@@ -110,9 +110,10 @@ def limits(results: Results) -> str:
                 f"{percent(shares['text to ids'])}."
             )
     if text is not None:
+        needed = -(-TEST_PACE // max(1, int(text)))
         lines.append(
             f"- **On a fast device: text.** A core prepares {number(text)} pairs/s, warm. A device that predicts more than that for each core beside it waits for text; "
-            f"XNLI's test set in ten seconds ({TEST_PACE:,} pairs/s) asks for {-(-TEST_PACE // max(1, int(text)))} cores at work on text, or for texts that are in the cache."
+            f"XNLI's test set in ten seconds ({TEST_PACE:,} pairs/s) asks for {needed} core{'' if needed == 1 else 's'} at work on text, or for texts that are in the cache."
         )
     if streamed is not None:
         moved = streamed["bytes_in"] + streamed["bytes_out"]
@@ -125,7 +126,7 @@ def limits(results: Results) -> str:
     growth = _growth(results)
     if growth is not None:
         lines.append(
-            f"- **Memory does not.** Between the smallest and the largest input measured, a worker's peak grew by {number(max(0.0, growth['worker']))} bytes a row and that of the process "
+            f"- **Last, memory.** Between the smallest and the largest input measured, a worker's peak grew by {number(max(0.0, growth['worker']))} bytes a row and that of the process "
             f"that spreads the work by {number(max(0.0, growth['driver']))}; for 10^9 rows the latter would be {_bytes(max(0.0, growth['driver']) * 1e9)} at that rate."
         )
     return "\n".join(lines) or NONE
