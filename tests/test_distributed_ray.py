@@ -40,6 +40,15 @@ def left_of(folder):
     return [one for one in psutil.process_iter(["cmdline"]) if folder in " ".join(one.info["cmdline"] or ())]
 
 
+def begun_with(mark):
+    """Processes, but for this one, that were begun with a mark in their environment: our own, whatever Ray's of another test do meanwhile."""
+    return [
+        one
+        for one in psutil.process_iter(["environ"])
+        if one.pid != os.getpid() and mark in (one.info["environ"] or {})
+    ]
+
+
 def patiently(start):
     """What `start` gives; Ray's half minute for a node may be too short beside other tests."""
     for attempt in range(1, ATTEMPTS + 1):
@@ -277,17 +286,16 @@ def test_a_killed_node_loses_nothing_and_its_shards_go_to_the_others(cluster, ru
 
 
 def test_evaluation_on_this_machine_alone_leaves_no_process_behind(
-    tiny_folder, file, local, tmp_path, capsys
+    tiny_folder, file, local, tmp_path, capsys, monkeypatch
 ):
-    before = {one.pid for one in left_of("ray")}
+    monkeypatch.setenv("XLMKIT_OF_THIS_TEST", "1")
     line = f"evaluate {file} --out {tmp_path / 'out'} --ray --workers 1 --model {tiny_folder} --device cpu --dtype float32 --to jsonl"
     assert cli.main(shlex.split(line)) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     wanted = xlmkit.evaluate(local)
     assert [row["accuracy"] for row in rows] == wanted["accuracy"].to_list()
     assert [row["low"] for row in rows] == pytest.approx(wanted["low"].to_list())
-    after = [one for one in left_of("ray") if one.pid not in before]
-    _, alive = psutil.wait_procs(after, timeout=20)
+    _, alive = psutil.wait_procs(begun_with("XLMKIT_OF_THIS_TEST"), timeout=20)
     assert not alive
 
 

@@ -40,8 +40,12 @@ def restarted(lab, nli):
     expect(picture(shown).first).to_contain_text(spelt(NAP))
     lab.tab.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 
-    # JupyterLab's own questions to a kernel that is going.
-    lab.tab.expected += ["Could not restore the debugger state", "Error: Canceled future for"]
+    # JupyterLab's own questions to a kernel that is going, and what it says of that kernel's last messages.
+    lab.tab.expected += [
+        "Could not restore the debugger state",
+        "Error: Canceled future for",
+        "Comm not found for comm id",
+    ]
     # What the menu's "Restart Kernel" does after its question.
     lab.tab.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     check(shown, numbers)
