@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 FEW, ALIKE = 8, 32
 """Packed tokens come in multiples of `ALIKE`: padding fills up where there is some, zeros elsewhere. For each new number of rows oneDNN compiles its products anew and
-keeps them: measured on a processor, a linear layer in bf16 took twice the time and 2 MB more at each step without it. Below `FEW * ALIKE` tokens, where that
+keeps them: measured on a processor, a linear layer in bf16 took twice the time and 2 MB more at each step without it. Up to `FEW * ALIKE` tokens, where that
 would be arithmetic to be felt, they come in multiples of `FEW`: one pair of 48 tokens took 32 ms instead of 38 (embedded model, one thread of an AMD EPYC)."""
 
 
@@ -61,5 +61,5 @@ class Layout:
 
 
 def missing(rows: int) -> int:
-    """How many rows there should be more."""
+    """How many rows `rows` lack of the next multiple."""
     return -rows % (ALIKE if rows > FEW * ALIKE else FEW)
