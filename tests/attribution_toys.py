@@ -8,7 +8,7 @@ import torch
 from xlmkit import forward
 from xlmkit.attribution import explain
 from xlmkit.encoding import encode
-from xlmkit.pieces import PAD
+from xlmkit.tokenization import PAD
 
 ROWS = [
     ("a", "en", "en", "The man is not in a red book today.", "No dog sleeps.", "contradiction"),
@@ -26,7 +26,7 @@ ROWS = [
     ),
 ]
 NAMES = ["pair_id", "premise_language", "hypothesis_language", "premise", "hypothesis", "gold"]
-FEW = {"kernel_shap": {"samples": 60}, "lime": {"samples": 60}}  # so that the tests stay quick
+FEW = {"kernel_shap": {"n_samples": 60}, "lime": {"samples": 60}}  # so that the tests stay quick
 
 
 def frame(rows=ROWS):
@@ -70,12 +70,12 @@ def features(encoding):
 def assert_same(left, right, tolerance=1e-5):
     for one, other in zip(left, right, strict=True):
         assert abs(one.scores - other.scores).max() <= tolerance
-        assert (one.pair_id, one.target, one.contrast, one.steps, one.passed) == (
+        assert (one.pair_id, one.target, one.contrast, one.n_steps, one.converged) == (
             other.pair_id,
             other.target,
             other.contrast,
-            other.steps,
-            other.passed,
+            other.n_steps,
+            other.converged,
         )
         assert abs(one.output - other.output) <= tolerance
 

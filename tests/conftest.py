@@ -145,11 +145,13 @@ def list_labels(network) -> list[str]:
 @pytest.fixture(scope="session")
 def nli():
     """The tiny model, built in memory: float32 on the CPU, taken as trained."""
-    from xlmkit.checkpoint import NLIModel
-    from xlmkit.pieces import Pieces
+    from xlmkit.model import NLIModel
+    from xlmkit.tokenization import BPETokenizer
 
     network = tiny_network()
-    return NLIModel.in_memory(network, Pieces.from_tables(*tables()), list_labels(network), source="tiny")
+    return NLIModel.in_memory(
+        network, BPETokenizer.from_tables(*tables()), list_labels(network), source="tiny"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -157,11 +159,11 @@ def topics():
     """The tiny model with another head, for single texts and labels of its own."""
     import dataclasses
 
-    from xlmkit.checkpoint import NLIModel
-    from xlmkit.pieces import Pieces
+    from xlmkit.model import NLIModel
+    from xlmkit.tokenization import BPETokenizer
 
     network = tiny_network(TOPICS)
-    model = NLIModel.in_memory(network, Pieces.from_tables(*tables()), TOPICS, source="topics")
+    model = NLIModel.in_memory(network, BPETokenizer.from_tables(*tables()), TOPICS, source="topics")
     return dataclasses.replace(model, sentences=1)
 
 
@@ -176,7 +178,7 @@ class Authors:
 @pytest.fixture(scope="session")
 def authors(tmp_path_factory) -> Authors:
     """The authors' logits for 12 pairs; the network is loaded from its folder as a user would."""
-    from xlmkit.checkpoint import load
+    from xlmkit.model import load
 
     golden = Path(__file__).parent / "golden_logits"
     folder = tmp_path_factory.mktemp("authors")

@@ -182,7 +182,7 @@ def test_words_that_were_cut_off_are_not_aligned(one_tongue):
     frame = parallel(languages=("en", "de"), items=("a",)).assign(
         premise="the dog " * 300, hypothesis="it rains"
     )
-    found = alignment.align(one_tongue, frame, max_tokens=512, progress=False)
+    found = alignment.align(one_tongue, frame, max_length=512, progress=False)
     assert len(found) == 509  # 512 less the three special tokens
     assert found["first_word"].tolist() == found["second_word"].tolist() == list(range(len(found)))
     assert set(found["sentence"][-2:]) == {"hypothesis"}
@@ -346,7 +346,7 @@ def explained(pair_id, premise, hypothesis, scores, **changes):
         "hypothesis": hypothesis,
         "premise_language": "en",
         "hypothesis_language": "en",
-        "label": "neutral",
+        "prediction": "neutral",
         "probability": 0.5,
         "target": "neutral",
         "tokens": tuple(
@@ -420,7 +420,7 @@ def test_what_only_tells_premise_from_hypothesis_is_in_the_control_and_makes_no_
     first, second = (explained(id, "a b c", "d e f", [1, 1, 1, 4, 4, 4]) for id in ("a-en", "a-de"))
     joined = links(first, second, [(number, number) for number in range(6)])
     table = alignment.agreement(
-        alignment.agreement_by_item([first, second], joined, progress=False), count=10
+        alignment.agreement_by_item([first, second], joined, progress=False), n_resamples=10
     )
     assert table["rho"].tolist() == pytest.approx([1.0, 1.0])
     assert table["difference"].tolist() == pytest.approx([0.0, 0.0])
@@ -501,7 +501,7 @@ def test_agreement_does_not_change_with_the_order_of_explanations_and_follows_it
 
 def test_an_alignment_of_other_words_is_refused():
     joined = links(ENGLISH, GERMAN, JOINED).assign(second_text="katze")
-    with pytest.raises(ValueError, match=r"'a-de'.*max_tokens"):
+    with pytest.raises(ValueError, match=r"'a-de'.*max_length"):
         alignment.agreement_by_item([ENGLISH, GERMAN], joined, progress=False)
     joined = links(ENGLISH, GERMAN, JOINED).assign(first_word=9)
     with pytest.raises(ValueError, match="'a-en'"):

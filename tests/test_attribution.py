@@ -10,8 +10,8 @@ from captum.attr import InputXGradient, IntegratedGradients
 from xlmkit import forward
 from xlmkit.attribution import METHODS, STEPS, explain, explaining, path
 from xlmkit.explanation import tolerance
-from xlmkit.notices import Notice, forget
-from xlmkit.pieces import MASK
+from xlmkit.notices import XlmkitWarning, forget
+from xlmkit.tokenization import MASK
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_scores_add_up_to_the_change_in_logit_within_the_gate(nli, explained):
         _, inputs, baseline, logits = parts(nli, row)
         target = nli.labels.index(explanation.target)
         change = float(logits(inputs)[0, target] - logits(baseline)[0, target])
-        assert explanation.passed
+        assert explanation.converged
         assert abs(explanation.scores.sum() - change) <= tolerance(change)
         assert explanation.delta == pytest.approx(explanation.scores.sum() - explanation.change, abs=1e-9)
         assert explanation.change == pytest.approx(change, abs=1e-5)
@@ -45,7 +45,7 @@ def test_scores_are_those_of_a_plain_captum_call(nli, explained):
         _, inputs, baseline, logits = parts(nli, row)
         target = nli.labels.index(integrated.target)
         expected = IntegratedGradients(logits).attribute(
-            inputs, baseline, target=target, n_steps=integrated.steps
+            inputs, baseline, target=target, n_steps=integrated.n_steps
         )
         assert integrated.scores == pytest.approx(expected.sum(-1)[0].numpy(), abs=1e-5)
         expected = InputXGradient(logits).attribute(inputs.requires_grad_(), target=target)
@@ -85,7 +85,7 @@ def test_l2_is_the_norm_of_what_the_sum_adds_up(nli, pairs, explained):
     ):
         _, inputs, baseline, logits = parts(nli, row)
         expected = IntegratedGradients(logits).attribute(
-            inputs, baseline, target=nli.labels.index(normed.target), n_steps=normed.steps
+            inputs, baseline, target=nli.labels.index(normed.target), n_steps=normed.n_steps
         )
         assert normed.scores == pytest.approx(expected.norm(dim=-1)[0].numpy(), abs=1e-5)
         assert normed.delta == pytest.approx(summed.delta, abs=1e-9)  # of the path, not of the norms
@@ -186,11 +186,11 @@ def test_only_pairs_that_fail_get_more_steps(nli, pairs, monkeypatch):
     steep = [len(explanation.tokens) > 15 for explanation in found]
     assert set(steep) == {True, False}
     for explanation, hard in zip(found, steep, strict=True):
-        assert explanation.steps in STEPS
-        assert explanation.passed == (abs(explanation.delta) <= tolerance(explanation.change))
-        assert explanation.passed or explanation.steps == 300
-        assert hard or (explanation.steps, explanation.passed) == (20, True)
-    assert any(explanation.steps > 20 for explanation in found)
+        assert explanation.n_steps in STEPS
+        assert explanation.converged == (abs(explanation.delta) <= tolerance(explanation.change))
+        assert explanation.converged or explanation.n_steps == 300
+        assert hard or (explanation.n_steps, explanation.converged) == (20, True)
+    assert any(explanation.n_steps > 20 for explanation in found)
 
 
 def test_a_path_that_no_number_of_steps_can_follow_is_marked_as_failed(nli, pairs, monkeypatch):
@@ -202,23 +202,26 @@ def test_a_path_that_no_number_of_steps_can_follow_is_marked_as_failed(nli, pair
 
     replace_network(monkeypatch, jump)
     for explanation in explain(nli, pairs[:2], target="contradiction", progress=False):
-        assert (explanation.steps, explanation.passed) == (300, False)
+        assert (explanation.n_steps, explanation.converged) == (300, False)
         assert (explanation.change, explanation.delta) == (5.0, -5.0)
 
 
 def test_steps_say_where_the_schedule_starts(nli, pairs):
-    assert {e.steps for e in explain(nli, pairs[:2], steps=7, progress=False) if e.passed} <= {7, *STEPS}
-    assert {e.steps for e in explain(nli, pairs[:2], steps=300, progress=False)} == {300}
-    rough = explain(nli, pairs, steps=1, progress=False)
-    assert all(e.passed for e in rough)
-    assert {e.steps for e in rough} & set(STEPS)
+    assert {e.n_steps for e in explain(nli, pairs[:2], n_steps=7, progress=False) if e.converged} <= {
+        7,
+        *STEPS,
+    }
+    assert {e.n_steps for e in explain(nli, pairs[:2], n_steps=300, progress=False)} == {300}
+    rough = explain(nli, pairs, n_steps=1, progress=False)
+    assert all(e.converged for e in rough)
+    assert {e.n_steps for e in rough} & set(STEPS)
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"integrated_gradients", "gradient_shap"}))
 def test_methods_without_completeness_have_no_gate(explained, method):
     for explanation in explained[method]:
-        assert (explanation.delta, explanation.passed, explanation.contrast) == (None,) * 3
-        assert explanation.steps == FEW.get(method, {}).get("samples")
+        assert (explanation.delta, explanation.converged, explanation.contrast) == (None,) * 3
+        assert explanation.n_steps == FEW.get(method, {}).get("n_samples")
         assert (explanation.baseline_output is None) == (method not in ("occlusion", "kernel_shap", "lime"))
 
 
@@ -240,12 +243,12 @@ def test_padding_does_not_change_the_scores(nli, pairs, explained, method):
 
 @pytest.mark.parametrize("room", [1, 7, 20, 50, 1000])
 def test_a_stream_has_every_place_once_and_only_little_of_mixed_lengths(room):
-    lengths, steps = np.array([9, 9, 8, 6, 6, 6, 6, 5]), 6
-    found = list(path.passes(lengths, steps, room))
-    assert np.concatenate(found).tolist() == list(range(len(lengths) * steps))
+    lengths, n_steps = np.array([9, 9, 8, 6, 6, 6, 6, 5]), 6
+    found = list(path.passes(lengths, n_steps, room))
+    assert np.concatenate(found).tolist() == list(range(len(lengths) * n_steps))
     assert all(0 < len(some) <= room for some in found)
     for some in found:
-        first = lengths[some // steps] == lengths[some[0] // steps]
+        first = lengths[some // n_steps] == lengths[some[0] // n_steps]
         assert first.all() or 4 * first.sum() < room  # what is mixed begins with a short rest
     if room == 20:  # 12 of length 9, 6 of 8, 24 of 6, 6 of 5
         assert [len(some) for some in found] == [12, 6, 20, 4 + 6]
@@ -276,7 +279,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(nli, pairs, explained, metho
 
     monkeypatch.setattr(forward, "logits_from_embeddings", small)
     forget()
-    with pytest.warns(Notice, match="halved"):
+    with pytest.warns(XlmkitWarning, match="halved"):
         found = explained_by(nli, pairs, method)
     assert max(sizes) > 60 >= min(sizes)
     assert_same(found, explained[method])
@@ -287,7 +290,7 @@ def test_a_row_that_does_not_fit_alone_is_an_error_with_a_remedy(nli, pairs, mon
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(forward, "logits_from_embeddings", full)
-    with pytest.raises(MemoryError, match="max_tokens"):
+    with pytest.raises(MemoryError, match="max_length"):
         explain(nli, pairs, progress=False)
 
 
@@ -335,11 +338,11 @@ def test_no_pairs_give_no_explanations(nli, pairs, capfd):
         ({"method": "magic"}, "'magic'"),
         ({"target": "maybe"}, "'maybe'"),
         ({"aggregation": "mean"}, "'mean'"),
-        ({"steps": 0}, "from 1 to 300; got 0"),
-        ({"steps": 301}, "from 1 to 300; got 301"),
-        ({"steps": 2.5}, "whole number"),
-        ({"steps": True}, "whole number"),
-        ({"steps": 20, "method": "occlusion"}, "leave it out"),
+        ({"n_steps": 0}, "from 1 to 300; got 0"),
+        ({"n_steps": 301}, "from 1 to 300; got 301"),
+        ({"n_steps": 2.5}, "whole number"),
+        ({"n_steps": True}, "whole number"),
+        ({"n_steps": 20, "method": "occlusion"}, "leave it out"),
         ({"aggregation": "l2", "method": "occlusion"}, "no norm"),
         ({"aggregation": "sum", "method": "saliency"}, "layer norm"),
         ({"batch_tokens": 0}, "`batch_tokens`"),
@@ -360,7 +363,7 @@ def test_an_untrained_head_and_a_cut_pair_are_marked(nli, pairs):
         dataclasses.replace(nli, trained=False),
         pairs,
         method="input_x_gradient",
-        max_tokens=12,
+        max_length=12,
         progress=False,
     )
     assert not any(e.trained for e in found)

@@ -11,7 +11,7 @@ import torch
 from attribution_toys import ROWS, assert_same, explained_by, frame, parts
 from captum.attr import IntegratedGradients
 
-from xlmkit import cli, load, read_results, save
+from xlmkit import cli, load, read_results, save_results
 from xlmkit.attribution import (
     METHODS,
     explain,
@@ -21,7 +21,7 @@ from xlmkit.attribution import (
     tabulate,
 )
 from xlmkit.inference import predict
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.render import card
 
 CONTRASTIVE = [method for method in METHODS if method != "attention_rollout"]
@@ -31,7 +31,7 @@ CONTRASTIVE = [method for method in METHODS if method != "attention_rollout"]
 def wrong(nli):
     """The six pairs, each with a gold label that the model does not predict."""
     given = frame()
-    labels = predict(nli, given, progress=False)["label"]
+    labels = predict(nli, given, progress=False)["prediction"]
     return given.assign(gold=[nli.labels[(nli.labels.index(label) + 1) % 3] for label in labels])
 
 
@@ -46,11 +46,11 @@ def test_the_score_is_the_difference_of_two_logits(nli, wrong):
             found = logits(embeddings)
             return found[:, target] - found[:, contrast]
 
-        expected = IntegratedGradients(difference).attribute(inputs, baseline, n_steps=explanation.steps)
+        expected = IntegratedGradients(difference).attribute(inputs, baseline, n_steps=explanation.n_steps)
         assert explanation.scores == pytest.approx(expected.sum(-1)[0].numpy(), abs=1e-5)
         assert explanation.output == pytest.approx(float(difference(inputs)), abs=1e-5)
         assert explanation.baseline_output == pytest.approx(float(difference(baseline)), abs=1e-5)
-        assert explanation.passed
+        assert explanation.converged
         assert explanation.delta == pytest.approx(explanation.scores.sum() - explanation.change, abs=1e-9)
 
 
@@ -92,7 +92,7 @@ def test_errors_are_explained_as_prediction_rather_than_gold(nli, wrong):
 
 
 def test_what_is_right_is_left_out_of_the_errors_with_a_notice(nli, wrong):
-    labels = predict(nli, wrong, progress=False)["label"]
+    labels = predict(nli, wrong, progress=False)["prediction"]
     mixed = wrong.assign(
         gold=[
             own if row in (1, 4) else gold
@@ -100,11 +100,11 @@ def test_what_is_right_is_left_out_of_the_errors_with_a_notice(nli, wrong):
         ]
     )
     forget()
-    with pytest.warns(Notice, match="2 of 6 pairs are predicted right"):
+    with pytest.warns(XlmkitWarning, match="2 of 6 pairs are predicted right"):
         found = explain_errors(nli, mixed, method="input_x_gradient", progress=False)
     assert [e.pair_id for e in found] == ["a", "c", "d", "f"]
     all_right = mixed.iloc[[1, 4]]
-    with pytest.warns(Notice, match="2 of 2"):
+    with pytest.warns(XlmkitWarning, match="2 of 2"):
         assert explain_errors(nli, all_right, progress=False) == []
 
 
@@ -116,7 +116,7 @@ def test_a_frame_of_predictions_can_be_handed_on(nli, wrong):
 
 
 def test_options_of_explain_reach_the_errors(nli, wrong):
-    (found,) = explain_errors(nli, wrong[:1], method="saliency", contrast=None, max_tokens=12, progress=False)
+    (found,) = explain_errors(nli, wrong[:1], method="saliency", contrast=None, max_length=12, progress=False)
     assert (found.contrast, found.method, found.truncated) == (None, "saliency", True)
 
 
@@ -145,7 +145,7 @@ def test_the_command_line_explains_errors_too(tiny_folder, wrong, tmp_path, caps
 
 
 def read_labels(folder, given):
-    return predict(load(folder, device="cpu", dtype="float32"), given, progress=False)["label"].to_list()
+    return predict(load(folder, device="cpu", dtype="float32"), given, progress=False)["prediction"].to_list()
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_contrasts_that_make_no_sense_are_refused_by_name(nli, wrong, options, m
 
 
 def test_a_row_whose_contrast_is_its_target_is_refused_by_its_id(nli, wrong):
-    right = wrong.assign(gold=predict(nli, wrong, progress=False)["label"].to_list())
+    right = wrong.assign(gold=predict(nli, wrong, progress=False)["prediction"].to_list())
     mixed = pd.concat([wrong[:2], right[2:4]])
     with pytest.raises(ValueError, match=r"the same label in 2 \('c': \w+, 'd': \w+\).*explain_errors"):
         explain(nli, mixed, contrast="gold", progress=False)
@@ -216,7 +216,7 @@ def test_every_method_has_a_name_on_its_card(nli, wrong, method):
 
 def test_new_fields_come_back_from_a_file(nli, wrong, tmp_path):
     found = language_attribution(nli, wrong[:2], contrast="gold", baseline_language="sw", progress=False)
-    save(found, tmp_path / "found.jsonl")
+    save_results(found, tmp_path / "found.jsonl")
     back = read_results(tmp_path / "found.jsonl")
     assert list(back) == found
     assert [(e.contrast, e.language_share) for e in back] == [(e.contrast, e.language_share) for e in found]
@@ -266,7 +266,7 @@ def test_half_of_a_surrogate_pair_stands_in_tables_by_its_number(nli, wrong, tmp
     table = tabulate([dataclasses.replace(made, pair_id="\udfff", words=words)])
     assert table["word_text"][0] == "a\\ud800"
     assert set(table["pair_id"]) == {"\\udfff"}
-    save(table, tmp_path / "table.csv")
+    save_results(table, tmp_path / "table.csv")
     assert read_results(tmp_path / "table.csv")["word_text"][0] == "a\\ud800"
 
 

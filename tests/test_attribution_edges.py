@@ -19,7 +19,7 @@ def test_one_word_a_sentence_is_enough(nli, method):
     (found,) = explained_by(nli, pair("Dog", "No"), method)
     assert len(found.words) == 2
     assert np.isfinite(found.scores).all()
-    assert found.passed is not False
+    assert found.converged is not False
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -32,28 +32,28 @@ def test_a_single_text_of_one_word_is_enough(topics, method):
 
 def test_one_word_a_sentence_interacts_and_has_a_language(nli):
     assert interaction(nli, pair("Dog", "No")).shape == (1, 1)
-    assert language_attribution(nli, pair("Dog", "No", "sw"), progress=False)[0].passed
+    assert language_attribution(nli, pair("Dog", "No", "sw"), progress=False)[0].converged
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"kernel_shap", "lime", "occlusion"}))
 def test_a_pair_at_512_pieces_is_explained_whole(nli, method):
     long = pair("dog " * 300, "no " * 209)
-    (found,) = explained_by(nli, long, method, max_tokens=512)
+    (found,) = explained_by(nli, long, method, max_length=512)
     assert (len(found.tokens), len(found.words), found.truncated) == (512, 509, False)
-    assert found.passed is not False
+    assert found.converged is not False
 
 
 def test_sampled_methods_at_512_pieces_need_more_samples_than_words(nli):
     long = pair("dog " * 300, "no " * 209)
     with pytest.raises(ValueError, match=r"pair 'x' has 509 words; got 60"):
-        explain(nli, long, method="kernel_shap", samples=60, max_tokens=512, progress=False)
+        explain(nli, long, method="kernel_shap", n_samples=60, max_length=512, progress=False)
 
 
 def test_words_beyond_the_limit_are_not_among_the_explained(nli):
     (found,) = explain(nli, pair("dog " * 300, "no"), method="input_x_gradient", progress=False)
     assert (len(found.tokens), found.truncated) == (256, True)
     with pytest.raises(ValueError, match="512"):
-        explain(nli, pair("dog", "no"), max_tokens=513, progress=False)
+        explain(nli, pair("dog", "no"), max_length=513, progress=False)
 
 
 @pytest.mark.parametrize("text", [" ", "\u0301\u0302", ""])

@@ -12,7 +12,7 @@ from captum.attr import LayerIntegratedGradients
 
 from xlmkit.attribution import explain, language_attribution
 from xlmkit.explanation import tolerance
-from xlmkit.pieces import PAD
+from xlmkit.tokenization import PAD
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def test_shares_are_captums_over_both_embedding_layers_of_transformers(nli, foun
         integrate = LayerIntegratedGradients(logits, [body.embeddings, body.lang_embeddings])
         words, languages = integrate.attribute(
             (encoding.input_ids, encoding.langs),
-            baselines=(padded, torch.full_like(encoding.langs, nli.languages["sw"])),
+            baselines=(padded, torch.full_like(encoding.langs, nli.lang2id["sw"])),
             target=target,
             additional_forward_args=(encoding.attention_mask,),
-            n_steps=explanation.steps,
+            n_steps=explanation.n_steps,
         )
         assert explanation.scores == pytest.approx(words.sum(-1)[0].detach().numpy(), abs=1e-5)
         assert explanation.language_share == pytest.approx(float(languages.detach().sum()), abs=1e-5)
@@ -57,13 +57,13 @@ def test_words_and_language_ids_add_up_to_the_change_in_logit_within_the_gate(nl
         target = nli.labels.index(explanation.target)
         other = nli.network(
             inputs_embeds=baseline,
-            langs=torch.full_like(encoding.langs, nli.languages["sw"]),
+            langs=torch.full_like(encoding.langs, nli.lang2id["sw"]),
             attention_mask=encoding.attention_mask,
         ).logits
         change = float(logits(inputs)[0, target] - other[0, target])
         assert explanation.change == pytest.approx(change, abs=1e-5)
         total = explanation.scores.sum() + explanation.language_share
-        assert explanation.passed
+        assert explanation.converged
         assert abs(total - change) <= tolerance(change)
         assert explanation.delta == pytest.approx(total - explanation.change, abs=1e-9)
 
@@ -94,7 +94,7 @@ def test_none_is_a_baseline_without_any_language_embedding(nli, pairs):
             inputs_embeds=baseline, langs=None, attention_mask=encoding.attention_mask
         ).logits
         assert explanation.baseline_output == pytest.approx(float(without[0, target]), abs=1e-5)
-        assert explanation.passed
+        assert explanation.converged
         assert explanation.provenance["settings"]["baseline_language"] == "none"
 
 

@@ -14,7 +14,7 @@ from captum.attr import DeepLift, GradientShap, KernelShap, Lime
 
 from xlmkit.attribution import AGGREGATIONS, METHODS, explain, path
 from xlmkit.attribution.batch import Batch
-from xlmkit.pieces import MASK
+from xlmkit.tokenization import MASK
 
 SHORT = [("s", "en", "en", "No dog sleeps.", "It rains", "neutral")]  # six words
 
@@ -39,7 +39,7 @@ def test_gradient_shap_is_captums_at_the_same_draws(nli, pairs, monkeypatch):
     for row, explanation in zip(ROWS, found, strict=False):
         _, inputs, padded, logits = parts(nli, row)
         _, _, masked, _ = parts(nli, row, piece=MASK)
-        half = explanation.steps // 2
+        half = explanation.n_steps // 2
         monkeypatch.setattr(np.random, "uniform", lambda low, high, size, half=half: places[:, :half].ravel())
         expected = GradientShap(logits).attribute(
             inputs, torch.cat([padded, masked]), n_samples=2 * half, target=label(nli, explanation)
@@ -55,7 +55,7 @@ def test_gradient_shap_adds_up_within_the_gate_and_depends_on_its_seed(nli, pair
         explain(nli, pairs[:2], method="gradient_shap", seed=seed, progress=False) for seed in (0, 0, 1)
     )
     for one, same, another in zip(first, again, other, strict=True):
-        assert one.passed
+        assert one.converged
         assert one.delta == pytest.approx(one.scores.sum() - one.change, abs=1e-9)
         assert np.array_equal(one.scores, same.scores)
         assert not np.array_equal(one.scores, another.scores)
@@ -64,7 +64,7 @@ def test_gradient_shap_adds_up_within_the_gate_and_depends_on_its_seed(nli, pair
 def test_places_by_stretches_miss_the_change_by_less_than_independent_ones(nli, pairs, monkeypatch):
     def misses():
         found = [
-            explain(nli, pairs[:3], method="gradient_shap", steps=300, seed=seed, progress=False)
+            explain(nli, pairs[:3], method="gradient_shap", n_steps=300, seed=seed, progress=False)
             for seed in range(4)
         ]
         return [abs(explanation.delta) for some in found for explanation in some]
@@ -118,7 +118,7 @@ def test_sampled_methods_are_captums_at_the_same_seed(nli, pairs, method, refere
     monkeypatch.setattr(
         Batch, "generators", lambda batch, seed: [np.random.default_rng(seed) for _ in range(len(batch))]
     )
-    found = explain(nli, pairs[:3], method=method, samples=60, seed=5, progress=False)
+    found = explain(nli, pairs[:3], method=method, n_samples=60, seed=5, progress=False)
     for row, explanation in zip(ROWS, found, strict=False):
         encoding, inputs, baseline, logits = parts(nli, row)
         with torch.random.fork_rng(devices=[]):
@@ -137,7 +137,7 @@ def test_sampled_methods_are_captums_at_the_same_seed(nli, pairs, method, refere
 
 def test_kernel_shap_estimates_shapley_values(nli):
     """Those of the definition, over all 64 sets of six words."""
-    (explanation,) = explain(nli, frame(SHORT), method="kernel_shap", samples=4000, progress=False)
+    (explanation,) = explain(nli, frame(SHORT), method="kernel_shap", n_samples=4000, progress=False)
     encoding, inputs, baseline, logits = parts(nli, SHORT[0])
     own, count = features(encoding)[0], 6
     special = torch.tensor([token.special for token in encoding.tokens[0]])
@@ -159,16 +159,16 @@ def test_kernel_shap_estimates_shapley_values(nli):
 
 def test_samples_are_stated_and_by_default_grow_with_the_words(nli, pairs):
     short, long = explain(nli, pairs.iloc[[1, 5]], method="kernel_shap", progress=False)
-    assert short.steps == 200
-    assert long.steps == max(200, 8 * len(long.words))
-    few = explain(nli, pairs[:1], method="lime", samples=30, seed=2, progress=False)[0]
-    assert few.steps == 30
-    assert (few.provenance["settings"]["samples"], few.provenance["settings"]["seed"]) == (30, 2)
+    assert short.n_steps == 200
+    assert long.n_steps == max(200, 8 * len(long.words))
+    few = explain(nli, pairs[:1], method="lime", n_samples=30, seed=2, progress=False)[0]
+    assert few.n_steps == 30
+    assert (few.provenance["settings"]["n_samples"], few.provenance["settings"]["seed"]) == (30, 2)
 
 
 def test_too_few_samples_for_a_pair_are_refused_by_its_id(nli, pairs):
     with pytest.raises(ValueError, match=r"pair 'a' has \d+ words; got 8"):
-        explain(nli, pairs, method="lime", samples=8, progress=False)
+        explain(nli, pairs, method="lime", n_samples=8, progress=False)
 
 
 # --- rollout and the control -------------------------------------------------------------------------------------------------------------
@@ -241,10 +241,10 @@ def test_every_method_gives_each_aggregation_that_it_offers_and_no_other(nli, pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "occlusion", "samples": 50}, "belongs to kernel_shap and lime"),
-        ({"method": "lime", "samples": 0}, "positive whole number; got 0"),
-        ({"method": "lime", "samples": 2.0}, "positive whole number; got 2.0"),
-        ({"method": "lime", "steps": 20}, "belongs to path methods"),
+        ({"method": "occlusion", "n_samples": 50}, "belongs to kernel_shap and lime"),
+        ({"method": "lime", "n_samples": 0}, "positive whole number; got 0"),
+        ({"method": "lime", "n_samples": 2.0}, "positive whole number; got 2.0"),
+        ({"method": "lime", "n_steps": 20}, "belongs to path methods"),
         ({"method": "random", "seed": -1}, "from 0; got -1"),
         ({"method": "random", "seed": 0.5}, "from 0; got 0.5"),
         ({"method": "random", "seed": None}, "from 0; got None"),

@@ -10,7 +10,7 @@ import pytest
 
 from xlmkit import baselines
 from xlmkit.metrics import evaluate
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import LABELS, read_pairs
 
 NOUNS = [
@@ -97,8 +97,8 @@ def test_predictions_have_the_columns_that_metrics_ask_for():
     assert predicted.index.equals(given.index)
     assert predicted[[f"p_{label}" for label in LABELS]].sum(axis=1).to_numpy() == pytest.approx(1)
     best = predicted[[f"p_{label}" for label in LABELS]].idxmax(axis=1).str.removeprefix("p_")
-    assert predicted["label"].tolist() == best.tolist()
-    assert predicted["correct"].tolist() == (predicted["label"] == predicted["gold"]).tolist()
+    assert predicted["prediction"].tolist() == best.tolist()
+    assert predicted["correct"].tolist() == (predicted["prediction"] == predicted["gold"]).tolist()
     assert evaluate(predicted).loc[0, "n"] == 60
     assert predicted.attrs["provenance"]["model"]["kind"] == "ngram"
 
@@ -128,14 +128,16 @@ def test_labels_of_another_task_are_taken_as_they_are_written():
     baseline = baselines.train(renamed, progress=False)
     assert baseline.labels == ("no", "yes")
     assert (
-        baselines.predict(baseline, renamed.assign(hypothesis="dog outside now"))["label"].isin(["yes"]).all()
+        baselines.predict(baseline, renamed.assign(hypothesis="dog outside now"))["prediction"]
+        .isin(["yes"])
+        .all()
     )
 
 
 def test_pairs_that_were_trained_on_are_named_as_such_even_after_a_journey():
     known = pairs(60, cued)
     baseline = pickle.loads(pickle.dumps(baselines.train(known, progress=False)))
-    with pytest.warns(Notice, match="60 of 60 pairs were trained on"):
+    with pytest.warns(XlmkitWarning, match="60 of 60 pairs were trained on"):
         baselines.predict(baseline, known)
 
 
@@ -186,12 +188,12 @@ def test_what_cannot_be_learnt_from_is_refused():
 def test_rows_without_gold_are_left_out_of_training_and_predicted_all_the_same():
     given = pairs(30, cued)
     given.loc[0, "gold"] = None
-    with pytest.warns(Notice, match="1 of 30 rows"):
+    with pytest.warns(XlmkitWarning, match="1 of 30 rows"):
         baseline = baselines.train(given, progress=False)
     assert baseline.trained_on == {"en": 29}
     predicted = baselines.predict(baseline, given)
     assert pd.isna(predicted.loc[0, "correct"])
-    assert predicted["label"].notna().all()
+    assert predicted["prediction"].notna().all()
 
 
 def test_ngrams_learn_something_of_xnli(shared):

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from xlmkit.metrics import calibration, fit_temperature, reliability, temperature_effect, with_temperature
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import LABELS
 
 COLUMNS = [f"p_{label}" for label in LABELS]
@@ -31,7 +31,7 @@ def model(count: int, *, temperature: float = 1.0, scale: float = 2.0, language:
     true, said = softmax(logits, axis=1), softmax(logits / temperature, axis=1)
     gold = (rng.random((count, 1)) > true.cumsum(1)[:, :2]).sum(1)
     frame = pd.DataFrame(said, columns=COLUMNS)
-    frame["label"], frame["gold"] = np.array(LABELS)[said.argmax(1)], np.array(LABELS)[gold]
+    frame["prediction"], frame["gold"] = np.array(LABELS)[said.argmax(1)], np.array(LABELS)[gold]
     frame["language"] = language
     frame["item"] = [str(number) for number in range(count)]
     frame["promptID"] = [str(number // 3) for number in range(count)]
@@ -42,7 +42,7 @@ def rows(*given: tuple[float, str]) -> pd.DataFrame:
     """Rows that say "neutral" with a probability; "+" where that is right."""
     frame = pd.DataFrame({"p_neutral": [p for p, _ in given]})
     frame["p_entailment"], frame["p_contradiction"] = 1 - frame["p_neutral"], 0.0
-    frame["label"] = "neutral"
+    frame["prediction"] = "neutral"
     frame["gold"] = ["neutral" if hit == "+" else "entailment" for _, hit in given]
     return frame.assign(language="en", item=[str(number) for number in range(len(frame))])
 
@@ -53,7 +53,7 @@ def first(table: pd.DataFrame) -> pd.Series:
 
 def test_the_errors_are_what_one_counts_by_hand():
     given = rows((0.55, "+"), (0.58, "-"), (0.95, "+"), (0.99, "+"))
-    found = first(calibration(given, draws=10, count=10))
+    found = first(calibration(given, n_simulations=10, n_resamples=10))
     # bins 0.5-0.6: |1 - 1.13|; 0.9-1.0: |2 - 1.94|; over 4 rows
     assert found["ece"] == pytest.approx((0.13 + 0.06) / 4)
     assert found["confidence"] == pytest.approx((0.55 + 0.58 + 0.95 + 0.99) / 4)
@@ -62,7 +62,7 @@ def test_the_errors_are_what_one_counts_by_hand():
     assert found["nll"] == pytest.approx(-np.log([0.55, 0.42, 0.95, 0.99]).mean())
     promised = [p**2 + (1 - p) ** 2 for p in (0.55, 0.58, 0.95, 0.99)]
     assert found["brier_expected"] == pytest.approx(1 - np.mean(promised))
-    two = first(calibration(given, bins=2, draws=10, count=10))
+    two = first(calibration(given, bins=2, n_simulations=10, n_resamples=10))
     assert two["ece"] == pytest.approx(abs(3 - 3.07) / 4)  # all rows above 0.5 share a bin
     assert two["ece_mass"] == pytest.approx((0.13 + 0.06) / 4)  # two rows a bin
 
@@ -70,23 +70,25 @@ def test_the_errors_are_what_one_counts_by_hand():
 def test_log_loss_equals_scikit_learns():
     given = model(300)
     expected = log_loss(given["gold"], given[sorted(COLUMNS)].to_numpy(), labels=sorted(LABELS))
-    assert first(calibration(given, draws=2, count=2))["nll"] == pytest.approx(expected)
+    assert first(calibration(given, n_simulations=2, n_resamples=2))["nll"] == pytest.approx(expected)
 
 
 def test_one_bin_leaves_the_difference_of_confidence_and_accuracy():
-    found = first(calibration(model(400, temperature=0.5), bins=1, draws=5, count=5))
+    found = first(calibration(model(400, temperature=0.5), bins=1, n_simulations=5, n_resamples=5))
     assert found["ece"] == pytest.approx(abs(found["confidence"] - found["accuracy"]))
     assert found["ece_mass"] == pytest.approx(found["ece"])
 
 
 def test_the_floor_is_that_of_the_literature():
     # 10 bins: 1.1 to 1.3 points at n = 5,010, about 4 at n = 500
-    assert 0.010 < first(calibration(model(5010), count=2))["ece_floor"] < 0.0135
-    assert 0.033 < first(calibration(model(500), count=2))["ece_floor"] < 0.045
+    assert 0.010 < first(calibration(model(5010), n_resamples=2))["ece_floor"] < 0.0135
+    assert 0.033 < first(calibration(model(500), n_resamples=2))["ece_floor"] < 0.045
 
 
 def test_a_calibrated_model_lies_at_its_floor_and_its_interval_holds_zero():
-    found = [first(calibration(model(900, seed=seed), count=200, draws=100)) for seed in range(40)]
+    found = [
+        first(calibration(model(900, seed=seed), n_resamples=200, n_simulations=100)) for seed in range(40)
+    ]
     floor = np.mean([row["ece_floor"] for row in found])
     assert np.mean([row["ece"] for row in found]) == pytest.approx(floor, rel=0.1)
     assert np.mean([row["low"] > 0 for row in found]) <= 0.1
@@ -95,9 +97,10 @@ def test_a_calibrated_model_lies_at_its_floor_and_its_interval_holds_zero():
 
 
 def test_the_interval_covers_the_error_of_a_model_that_is_too_sure():
-    true = first(calibration(model(40_000, temperature=0.6, seed=99), count=2, draws=2))["ece"]
+    true = first(calibration(model(40_000, temperature=0.6, seed=99), n_resamples=2, n_simulations=2))["ece"]
     found = [
-        first(calibration(model(600, temperature=0.6, seed=seed), count=200, draws=20)) for seed in range(30)
+        first(calibration(model(600, temperature=0.6, seed=seed), n_resamples=200, n_simulations=20))
+        for seed in range(30)
     ]
     assert np.mean([row["low"] <= true <= row["high"] for row in found]) >= 0.85
     assert all(row["ece_p"] < 0.1 for row in found)
@@ -107,34 +110,35 @@ def test_prompts_whose_items_agree_widen_the_interval():
     once = model(300, temperature=0.6).assign(promptID=[str(number) for number in range(300)])
     thrice = pd.concat([once, once, once], ignore_index=True)
     thrice["item"] = [str(number) for number in range(len(thrice))]
-    one, three = (first(calibration(frame, count=500, draws=5)) for frame in (once, thrice))
+    one, three = (first(calibration(frame, n_resamples=500, n_simulations=5)) for frame in (once, thrice))
     assert one[["ece", "brier", "brier_low", "brier_high"]].tolist() == pytest.approx(
         three[["ece", "brier", "brier_low", "brier_high"]].tolist()
     )
-    blind = first(calibration(thrice.drop(columns="promptID"), count=500, draws=5))
+    blind = first(calibration(thrice.drop(columns="promptID"), n_resamples=500, n_simulations=5))
     assert blind["brier_high"] - blind["brier_low"] < 0.75 * (three["brier_high"] - three["brier_low"])
 
 
 def test_the_floor_of_translations_is_that_of_one_language():
     once = model(600)
     many = pd.concat([once.assign(language=code) for code in ("de", "en", "fr")])
-    table = calibration(many, count=2, draws=50)
+    table = calibration(many, n_resamples=2, n_simulations=50)
     assert table["language"].tolist() == ["de", "en", "fr", "all"]
     assert table["ece_floor"].to_numpy() == pytest.approx(table["ece_floor"].iloc[0])
     unaware = many.drop(columns=["item", "promptID"])
-    independent = calibration(unaware, count=2, draws=50)
+    independent = calibration(unaware, n_resamples=2, n_simulations=50)
     assert independent["ece_floor"].iloc[-1] < 0.8 * table["ece_floor"].iloc[-1]
 
 
 def test_the_same_seed_gives_the_same_numbers():
     given = model(200)
     pd.testing.assert_frame_equal(
-        calibration(given, count=50, draws=20, seed=4), calibration(given, count=50, draws=20, seed=4)
+        calibration(given, n_resamples=50, n_simulations=20, seed=4),
+        calibration(given, n_resamples=50, n_simulations=20, seed=4),
     )
 
 
 def test_one_row_has_an_error_and_no_interval():
-    table = calibration(rows((0.8, "-")), draws=5, count=5)
+    table = calibration(rows((0.8, "-")), n_simulations=5, n_resamples=5)
     assert first(table)["ece"] == pytest.approx(0.8)
     assert table[["low", "high", "brier_low", "brier_high"]].isna().all(axis=None)
     assert table.attrs["without_interval"] == ["en", "all"]
@@ -150,7 +154,7 @@ def test_bins_of_a_diagram_hold_every_row_once_and_the_error_follows_from_them()
         assert table["n"].sum() == 500
         filled = table[table["n"] > 0]
         ece = (filled["n"] * (filled["accuracy"] - filled["confidence"]).abs()).sum() / 500
-        assert ece == pytest.approx(first(calibration(given, count=2, draws=2))[column])
+        assert ece == pytest.approx(first(calibration(given, n_resamples=2, n_simulations=2))[column])
         inside = filled["confidence"].between(filled["low"] - 1e-12, filled["high"] + 1e-12)
         assert inside.all()
 
@@ -224,7 +228,7 @@ def test_the_effect_shows_before_english_and_own_for_every_language():
         ]
         return pd.concat(parts, ignore_index=True)
 
-    table = temperature_effect(both(1), both(2), count=200)
+    table = temperature_effect(both(1), both(2), n_resamples=200)
     assert table["language"].tolist() == ["en"] * 3 + ["sw"] * 3 + ["all"] * 3
     assert table["fitted_on"].tolist() == ["nothing", "en", "own"] * 3
     sw = table[table["language"] == "sw"].set_index("fitted_on")
@@ -243,7 +247,7 @@ def test_the_effect_shows_before_english_and_own_for_every_language():
 
 def test_temperatures_without_a_minimum_and_without_an_effect_are_told_apart():
     certain = rows(*[(0.9, "+")] * 40)
-    with pytest.warns(Notice, match="no minimum"):
+    with pytest.warns(XlmkitWarning, match="no minimum"):
         assert first(fit_temperature(certain))["temperature"] == pytest.approx(0.05, rel=0.01)
     even = pd.DataFrame(1 / 3, index=range(40), columns=COLUMNS)
     even = even.assign(label="neutral", gold="neutral", language="en")
@@ -275,14 +279,14 @@ def test_probabilities_that_are_none_are_refused_by_row():
 def test_probabilities_rounded_to_two_places_are_taken():
     given = model(50)
     rounded = given.assign(**{column: given[column].round(2) for column in COLUMNS})
-    assert first(calibration(rounded, count=2, draws=2))["n"] == 50
+    assert first(calibration(rounded, n_resamples=2, n_simulations=2))["n"] == 50
 
 
 def test_rows_without_gold_are_left_out_and_none_with_gold_is_refused():
     given = model(40)
     given.loc[:9, "gold"] = None
-    with pytest.warns(Notice, match="10 of 40"):
-        assert first(calibration(given, count=2, draws=2))["n"] == 30
+    with pytest.warns(XlmkitWarning, match="10 of 40"):
+        assert first(calibration(given, n_resamples=2, n_simulations=2))["n"] == 30
     with pytest.raises(ValueError, match="gold"):
         calibration(given.assign(gold=None))
 
@@ -295,9 +299,9 @@ def test_bins_must_be_a_positive_whole_number(bins):
 
 def test_other_labels_than_nlis_have_their_own_columns():
     given = pd.DataFrame(
-        {"p_yes": [0.8, 0.3], "p_no": [0.2, 0.7], "label": ["yes", "no"], "gold": ["yes", "yes"]}
+        {"p_yes": [0.8, 0.3], "p_no": [0.2, 0.7], "prediction": ["yes", "no"], "gold": ["yes", "yes"]}
     )
-    found = first(calibration(given.assign(topic="a"), by="topic", count=2, draws=2))
+    found = first(calibration(given.assign(topic="a"), by="topic", n_resamples=2, n_simulations=2))
     assert found["ece"] == pytest.approx((0.2 + 0.7) / 2)
     with pytest.raises(ValueError, match="'width', 'mass'"):
         reliability(given.assign(topic="a"), by="topic", kind="height")
@@ -305,4 +309,4 @@ def test_other_labels_than_nlis_have_their_own_columns():
 
 def test_confidence_is_that_of_the_predicted_label_whatever_else_is_likelier():
     given = rows((0.3, "+"))  # another label has 0.7
-    assert first(calibration(given, count=2, draws=2))["confidence"] == pytest.approx(0.3)
+    assert first(calibration(given, n_resamples=2, n_simulations=2))["confidence"] == pytest.approx(0.3)

@@ -20,9 +20,11 @@ from safetensors.torch import load_file, save_file
 from transformers import XLMForSequenceClassification, XLMWithLMHeadModel
 
 from xlmkit import bundled, notices
-from xlmkit.checkpoint import hardware, load, settings
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import Pieces
+from xlmkit.model import config as settings
+from xlmkit.model import device as hardware
+from xlmkit.model import load
+from xlmkit.tokenization import BPETokenizer
 
 HEAD = ("sequence_summary.summary.weight", "sequence_summary.summary.bias")
 CPU = {"device": "cpu", "dtype": "float32"}
@@ -99,7 +101,7 @@ def test_a_saved_model_loads_to_the_same_network(nli, tiny_folder):
     assert torch.equal(loaded.network(**given).logits, nli.network(**given).logits)
     assert not loaded.network.training
     assert not any(weight.requires_grad for weight in loaded.network.parameters())
-    assert (loaded.labels, loaded.languages, loaded.pair_format) == (nli.labels, nli.languages, "xlm")
+    assert (loaded.labels, loaded.lang2id, loaded.pair_format) == (nli.labels, nli.lang2id, "xlm")
     assert (loaded.lowercase, loaded.trained, loaded.uses_language_ids, loaded.max_positions) == (
         True,
         True,
@@ -243,7 +245,7 @@ def test_the_published_settings_of_xlm_15_are_read(shared):
         code: entry.id for code, entry in LANGUAGES.items()
     }
     assert settings.read_lowercase(folder, "XLM-15")
-    assert len(Pieces.read(folder)) == config.vocab_size == 95_000
+    assert len(BPETokenizer.read(folder)) == config.vocab_size == 95_000
 
 
 # -- the head
@@ -259,7 +261,7 @@ def test_a_head_that_was_never_trained_is_refused_with_its_tensors_and_the_comma
 
 def test_an_untrained_head_is_allowed_on_request_marked_and_always_the_same(folder):
     to_language_model(folder)
-    with pytest.warns(notices.Notice, match="labels mean nothing"):
+    with pytest.warns(notices.XlmkitWarning, match="labels mean nothing"):
         first = load(folder, **CPU, allow_untrained=True)
     second = load(folder, **CPU, allow_untrained=True)
     assert not first.trained
@@ -498,7 +500,7 @@ def test_a_malformed_xlmkit_json_is_refused(folder, changes, said):
 
 def test_without_xlmkit_json_the_authors_pair_format_is_taken_and_said_once(folder):
     (folder / "xlmkit.json").unlink()
-    with pytest.warns(notices.Notice, match="authors' format"):
+    with pytest.warns(notices.XlmkitWarning, match="authors' format"):
         loaded = load(folder, **CPU)
     assert loaded.pair_format == "xlm"
     with warnings.catch_warnings():
@@ -513,7 +515,7 @@ def test_xlmkit_json_records_the_hugging_face_pair_format(folder):
 
 def test_another_version_of_the_preprocessing_is_said(folder):
     edit(folder / "xlmkit.json", preprocessing="0")
-    with pytest.warns(notices.Notice, match="preprocessing version '0'"):
+    with pytest.warns(notices.XlmkitWarning, match="preprocessing version '0'"):
         load(folder, **CPU)
 
 
@@ -527,7 +529,7 @@ def test_the_checkpoint_decides_whether_texts_are_lower_cased(folder, recorded, 
 
 def test_where_lower_casing_is_not_recorded_the_default_is_said(folder):
     (folder / "tokenizer_config.json").unlink()
-    with pytest.warns(notices.Notice, match="lower-cased"):
+    with pytest.warns(notices.XlmkitWarning, match="lower-cased"):
         assert load(folder, **CPU).lowercase
 
 
@@ -538,8 +540,8 @@ def test_lower_casing_must_be_true_or_false(folder):
 
 def test_language_ids_may_stand_with_the_tokeniser(folder, nli):
     edit(folder / "config.json", lang2id=None)
-    edit(folder / "tokenizer_config.json", lang2id=nli.languages)
-    assert load(folder, **CPU).languages == nli.languages
+    edit(folder / "tokenizer_config.json", lang2id=nli.lang2id)
+    assert load(folder, **CPU).languages == nli.lang2id
 
 
 @pytest.mark.parametrize(
@@ -553,7 +555,7 @@ def test_language_ids_that_are_missing_or_impossible_are_refused(folder, table):
 def test_a_checkpoint_without_language_embeddings_is_accepted_and_said(folder):
     edit(folder / "config.json", use_lang_emb=False)
     weigh(folder, drop_languages)
-    with pytest.warns(notices.Notice, match="no language embeddings"):
+    with pytest.warns(notices.XlmkitWarning, match="no language embeddings"):
         loaded = load(folder, **CPU)
     assert not loaded.uses_language_ids
 
@@ -716,7 +718,9 @@ def test_auto_takes_the_best_device_and_bfloat16_only_where_it_is_native(
     monkeypatch, hardware_here, device, dtype
 ):
     machine(monkeypatch, **hardware_here)
-    with pytest.warns(notices.Notice, match=f"computed on {device} in {str(dtype).removeprefix('torch.')}"):
+    with pytest.warns(
+        notices.XlmkitWarning, match=f"computed on {device} in {str(dtype).removeprefix('torch.')}"
+    ):
         assert hardware.choose("auto", "auto") == (torch.device(device), dtype)
 
 

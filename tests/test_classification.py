@@ -13,15 +13,15 @@ from conftest import TOPICS, tables, tiny_network, write_pieces
 
 from xlmkit import cli, doctor
 from xlmkit.attribution import explain
-from xlmkit.checkpoint import load
 from xlmkit.encoding import encode
 from xlmkit.explanation import Explanation
 from xlmkit.inference import classify, predict
 from xlmkit.languages import LANGUAGES
 from xlmkit.metrics import evaluate
+from xlmkit.model import load
 from xlmkit.pairs import check_pairs, read_pairs
-from xlmkit.pieces import EOS
 from xlmkit.render import card
+from xlmkit.tokenization import EOS
 
 CPU = {"device": "cpu", "dtype": "float32"}
 KIT = {"format": 1, "pair_format": "xlm", "task": "classification", "sentences": 1}
@@ -125,7 +125,7 @@ def test_labels_that_the_head_has_no_logits_for_are_refused(write):
 
 def test_a_model_in_memory_with_other_labels_than_nli_is_a_classification(nli, topics):
     assert (nli.task, nli.sentences, topics.task) == ("nli", 2, "classification")
-    assert nli.languages == {code: language.id for code, language in LANGUAGES.items()}
+    assert nli.lang2id == {code: language.id for code, language in LANGUAGES.items()}
 
 
 # -- predictions
@@ -145,15 +145,15 @@ def test_a_text_is_predicted_as_plain_transformers_does_from_eos_text_eos(topics
         assert np.allclose(
             found.loc[index, [f"p_{label}" for label in TOPICS]].to_numpy(float), expected, atol=1e-6
         )
-        assert found.loc[index, "label"] == TOPICS[int(expected.argmax())]
-    assert found["label"].nunique() > 1
+        assert found.loc[index, "prediction"] == TOPICS[int(expected.argmax())]
+    assert found["prediction"].nunique() > 1
 
 
 def test_correct_compares_with_the_models_own_labels_and_is_missing_without_gold(topics, texts):
     found = predict(topics, texts, progress=False)
     assert found["correct"].isna().tolist() == [False, True, False]
     known = found.dropna(subset=["gold"])
-    assert (known["correct"] == (known["label"] == known["gold"])).all()
+    assert (known["correct"] == (known["prediction"] == known["gold"])).all()
 
 
 def test_a_gold_label_that_the_model_lacks_is_named_with_its_row(topics, texts):
@@ -196,7 +196,7 @@ def test_a_text_is_explained_as_a_premise_without_a_hypothesis(topics, texts, me
         assert set(explanation.to_frame()["sentence"].dropna()) == {"text"}
         assert Explanation.from_dict(json.loads(json.dumps(explanation.to_dict()))) == explanation
         if method == "integrated_gradients":
-            assert explanation.passed
+            assert explanation.converged
             assert explanation.scores.sum() == pytest.approx(
                 explanation.change, abs=0.05 * abs(explanation.change) + 0.02
             )
@@ -216,7 +216,7 @@ def test_predictions_of_other_labels_are_evaluated_by_the_columns_that_they_brin
     found = predict(topics, texts, progress=False).assign(gold=["sports", "travel", "health"], item=[1, 2, 3])
     assert (
         evaluate(found).set_index("language").loc["all", "accuracy"]
-        == (found["label"] == found["gold"]).mean()
+        == (found["prediction"] == found["gold"]).mean()
     )
     with pytest.raises(ValueError, match="unknown label 'Sports'; labels are sports, travel"):
         evaluate(found.assign(gold="Sports"))
@@ -301,7 +301,7 @@ def test_the_command_line_predicts_explains_and_evaluates_texts(run, tmp_path):
     code, out, _ = run("predict", str(file), "--to", "jsonl")
     row = json.loads(out)
     assert code == 0
-    assert row["label"] in TOPICS
+    assert row["prediction"] in TOPICS
     assert sum(row[f"p_{label}"] for label in TOPICS) == pytest.approx(1)
     alone = json.loads(run("predict", "--text", "The dog sleeps.", "--to", "jsonl")[1])
     assert alone["p_travel"] == pytest.approx(row["p_travel"])

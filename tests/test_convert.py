@@ -20,10 +20,10 @@ from test_forward import batch
 from torch.nn import functional as F
 
 from xlmkit import cli, forward, notices
-from xlmkit.checkpoint import load
-from xlmkit.checkpoint.authors import CODES, convert, piece_names
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import Pieces
+from xlmkit.model import load
+from xlmkit.model.convert import CODES, convert, piece_names
+from xlmkit.tokenization import BPETokenizer
 
 CPU = {"device": "cpu", "dtype": "float32"}
 GOLDEN = Path(__file__).parent / "golden_logits"
@@ -233,8 +233,8 @@ def test_without_a_head_the_folder_is_a_language_model_that_asks_for_training(sa
 
 
 def test_words_have_the_ids_of_the_dictionary(save, tmp_path):
-    ours = Pieces.from_tables(*tables())
-    theirs = load(convert(save(), tmp_path / "out"), **CPU, task="mlm").pieces
+    ours = BPETokenizer.from_tables(*tables())
+    theirs = load(convert(save(), tmp_path / "out"), **CPU, task="mlm").tokenizer
     words = ["dog", "hund", "кошка", "xerox", "ش", "ø", "unbekanntes", "𝒳"]
     assert theirs.ids(words) == ours.ids(words)
     assert all(theirs.name(number) == ours.name(number) for number in range(len(ours)))
@@ -479,6 +479,6 @@ def test_the_command_line_converts_and_says_so_on_standard_error(save, content, 
     assert "contradiction, neutral, entailment" in err
     pair = ["--premise", "the dog", "--hypothesis", "no dog", "--to", "jsonl"]
     assert cli.main(["predict", *pair, "--model", str(folder), "--device", "cpu", "--dtype", "float32"]) == 0
-    assert json.loads(capsys.readouterr().out)["label"] in ("contradiction", "neutral", "entailment")
+    assert json.loads(capsys.readouterr().out)["prediction"] in ("contradiction", "neutral", "entailment")
     assert cli.main(["convert", str(tmp_path / "mlm_tiny.pth"), str(folder), "--quiet"]) == 2
     assert "which exists" in capsys.readouterr().err

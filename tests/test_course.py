@@ -12,7 +12,7 @@ from xlmkit import course
 from xlmkit.course import answers, explore_predictions
 from xlmkit.course.checking import NOTEBOOKS
 from xlmkit.course.verdict import NotYet, Verdict
-from xlmkit.pieces import BOS
+from xlmkit.tokenization import BOS
 
 EXERCISES = course.exercises()
 every = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
@@ -154,7 +154,7 @@ PREDS = pd.DataFrame(
     {
         "item": list("aabbccdd"),
         "language": ["en", "de"] * 4,
-        "label": ["neutral"] * 3 + ["entailment"] + ["neutral"] * 2 + ["entailment", "neutral"],
+        "prediction": ["neutral"] * 3 + ["entailment"] + ["neutral"] * 2 + ["entailment", "neutral"],
         "correct": [True, True, True, False, False, False, True, False],
     }
 )
@@ -258,7 +258,7 @@ def test_both_last_ends_of_sentence_bear_the_second_language(nli):
         .langs[0]
         .tolist()
     )
-    second = langs.count(nli.languages["de"])
+    second = langs.count(nli.lang2id["de"])
     assert course.check("00.2", second, nli=nli, pairs=PAIRS).right
     for answer, why in {
         second - 2: "pieces of the hypothesis alone",

@@ -60,7 +60,7 @@ SCORES = pd.DataFrame(
 PREDS = pd.DataFrame(
     {
         "gold": ["neutral"] * 5 + ["contradiction"] * 3 + ["entailment"] * 2,
-        "label": ["entailment"] * 3
+        "prediction": ["entailment"] * 3
         + ["neutral"] * 2
         + ["entailment", *["contradiction"] * 2]
         + ["neutral", "entailment"],
@@ -228,7 +228,7 @@ def turned(nli):
     frame = pd.DataFrame(
         {"pair_id": list(map(str, range(len(texts)))), "premise": premise, "hypothesis": texts}
     )
-    labels = xlmkit.predict(nli, frame.assign(language="en"), progress=False)["label"]
+    labels = xlmkit.predict(nli, frame.assign(language="en"), progress=False)["prediction"]
     same = [text for text, label in zip(texts[1:], labels[1:], strict=True) if label == labels[0]]
     other = [text for text, label in zip(texts[1:], labels[1:], strict=True) if label != labels[0]]
     assert same
@@ -258,7 +258,7 @@ def mended(nli):
     texts = [whole, *(" ".join([*words[:place], *words[place + 1 :]]) for place in range(len(words)))]
     frame = pd.DataFrame({"premise": "no one sleeps", "hypothesis": texts, "language": "en"})
     frame["pair_id"] = [f"edit-{row}" for row in range(len(frame))]
-    labels = xlmkit.predict(nli, frame, progress=False)["label"].tolist()
+    labels = xlmkit.predict(nli, frame, progress=False)["prediction"].tolist()
     gold = next(label for label in labels if label != labels[0])
     right, still = (texts[1:][labels[1:].index(label)] for label in (gold, labels[0]))
     return frame.head(1).assign(gold=gold, label=labels[0]), right, still

@@ -348,7 +348,7 @@ def test_refused_rows_of_kept_shards_stay_in_the_report(here, pairs, tmp_path):
 @pytest.mark.parametrize(
     ("change", "differs"),
     [
-        ({"max_tokens": 40}, "settings"),
+        ({"max_length": 40}, "settings"),
         ({"shard_rows": 8}, "shard_rows"),
         ({"dtype": "bfloat16"}, "settings"),
     ],
@@ -386,7 +386,7 @@ def test_other_weights_under_the_same_path_end_the_run(here, file, tmp_path, mon
 
 def test_an_option_that_nobody_knows_is_refused_before_anything_is_made(here, file, tmp_path):
     with pytest.raises(ValueError, match=r"predict takes the options device.*got steps"):
-        here("predict", file, tmp_path / "out", steps=20)
+        here("predict", file, tmp_path / "out", n_steps=20)
     with pytest.raises(ValueError, match="`method` must be one of"):
         here("explain", file, tmp_path / "out", method="tea leaves")
     assert not (tmp_path / "out").exists()
@@ -397,7 +397,7 @@ def test_an_id_that_stands_in_two_parts_is_said(here, pairs, tmp_path):
     rows[25]["pair_id"] = rows[2]["pair_id"]
     file = write(tmp_path / "pairs.jsonl", rows)
     with pytest.warns(
-        notices.Notice, match="1 rows have the id of a row in another part, the first 'negation-01-th'"
+        notices.XlmkitWarning, match="1 rows have the id of a row in another part, the first 'negation-01-th'"
     ):
         here("predict", file, tmp_path / "out", shard_rows=7)
 

@@ -119,7 +119,7 @@ def test_a_disk_without_room_for_results_is_a_finding(monkeypatch, free, ok, sai
 
 
 def test_probabilities_that_do_not_sum_to_1_are_a_finding(monkeypatch, nli):
-    wrong = {"label": "neutral", **{f"p_{label}": 0.5 for label in nli.labels}}
+    wrong = {"prediction": "neutral", **{f"p_{label}": 0.5 for label in nli.labels}}
     monkeypatch.setattr(xlmkit, "predict", lambda *_, **__: pd.DataFrame([wrong]), raising=False)
     check = doctor._check_prediction(nli)
     assert not check.ok

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from xlmkit.encoding import encode
 from xlmkit.encoding.truncation import kept_of
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import BOS, EOS, PAD
-from xlmkit.preprocessing import split_words
+from xlmkit.tokenization import BOS, EOS, PAD, split_words
 
 EN = ("The dog sleeps.", "No dog eats the red book today.")
 DE = ("Der Hund schläft nicht.", "Ein Mann und die Katze.")
 
 
 class Numbers:
-    """Pieces whose words are their own ids, so that the authors' golden ids can be fed as text."""
+    """BPETokenizer whose words are their own ids, so that the authors' golden ids can be fed as text."""
 
     def ids(self, words):
         return [(int(word),) for word in words]
@@ -33,7 +32,7 @@ class Numbers:
 
 def test_the_layout_and_language_ids_equal_the_authors_concat_batches(nli, shared):
     golden = json.loads((shared / "golden/logits/golden.json").read_text())
-    numbers = dataclasses.replace(nli, pieces=Numbers())
+    numbers = dataclasses.replace(nli, tokenizer=Numbers())
     encoding = encode(
         numbers,
         [" ".join(map(str, pair["premise_ids"])) for pair in golden],
@@ -53,7 +52,7 @@ def test_the_layout_and_language_ids_equal_the_authors_concat_batches(nli, share
 def test_a_pair_is_eos_premise_eos_hypothesis_eos_and_nothing_else(nli):
     encoding = encode(nli, *EN, "en")
     words = [[word.text for word in split_words(text, "en")] for text in EN]
-    ids = [[id for word in nli.pieces.ids(side) for id in word] for side in words]
+    ids = [[id for word in nli.tokenizer.ids(side) for id in word] for side in words]
     assert encoding.input_ids.tolist() == [[EOS, *ids[0], EOS, *ids[1], EOS]]
     assert BOS not in encoding.input_ids
 
@@ -81,7 +80,7 @@ def test_a_single_text_is_eos_text_eos_all_in_its_language(nli):
     encoding = encode(nli, [EN[1], DE[0]], None, ["en", "de"])
     for row, (text, code) in enumerate(((EN[1], "en"), (DE[0], "de"))):
         words = [word.text for word in split_words(text, code)]
-        ids = [EOS, *(id for word in nli.pieces.ids(words) for id in word), EOS]
+        ids = [EOS, *(id for word in nli.tokenizer.ids(words) for id in word), EOS]
         size = len(ids)
         assert encoding.input_ids[row].tolist() == ids + [PAD] * (encoding.input_ids.shape[1] - size)
         assert encoding.attention_mask[row].sum() == size
@@ -103,12 +102,12 @@ def test_a_huggingface_text_differs_in_its_first_token_only(nli):
 
 
 def test_a_single_text_is_cut_at_its_end_and_what_was_cut_is_counted(nli):
-    whole, cut = (encode(nli, EN[1], None, "en", max_tokens=room) for room in (256, 5))
+    whole, cut = (encode(nli, EN[1], None, "en", max_length=room) for room in (256, 5))
     assert cut.input_ids.tolist() == [[*whole.input_ids[0, :4].tolist(), EOS]]
-    assert cut.dropped == ((whole.lengths[0] - 5,),)
+    assert cut.n_truncated == ((whole.lengths[0] - 5,),)
     assert cut.truncated == (True,)
     assert whole.truncated == (False,)
-    assert encode(nli, EN[1], None, "en", max_tokens=3).lengths.tolist() == [3]
+    assert encode(nli, EN[1], None, "en", max_length=3).lengths.tolist() == [3]
 
 
 def test_single_texts_are_called_texts_where_they_are_refused(nli):
@@ -117,7 +116,7 @@ def test_single_texts_are_called_texts_where_they_are_refused(nli):
     with pytest.raises(TypeError, match="text 0, got 7"):
         encode(nli, [7], None, "en")
     with pytest.raises(ValueError, match=r"from 3 [(]2 special tokens"):
-        encode(nli, "a", None, "en", max_tokens=2)
+        encode(nli, "a", None, "en", max_length=2)
     with pytest.raises(ValueError, match="single texts have no hypothesis; got `hypothesis_languages` 'de'"):
         encode(nli, "a", None, "en", hypothesis_languages="de")
 
@@ -146,18 +145,18 @@ def test_truncation_fills_the_room_and_never_cuts_the_shorter_sentence_first(pre
 
 def test_what_was_cut_is_counted_for_each_pair(nli):
     whole = encode(nli, [EN[0], EN[0]], [EN[1], "No."], "en")
-    cut = encode(nli, [EN[0], EN[0]], [EN[1], "No."], "en", max_tokens=11)
-    assert whole.dropped == ((0, 0), (0, 0))
+    cut = encode(nli, [EN[0], EN[0]], [EN[1], "No."], "en", max_length=11)
+    assert whole.n_truncated == ((0, 0), (0, 0))
     assert cut.lengths[0] == 11
-    assert sum(cut.dropped[0]) == whole.lengths[0] - 11
+    assert sum(cut.n_truncated[0]) == whole.lengths[0] - 11
     assert cut.truncated == (True, False)
     assert len(cut.tokens[0]) == 11
 
 
 def test_a_cut_within_a_word_keeps_the_tokens_that_the_model_sees(nli):
-    whole, cut = (encode(nli, "Xerox", "Xerox", "en", max_tokens=room) for room in (256, 7))
+    whole, cut = (encode(nli, "Xerox", "Xerox", "en", max_length=room) for room in (256, 7))
     assert [token.text for token in cut.tokens[0]] == [
-        nli.pieces.name(id) for id in cut.input_ids[0].tolist()
+        nli.tokenizer.name(id) for id in cut.input_ids[0].tolist()
     ]
     assert [token.word for token in cut.tokens[0]] == [None, 0, 0, None, 0, 0, None]
     assert whole.lengths[0] > 7
@@ -166,8 +165,8 @@ def test_a_cut_within_a_word_keeps_the_tokens_that_the_model_sees(nli):
 def test_ten_thousand_words_are_cut_and_said(nli):
     encoding = encode(nli, "the dog " * 5000, "A dog.", "en")
     assert encoding.input_ids.shape == (1, 256)
-    assert encoding.dropped[0][0] > 9000
-    assert encoding.dropped[0][1] == 0
+    assert encoding.n_truncated[0][0] > 9000
+    assert encoding.n_truncated[0][1] == 0
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -186,7 +185,7 @@ def test_tokens_know_their_words_and_their_surface(nli, code):
     assert [token.special for token in row].count(True) == 3
     assert len(row) == encoding.lengths[0]
     for position, token in enumerate(row):
-        assert token.text == nli.pieces.name(int(encoding.input_ids[0, position]))
+        assert token.text == nli.tokenizer.name(int(encoding.input_ids[0, position]))
         if not token.special:
             word = words[token.word]
             assert word.start <= token.start < token.end <= word.end
@@ -268,7 +267,7 @@ def test_wrong_counts_lengths_and_languages_are_refused(nli):
         encode(nli, "a", "b", "xx")
     for wrong in (4, 513):
         with pytest.raises(ValueError, match=f"got {wrong}"):
-            encode(nli, "a", "b", "en", max_tokens=wrong)
+            encode(nli, "a", "b", "en", max_length=wrong)
 
 
 def test_a_code_is_understood_as_users_write_it(nli):
@@ -282,8 +281,8 @@ def test_a_code_is_understood_as_users_write_it(nli):
 
 @pytest.mark.parametrize("wrong", ["9", None, 9.5])
 def test_a_length_that_is_no_whole_number_is_refused(nli, wrong):
-    with pytest.raises(ValueError, match="`max_tokens` must be a whole number"):
-        encode(nli, "a", "b", "en", max_tokens=wrong)
+    with pytest.raises(ValueError, match="`max_length` must be a whole number"):
+        encode(nli, "a", "b", "en", max_length=wrong)
 
 
 @pytest.mark.parametrize(

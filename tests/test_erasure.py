@@ -8,7 +8,7 @@ import torch
 from xlmkit import forward
 from xlmkit.encoding import encode
 from xlmkit.erasure import WAYS, erase, word_counts, word_numbers
-from xlmkit.pieces import EOS, MASK, PAD
+from xlmkit.tokenization import EOS, MASK, PAD
 
 PAIRS = (
     ["The man sleeps today.", "Der Hund schläft nicht.", "แมวไม่นอน"],

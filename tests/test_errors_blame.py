@@ -11,7 +11,7 @@ import pytest
 from xlmkit import errors
 from xlmkit.attribution.tables import tabulate
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
-from xlmkit.notices import Notice
+from xlmkit.notices import XlmkitWarning
 
 
 def explained(
@@ -26,7 +26,7 @@ def explained(
         "hypothesis": hypothesis,
         "premise_language": language,
         "hypothesis_language": language,
-        "label": label,
+        "prediction": label,
         "probability": 0.6,
         "gold": gold,
         "target": label,
@@ -189,7 +189,7 @@ def test_the_same_seed_gives_the_same_table_in_blocks_of_any_size(monkeypatch):
 
 def test_another_seed_draws_other_resamples():
     many = [explained(str(number), "a b", "not c", [0, 0, number % 2, 0.5]) for number in range(40)]
-    one, other = (errors.blame(errors.words(many), by=(), count=50, seed=seed) for seed in (1, 2))
+    one, other = (errors.blame(errors.words(many), by=(), n_resamples=50, seed=seed) for seed in (1, 2))
     assert one["share"].tolist() == other["share"].tolist()
     assert one["low"].tolist() != other["low"].tolist() or one["high"].tolist() != other["high"].tolist()
 
@@ -228,7 +228,7 @@ def test_single_texts_have_words_to_blame_too():
 
 def test_right_predictions_are_left_out_with_a_notice():
     right = explained("r", "a", "b", [1, 2], gold="neutral", label="neutral", contrast="contradiction")
-    with pytest.warns(Notice, match="1 of 6 explained pairs are no errors"):
+    with pytest.warns(XlmkitWarning, match="1 of 6 explained pairs are no errors"):
         found = errors.words([*EXPLANATIONS, right])
     assert "r" not in set(found["pair_id"])
 

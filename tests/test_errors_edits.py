@@ -15,7 +15,7 @@ from xlmkit.erasure import erase
 from xlmkit.errors.edits import _rewritten, _Settings, _task
 from xlmkit.errors.search import Task, _strongest, search
 from xlmkit.errors.variants import Edit, edited, guesses
-from xlmkit.notices import Notice
+from xlmkit.notices import XlmkitWarning
 
 TEXTS = [
     ("the dog sleeps .", "a cat eats ."),
@@ -180,7 +180,7 @@ def test_words_are_taken_out_as_erasure_does_it(nli, wrong):
 def test_a_replaced_word_is_what_the_text_with_that_word_encodes_to(nli):
     languages = {"languages": ["en", "de"], "hypothesis_languages": ["de", "en"]}
     encoding = encode(nli, ["the xerox man", "a dog"], ["a cat eats", "it rains"], **languages)
-    piece = nli.pieces.ids(["dog"])[0]
+    piece = nli.tokenizer.ids(["dog"])[0]
     assert len(piece) == 1
     sizes = [sum((token.sentence, token.word) == (0, 1) for token in encoding.tokens[0])]
     assert sizes[0] > 1
@@ -209,7 +209,7 @@ def test_guesses_are_the_likeliest_whole_words_of_transformers_own_language_mode
         ranked = [
             id
             for id in chances.argsort(descending=True).tolist()
-            if (name := mlm.pieces.name(id)).endswith("</w>")
+            if (name := mlm.tokenizer.name(id)).endswith("</w>")
             and name[0].isalnum()
             and not (len(there) == 1 and id == there[0])
         ]
@@ -318,9 +318,9 @@ def test_a_one_word_sentence_can_be_edited_by_replacement(nli, mlm, wrong):
 
 
 def test_right_predictions_are_left_out_with_a_notice(nli, wrong):
-    label = inference.predict(nli, wrong, progress=False)["label"]
+    label = inference.predict(nli, wrong, progress=False)["prediction"]
     mixed = wrong.assign(gold=[label[0], *wrong["gold"][1:]])
-    with pytest.warns(Notice, match="1 of 9 pairs are predicted right"):
+    with pytest.warns(XlmkitWarning, match="1 of 9 pairs are predicted right"):
         found = errors.minimal_edits(nli, mixed, progress=False)
     assert found.index.tolist() == list(range(1, 9))
     nothing = errors.minimal_edits(nli, mixed.iloc[:1], progress=False)
@@ -354,7 +354,7 @@ def test_explanations_order_the_words_and_must_be_of_the_same_words(nli, wrong):
     small = plain["size"].le(2)
     assert found.loc[small, "edits"].tolist() == plain.loc[small, "edits"].tolist()
     other = [dataclasses.replace(explanations[0], pair_id="p1")]
-    with pytest.raises(ValueError, match=r"'p1'.*max_tokens"):
+    with pytest.raises(ValueError, match=r"'p1'.*max_length"):
         errors.minimal_edits(nli, wrong, explanations=other, progress=False)
 
 
@@ -379,11 +379,11 @@ def test_a_classifier_is_no_language_model_and_a_language_model_no_classifier(nl
 
 
 def test_a_language_model_with_other_pieces_is_refused(nli, mlm, wrong):
-    from xlmkit.pieces import Pieces
+    from xlmkit.tokenization import BPETokenizer
 
-    vocabulary = {nli.pieces.name(id): id for id in range(len(nli.pieces))}
+    vocabulary = {nli.tokenizer.name(id): id for id in range(len(nli.tokenizer))}
     vocabulary["zzz"] = len(vocabulary)
-    other = dataclasses.replace(mlm, pieces=Pieces.from_tables(vocabulary, []))
+    other = dataclasses.replace(mlm, tokenizer=BPETokenizer.from_tables(vocabulary, []))
     with pytest.raises(ValueError, match="the classifier's pieces"):
         errors.minimal_edits(nli, wrong, mlm=other, progress=False)
 

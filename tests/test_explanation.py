@@ -28,7 +28,7 @@ def explanation(**changes):
         "hypothesis": "No cat\n",
         "premise_language": "en",
         "hypothesis_language": "en",
-        "label": "contradiction",
+        "prediction": "contradiction",
         "probability": 0.75,
         "gold": "contradiction",
         "target": "contradiction",
@@ -53,11 +53,11 @@ def explanation(**changes):
         "output": 2.0,
         "baseline_output": 0.5,
         "delta": 0.0,
-        "steps": 20,
-        "passed": True,
+        "n_steps": 20,
+        "converged": True,
         "provenance": {
             "xlmkit": "0.1.0",
-            "settings": {"steps": None},
+            "settings": {"n_steps": None},
             "model": {"source": "tiny", "labels": ["a", "b"]},
         },
     }
@@ -73,7 +73,10 @@ def test_word_scores_and_the_remainder_add_up_to_the_token_scores():
 
 def test_an_explanation_comes_back_from_json_unchanged():
     made = explanation(
-        scores=np.random.default_rng(0).normal(size=8).astype(np.float32), passed=None, delta=None, gold=None
+        scores=np.random.default_rng(0).normal(size=8).astype(np.float32),
+        converged=None,
+        delta=None,
+        gold=None,
     )
     again = Explanation.from_dict(json.loads(json.dumps(made.to_dict())))
     assert again == made
@@ -103,10 +106,10 @@ def test_arrays_are_read_only_and_nobody_elses_also_after_a_pickle():
 
 
 def test_provenance_is_a_copy_that_cannot_be_assigned_to():
-    source = {"settings": {"steps": 20}}
+    source = {"settings": {"n_steps": 20}}
     made = explanation(provenance=source)
-    source["settings"]["steps"] = 300
-    assert made.provenance["settings"]["steps"] == 20
+    source["settings"]["n_steps"] = 300
+    assert made.provenance["settings"]["n_steps"] == 20
     with pytest.raises(TypeError):
         made.provenance["settings"] = None
 
@@ -120,7 +123,7 @@ def test_the_frame_has_one_row_a_token_and_names_sentences_and_words():
     assert frame["word"].isna().tolist() == frame["special"].tolist()
     assert frame["score"].sum() == pytest.approx(1.5)
     assert set(frame["pair_id"]) == {"p1"}
-    assert frame["passed"].all()
+    assert frame["converged"].all()
 
 
 def test_half_of_a_surrogate_pair_stands_in_the_frame_by_its_number(tmp_path):

@@ -19,7 +19,7 @@ from xlmkit.erasure import erase
 from xlmkit.faithfulness import judge, judging, measures
 from xlmkit.faithfulness.frames import COLUMNS
 from xlmkit.faithfulness.inputs import generator
-from xlmkit.pieces import MASK, PAD
+from xlmkit.tokenization import MASK, PAD
 
 ROWS = [
     ("a", "en", "en", "The man is not in a red book today.", "No dog sleeps.", "contradiction"),
@@ -405,7 +405,7 @@ def test_a_pair_at_the_models_limit_is_judged(nli):
     long = pd.DataFrame(
         {"premise": ["dog " * 600], "hypothesis": ["A man sleeps."], "language": "en", "pair_id": "long"}
     )
-    one = explain(nli, long, method="input_x_gradient", max_tokens=512, progress=False)
+    one = explain(nli, long, method="input_x_gradient", max_length=512, progress=False)
     assert len(one[0].tokens) == 512
     found = judge(nli, one, metrics="comprehensiveness", controls=1, progress=False)
     assert found["value"].notna().all()
@@ -440,6 +440,6 @@ def test_explanations_of_another_model_are_refused(nli, topics, explained):
         judge(topics, one, progress=False)
     with pytest.raises(TypeError, match="got str"):
         judge(nli, ["explanation"], progress=False)
-    cut = dataclasses.replace(explained[1], provenance={"settings": {"max_tokens": 99}})
+    cut = dataclasses.replace(explained[1], provenance={"settings": {"max_length": 99}})
     with pytest.raises(ValueError, match="judge them apart"):
         judge(nli, [one, cut], progress=False)

@@ -14,9 +14,9 @@ from statsmodels.stats.multitest import multipletests
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.faithfulness import compare_errors, frequent_words, profile
 from xlmkit.faithfulness.differences import _p
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import read_pairs
-from xlmkit.preprocessing import split_words
+from xlmkit.tokenization import split_words
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def explanation(scores=(1.0, -2.0, 0.0, 3.0, 1.0, 0.5, 0.5), pair_id="1", **chan
         "hypothesis": "No!",
         "premise_language": "en",
         "hypothesis_language": "en",
-        "label": "neutral",
+        "prediction": "neutral",
         "gold": "entailment",
         "target": "neutral",
         "probability": 0.8,
@@ -295,7 +295,7 @@ def test_errors_of_one_prompt_alone_have_no_interval():
 
 def test_pairs_without_gold_are_left_out_and_counted():
     frame = profiled([0.1, 0.3, 0.6, 0.8], [True, False, None, True])
-    with pytest.warns(Notice, match="1 of 4 pairs have no gold label"):
+    with pytest.warns(XlmkitWarning, match="1 of 4 pairs have no gold label"):
         row = compare_errors(frame).loc[0]
     assert (row["n_errors"], row["n_correct"]) == (1, 2)
     with pytest.raises(ValueError, match="expected gold labels"):
@@ -315,6 +315,6 @@ def test_what_cannot_be_compared_is_refused_by_name():
     with pytest.raises(ValueError, match="got no genre"):
         compare_errors(frame, within="genre")
     with pytest.raises(ValueError, match="95"):
-        compare_errors(frame, confidence=95)
+        compare_errors(frame, confidence_level=95)
     with pytest.raises(TypeError, match="got dict"):
         compare_errors({})

@@ -13,7 +13,7 @@ from sklearn.metrics import auc, average_precision_score, f1_score, jaccard_scor
 import xlmkit.faithfulness
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.faithfulness import plausibility, rationale_words, summarize
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 
 PREMISE, HYPOTHESIS = "No red dog sleeps.", "A dog sleeps."
 WORDS = [("no", 0, 0, 2), ("red", 0, 3, 6), ("dog", 0, 7, 10), ("sleeps", 0, 11, 17), (".", 0, 17, 18)]
@@ -36,7 +36,7 @@ def explanation(scores, pair_id="1", which=WORDS, **changes):
         "hypothesis": HYPOTHESIS,
         "premise_language": "en",
         "hypothesis_language": "en",
-        "label": "contradiction",
+        "prediction": "contradiction",
         "gold": "contradiction",
         "target": "contradiction",
         "probability": 0.9,
@@ -155,14 +155,14 @@ def test_pairs_without_a_rationale_are_left_out_and_counted():
     frame = pd.concat(
         [pairs([(0, 2)]), pairs([], pair_id="2"), pairs(pair_id="3").assign(premise_rationale=None)]
     )
-    with pytest.warns(Notice, match="2 of 3 explanations have no rationale"):
+    with pytest.warns(XlmkitWarning, match="2 of 3 explanations have no rationale"):
         found = plausibility([explanation(SCORES, id) for id in "123"], frame)
     assert found["pair_id"].unique().tolist() == ["1"]
 
 
 def test_a_rationale_that_truncation_cut_off_is_left_out():
     cut = explanation(SCORES[1:5], which=WORDS[1:5], truncated=True)
-    with pytest.warns(Notice, match="1 of 1"):
+    with pytest.warns(XlmkitWarning, match="1 of 1"):
         assert plausibility(cut, pairs([(0, 2)])).empty
 
 

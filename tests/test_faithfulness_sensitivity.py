@@ -17,7 +17,7 @@ from xlmkit.faithfulness import sensitivity
 from xlmkit.faithfulness.frames import COLUMNS
 from xlmkit.faithfulness.inputs import generator
 from xlmkit.faithfulness.sensitivity import GRADIENTS, NOISE, shaker, word_scorer
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 
 PAIRS = pd.DataFrame(
     {
@@ -133,7 +133,7 @@ def test_the_controls_are_orders_of_the_same_scores_by_hand(nli, explained):
 
 def test_other_methods_are_left_out_and_named(nli, explained):
     other = explain(nli, PAIRS, method="occlusion", progress=False)
-    with pytest.warns(Notice, match="explanations by occlusion are left out"):
+    with pytest.warns(XlmkitWarning, match="explanations by occlusion are left out"):
         found = sensitivity(nli, [*other, *explained["saliency"]], samples=1, progress=False)
     assert set(found["method"]) == {"saliency"}
     assert sensitivity(nli, [], progress=False).empty

@@ -139,6 +139,6 @@ def test_what_cannot_be_summarized_is_refused_by_name():
     with pytest.raises(ValueError, match="'beauty'"):
         summarize(frame.assign(metric="beauty"))
     with pytest.raises(ValueError, match="95"):
-        summarize(frame, confidence=95)
+        summarize(frame, confidence_level=95)
     with pytest.raises(TypeError, match="got list"):
         summarize([1])

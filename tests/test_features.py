@@ -10,8 +10,7 @@ from xlmkit.features import FEATURES, PIECE_FEATURES, features, negations, reaso
 from xlmkit.features.negation import EXCEPTIONS, PATTERNS, WORDS
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import read_pairs
-from xlmkit.pieces import UNK
-from xlmkit.preprocessing import split_batch
+from xlmkit.tokenization import UNK, split_batch
 
 
 def pair(premise: str, hypothesis: str, language: str = "en", **others: object) -> pd.DataFrame:
@@ -171,7 +170,7 @@ def test_pieces_are_counted_as_the_model_reads_them(nli):
     found = features(pairs, nli)
     for _, row in found.iloc[::17].iterrows():
         words = cut(row["premise"], row["language"]) + cut(row["hypothesis"], row["language"])
-        ids = [number for word in nli.pieces.ids(words) for number in word]
+        ids = [number for word in nli.tokenizer.ids(words) for number in word]
         assert row["pieces_per_word"] == len(ids) / len(words) >= 1
         assert row["unknown_pieces"] == ids.count(UNK)
     assert set(PIECE_FEATURES) <= set(found)

@@ -12,7 +12,7 @@ import xlmkit as xk
 from xlmkit import forward, inference
 from xlmkit.encoding import Encoding, encode
 from xlmkit.forward import products
-from xlmkit.pieces import PAD
+from xlmkit.tokenization import PAD
 
 PAIRS = (
     [
@@ -246,7 +246,7 @@ def test_labels_in_bf16_are_those_of_fp32_but_where_two_are_almost_equal():
     """On the embedded model; its own answers do not matter."""
     nli = xk.load(device="cpu", dtype="float32")
     pairs = xk.read_pairs("workshop").sample(210, random_state=0)
-    encoding = inference.encode_frame(nli, pairs, max_tokens=256, spans=False)
+    encoding = inference.encode_frame(nli, pairs, max_length=256, spans=False)
     exact = inference.logits(nli, encoding)
     rounded = inference.logits(dataclasses.replace(nli, dtype=torch.bfloat16), encoding)
     other = exact.argmax(1) != rounded.argmax(1)

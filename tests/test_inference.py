@@ -62,15 +62,15 @@ def test_probabilities_are_the_softmax_of_each_pair_alone(nli, pairs):
     found = predict(nli, pairs, progress=False)
     expected = torch.from_numpy(logits_one_by_one(nli, pairs)).double().softmax(1).numpy()
     assert np.allclose(found[[f"p_{label}" for label in LABELS]], expected, atol=1e-5)
-    assert found["label"].tolist() == [LABELS[i] for i in expected.argmax(1)]
-    assert found["label"].nunique() > 1
+    assert found["prediction"].tolist() == [LABELS[i] for i in expected.argmax(1)]
+    assert found["prediction"].nunique() > 1
 
 
 def test_correct_is_missing_where_gold_is(nli, pairs):
     found = predict(nli, pairs, progress=False)
     assert found["correct"].isna().tolist() == [False, False, True, False, False]
     known = found.dropna(subset=["gold"])
-    assert (known["correct"] == (known["label"] == known["gold"])).all()
+    assert (known["correct"] == (known["prediction"] == known["gold"])).all()
     assert "correct" not in predict(nli, pairs.drop(columns="gold"), progress=False)
 
 
@@ -190,7 +190,7 @@ def test_an_error_that_is_not_about_memory_is_not_swallowed(nli, pairs, monkeypa
 
 
 def test_long_pairs_are_marked_as_truncated(nli, pairs):
-    found = predict(nli, pairs, max_tokens=40, progress=False)
+    found = predict(nli, pairs, max_length=40, progress=False)
     assert found["truncated"].tolist() == [len_ > 40 for len_ in encode_lengths(nli, pairs)]
     assert found["truncated"].any()
 
@@ -219,7 +219,7 @@ def test_mixed_pairs_take_each_sentence_in_its_language(nli):
 def test_zero_pairs_give_zero_predictions_with_all_columns(nli, pairs):
     found = predict(nli, pairs.iloc[:0], progress=False)
     assert len(found) == 0
-    assert {"label", "truncated", "correct", *(f"p_{label}" for label in LABELS)} <= set(found)
+    assert {"prediction", "truncated", "correct", *(f"p_{label}" for label in LABELS)} <= set(found)
 
 
 def test_an_untrained_head_marks_every_prediction(nli, pairs):
@@ -228,9 +228,9 @@ def test_an_untrained_head_marks_every_prediction(nli, pairs):
 
 
 def test_predictions_carry_their_provenance(nli, pairs):
-    carried = predict(nli, pairs, max_tokens=99, progress=False).attrs["provenance"]
+    carried = predict(nli, pairs, max_length=99, progress=False).attrs["provenance"]
     assert carried["model"] == dict(nli.provenance)
-    assert carried["settings"]["max_tokens"] == 99
+    assert carried["settings"]["max_length"] == 99
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, "9", True])
@@ -287,12 +287,12 @@ def test_zero_shot_classification_is_the_entailment_of_its_hypotheses(nli, multi
         assert np.allclose(
             found.loc[row, [f"p_{label}" for label in labels]].to_numpy(dtype=float), expected, atol=1e-5
         )
-        assert found.loc[row, "label"] == labels[int(expected.argmax())]
+        assert found.loc[row, "prediction"] == labels[int(expected.argmax())]
 
 
 def test_no_texts_are_classified_into_no_rows_with_all_columns(nli):
     found = classify(nli, [], ["dog", "cat"], "en", progress=False)
-    assert found.columns.tolist() == ["text", "language", "label", "p_dog", "p_cat"]
+    assert found.columns.tolist() == ["text", "language", "prediction", "p_dog", "p_cat"]
     assert len(found) == 0
 
 

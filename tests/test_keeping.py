@@ -11,7 +11,7 @@ import pytest
 from attribution_toys import assert_same, frame
 from pandas.testing import assert_frame_equal
 
-from xlmkit import keeping
+from xlmkit import results_checkpoint as keeping
 from xlmkit.attribution import explain, explain_errors, explaining
 from xlmkit.errors import edits, minimal_edits
 from xlmkit.faithfulness import judge, judging
@@ -137,7 +137,7 @@ def test_judgements_that_were_kept_equal_those_that_are_made(nli, tmp_path, monk
 
 def test_edits_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypatch):
     monkeypatch.setattr(edits, "AT_ONCE", 2)
-    labels = predict(nli, frame(), progress=False)["label"]
+    labels = predict(nli, frame(), progress=False)["prediction"]
     golds = [nli.labels[(nli.labels.index(label) + 1) % 3] for label in labels]
     wrong = frame().assign(gold=[labels.iloc[0], *golds[1:]])  # the first is no error
     options = {"budget": 12, "progress": False}

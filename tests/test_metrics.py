@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from xlmkit.metrics import effective_rows, evaluate, wilson
-from xlmkit.metrics.bootstrap import interval, totals
-from xlmkit.notices import Notice, forget
+from xlmkit.metrics import evaluate
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import LABELS, read_pairs
+from xlmkit.stats import effective_rows, wilson
+from xlmkit.stats.bootstrap import interval, totals
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def predictions(right: dict[str, list[int]], *, items: bool = True) -> pd.DataFr
             "language": code,
             "item": str(number),
             "gold": "neutral",
-            "label": "neutral" if hit else "entailment",
+            "prediction": "neutral" if hit else "entailment",
         }
         for code, hits in right.items()
         for number, hit in enumerate(hits)
@@ -48,7 +49,7 @@ def row(table, name):
 def test_wilson_equals_scipys(n, data):
     k = data.draw(st.integers(0, n))
     expected = binomtest(k, n).proportion_ci(confidence_level=0.9, method="wilson")
-    assert wilson(k / n, n, confidence=0.9) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert wilson(k / n, n, confidence_level=0.9) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_a_language_has_its_accuracy_and_wilsons_interval():
@@ -98,7 +99,7 @@ def test_the_interval_over_all_holds_the_truth_as_often_as_it_says():
         chance = rng.beta(1.4, 0.6, size=items)  # mean 0.7
         hits = (rng.random((languages, items)) < chance).sum(0).astype(float)
         share = hits.sum() / rows.sum()
-        low, high = interval(totals(hits, count=999, seed=seed) / rows.sum())
+        low, high = interval(totals(hits, n_resamples=999, seed=seed) / rows.sum())
         held["bootstrap"] += low <= truth <= high
         low, high = wilson(share, effective_rows(hits, rows))
         held["wilson"] += low <= truth <= high
@@ -111,7 +112,7 @@ def test_the_interval_over_all_holds_the_truth_as_often_as_it_says():
 
 def test_without_items_rows_count_as_independent_and_that_is_said():
     frame = predictions({"en": [1, 0, 1], "de": [1, 1, 1]}, items=False)
-    with pytest.warns(Notice, match="without an `item` column"):
+    with pytest.warns(XlmkitWarning, match="without an `item` column"):
         table = evaluate(frame)
     assert table.attrs["interval_over"] == "rows"
     expected = binomtest(5, 6).proportion_ci(method="wilson")
@@ -127,7 +128,7 @@ def test_xnlis_own_columns_say_what_an_item_is(column):
 def test_rows_without_gold_are_counted_left_out_and_said():
     frame = predictions({"en": [1, 0, 1], "de": [1, 1, 1]})
     frame.loc[[0, 3, 4, 5], "gold"] = [None, "-", float("nan"), None]
-    with pytest.warns(Notice, match="4 of 6 rows have no gold label"):
+    with pytest.warns(XlmkitWarning, match="4 of 6 rows have no gold label"):
         table = evaluate(frame)
     assert row(table, "en")[["n", "without_gold", "accuracy"]].tolist() == [2, 1, 0.5]
     assert row(table, "de")[["n", "without_gold"]].tolist() == [0, 3]
@@ -137,11 +138,11 @@ def test_rows_without_gold_are_counted_left_out_and_said():
 
 def test_macro_f1_is_scikit_learns():
     frame = read_pairs("workshop")
-    frame["label"] = np.random.default_rng(0).choice(LABELS, len(frame))
+    frame["prediction"] = np.random.default_rng(0).choice(LABELS, len(frame))
     table = evaluate(frame)
     for code, rows in frame.groupby("language"):
         assert row(table, code)["macro_f1"] == pytest.approx(
-            f1_score(rows["gold"], rows["label"], average="macro")
+            f1_score(rows["gold"], rows["prediction"], average="macro")
         )
     assert len(table) == 16
 
@@ -161,7 +162,7 @@ def test_any_column_may_group():
 
 def test_by_gold_label_accuracy_is_recall():
     frame = predictions({"en": [1, 0, 1, 1]}).assign(gold=["neutral", "neutral", "entailment", "entailment"])
-    frame["label"] = ["neutral", "entailment", "entailment", "entailment"]
+    frame["prediction"] = ["neutral", "entailment", "entailment", "entailment"]
     table = evaluate(frame, by="gold")
     assert table["gold"].tolist() == ["entailment", "neutral", "all"]
     assert table["accuracy"].tolist() == [1, 0.5, 0.75]
@@ -186,7 +187,7 @@ def test_labels_of_other_models_are_compared_by_name():
 
 def test_a_wider_confidence_gives_a_wider_interval():
     frame = predictions({"en": [1, 0, 1, 1]})
-    narrow, wide = (row(evaluate(frame, confidence=c), "all") for c in (0.5, 0.99))
+    narrow, wide = (row(evaluate(frame, confidence_level=c), "all") for c in (0.5, 0.99))
     assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
 
 
@@ -194,9 +195,9 @@ def test_a_wider_confidence_gives_a_wider_interval():
     ("change", "expected"),
     [
         ({"gold": None}, "expected gold labels to compare with; got none in 2 rows"),
-        ({"label": None}, "expected a prediction in every row; got none in 2 of 2"),
+        ({"prediction": None}, "expected a prediction in every row; got none in 2 of 2"),
         ({"gold": 1}, "label 1 is a number"),
-        ({"label": "maybe"}, "unknown label 'maybe'"),
+        ({"prediction": "maybe"}, "unknown label 'maybe'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(change, expected):
@@ -211,7 +212,7 @@ def test_missing_columns_and_other_values_are_refused():
     with pytest.raises(ValueError, match="column 'genre' to group by; got language, item"):
         evaluate(frame, by="genre")
     with pytest.raises(ValueError, match="between 0 and 1; got 95"):
-        evaluate(frame, confidence=95)
+        evaluate(frame, confidence_level=95)
     with pytest.raises(TypeError, match="got list"):
         evaluate([1])
 

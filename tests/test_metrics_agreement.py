@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from xlmkit.metrics import agreement, by_count, evaluate, flips, resamples, right_wrong
-from xlmkit.metrics.intervals import FEWEST
-from xlmkit.notices import Notice, forget
+from xlmkit.metrics import agreement, by_count, evaluate, flips, right_wrong
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import LABELS, read_pairs
+from xlmkit.stats import resamples
+from xlmkit.stats.intervals import FEWEST
 
 SHORT = {"e": "entailment", "n": "neutral", "c": "contradiction"}
 
@@ -30,7 +31,7 @@ def predictions(said: dict[str, str], gold: str | None = None) -> pd.DataFrame:
         {
             "language": code,
             "item": f"i{number}",
-            "label": SHORT[letter],
+            "prediction": SHORT[letter],
             "gold": SHORT[gold[number]] if gold else None,
         }
         for code, letters in said.items()
@@ -49,7 +50,7 @@ def random_predictions(prompts=40, languages=("de", "en", "es", "sw"), *, seed=0
                 "promptID": np.arange(3 * prompts) // 3,
                 "item": np.arange(3 * prompts),
                 "gold": gold,
-                "label": np.where(rng.random(3 * prompts) < 0.6, gold, rng.choice(LABELS, 3 * prompts)),
+                "prediction": np.where(rng.random(3 * prompts) < 0.6, gold, rng.choice(LABELS, 3 * prompts)),
             }
         )
         for code in languages
@@ -82,8 +83,8 @@ def test_agreement_has_the_counts_made_by_hand():
 
 def test_the_interval_of_agreement_is_that_of_frames_resampled_by_hand():
     frame = random_predictions()
-    (row,) = agreement(frame, count=60, seed=9).to_dict("records")
-    items = frame.pivot(index="item", columns="language", values="label")
+    (row,) = agreement(frame, n_resamples=60, seed=9).to_dict("records")
+    items = frame.pivot(index="item", columns="language", values="prediction")
     votes = np.stack([(items == label).sum(axis=1) for label in LABELS], axis=1)
     found = []
     for drawn in resamples(frame, 60, 9):
@@ -191,7 +192,7 @@ def test_english_comes_from_its_own_column_where_there_is_one():
 
 def test_the_workshops_frame_goes_through():
     frame = read_pairs("workshop", languages=["de", "en", "sw"])
-    frame["label"] = np.random.default_rng(0).choice(LABELS, len(frame))
+    frame["prediction"] = np.random.default_rng(0).choice(LABELS, len(frame))
     table = right_wrong(frame, "de", "sw")
     assert len(table) > 5
     english = frame[frame["language"] == "en"].set_index("item")
@@ -221,7 +222,7 @@ def test_what_is_right_cannot_be_told_without_gold(function):
 def test_flips_leave_out_items_without_gold_and_say_so():
     frame = predictions({"en": "een", "sw": "ecn"}, gold="een")
     frame.loc[[0, 3], "gold"] = None
-    with pytest.warns(Notice, match="2 of 6 rows"):
+    with pytest.warns(XlmkitWarning, match="2 of 6 rows"):
         assert flips(frame)["n"].tolist() == [2] * 4
 
 

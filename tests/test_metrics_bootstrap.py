@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xlmkit.metrics import bootstrap, evaluate, resamples
-from xlmkit.metrics.bootstrap import interval, sums, totals, weights
-from xlmkit.metrics.frames import prompt_numbers
-from xlmkit.metrics.intervals import FEWEST, share_intervals, wilson
-from xlmkit.notices import Notice, forget
+from xlmkit.metrics import evaluate
+from xlmkit.notices import XlmkitWarning, forget
+from xlmkit.stats import bootstrap, resamples
+from xlmkit.stats.bootstrap import interval, sums, totals, weights
+from xlmkit.stats.frames import prompt_numbers
+from xlmkit.stats.intervals import FEWEST, share_intervals, wilson
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def parallel_frame(prompts=40, languages=("de", "en", "sw"), *, seed=0) -> pd.Da
                     "promptID": np.arange(3 * prompts) // 3,
                     "item": np.arange(3 * prompts),
                     "gold": gold,
-                    "label": np.where(right, gold, other),
+                    "prediction": np.where(right, gold, other),
                 }
             )
         )
@@ -45,7 +46,7 @@ def parallel_frame(prompts=40, languages=("de", "en", "sw"), *, seed=0) -> pd.Da
 
 def test_every_resample_draws_as_many_prompts_as_there_are():
     frame = parallel_frame(prompts=7)
-    drawn = resamples(frame, count=500, seed=3)
+    drawn = resamples(frame, n_resamples=500, seed=3)
     assert drawn.shape == (500, 7)
     assert drawn.min() >= 0
     assert (drawn.sum(1) == 7).all()
@@ -63,10 +64,10 @@ def test_the_same_seed_draws_the_same_prompts_and_another_one_others():
 
 
 def test_memory_does_not_change_what_is_drawn(monkeypatch):
-    whole = totals(np.arange(24.0).reshape(12, 2), count=40, seed=5)
+    whole = totals(np.arange(24.0).reshape(12, 2), n_resamples=40, seed=5)
     monkeypatch.setattr(bootstrap, "CELLS", 50)  # four resamples at a time
-    assert [len(some) for some in weights(12, count=10)] == [4, 4, 2]
-    np.testing.assert_array_equal(totals(np.arange(24.0).reshape(12, 2), count=40, seed=5), whole)
+    assert [len(some) for some in weights(12, n_resamples=10)] == [4, 4, 2]
+    np.testing.assert_array_equal(totals(np.arange(24.0).reshape(12, 2), n_resamples=40, seed=5), whole)
 
 
 def test_totals_are_the_sums_over_the_rows_of_the_drawn_prompts():
@@ -74,8 +75,8 @@ def test_totals_are_the_sums_over_the_rows_of_the_drawn_prompts():
     frame = parallel_frame(prompts=9)
     numbers, over = prompt_numbers(frame)
     assert over == "promptID"
-    values = np.column_stack([frame["label"] == frame["gold"], np.ones(len(frame))]).astype(float)
-    found = totals(sums(values, numbers), count=20, seed=8)
+    values = np.column_stack([frame["prediction"] == frame["gold"], np.ones(len(frame))]).astype(float)
+    found = totals(sums(values, numbers), n_resamples=20, seed=8)
     for drawn, total in zip(resamples(frame, 20, 8), found, strict=True):
         rows = np.concatenate(
             [np.flatnonzero(numbers == prompt) for prompt, times in enumerate(drawn) for _ in range(times)]
@@ -85,12 +86,12 @@ def test_totals_are_the_sums_over_the_rows_of_the_drawn_prompts():
 
 def test_evaluates_intervals_are_those_of_frames_resampled_by_hand():
     frame = parallel_frame(prompts=35)
-    table = evaluate(frame, count=60, seed=4).set_index("language")
+    table = evaluate(frame, n_resamples=60, seed=4).set_index("language")
     parts = dict(list(frame.groupby("promptID")))
     found = []
     for drawn in resamples(frame, 60, 4):
         rows = pd.concat([parts[prompt] for prompt, times in enumerate(drawn) for _ in range(times)])
-        hits = rows["label"] == rows["gold"]
+        hits = rows["prediction"] == rows["gold"]
         found.append({**hits.groupby(rows["language"]).mean(), "all": hits.mean()})
     expected = pd.DataFrame(found).quantile([0.025, 0.975]).T
     np.testing.assert_allclose(table[["low", "high"]], expected.loc[table.index], atol=1e-12)
@@ -107,10 +108,10 @@ def test_every_language_sees_the_same_resample():
 
 def test_the_interval_leaves_the_tails_out_and_skips_what_is_missing():
     values = np.arange(101.0)
-    low, high = interval(values, confidence=0.9)
+    low, high = interval(values, confidence_level=0.9)
     assert (low, high) == pytest.approx((5, 95))
     table = np.column_stack([values, np.full(101, np.nan), np.where(values < 100, values, np.nan)])
-    low, high = interval(table, confidence=0.9)
+    low, high = interval(table, confidence_level=0.9)
     assert low.tolist()[::2] == pytest.approx([5, 4.95])
     assert np.isnan([low[1], high[1]]).all()
 
@@ -121,7 +122,7 @@ def test_few_prompts_and_prompts_all_alike_have_wilsons_interval():
     hits[::2, 0] = 3  # they differ
     hits[:, 1] = 2  # all alike: a resample says the same again
     hits[:, 2] = 3
-    drawn = totals(hits, count=200) / totals(rows, count=200)
+    drawn = totals(hits, n_resamples=200) / totals(rows, n_resamples=200)
     low, high, few = share_intervals(hits, rows, drawn)
     assert few.tolist() == [False, True, True]
     assert (low[1], high[1]) == pytest.approx(wilson(2 / 3, FEWEST))
@@ -173,7 +174,7 @@ def test_one_class_only_has_a_macro_f1_over_what_occurs():
 def test_a_group_without_gold_has_no_interval_and_the_others_keep_theirs():
     frame = parallel_frame()
     without = frame.assign(gold=frame["gold"].where(frame["language"] != "sw"))
-    with pytest.warns(Notice, match="120 of 360 rows have no gold"):
+    with pytest.warns(XlmkitWarning, match="120 of 360 rows have no gold"):
         table = evaluate(without).set_index("language")
     assert table.loc["sw", ["accuracy", "low", "high", "macro_f1", "macro_f1_low"]].isna().all()
     pd.testing.assert_series_equal(table.loc["en"], evaluate(frame).set_index("language").loc["en"])
@@ -182,7 +183,7 @@ def test_a_group_without_gold_has_no_interval_and_the_others_keep_theirs():
 def test_prompts_without_gold_are_not_drawn():
     frame = parallel_frame()
     more = pd.concat([frame.assign(promptID=-1, item=-1, gold=None)[:3], frame])
-    with pytest.warns(Notice, match="3 of 363 rows have no gold"):
+    with pytest.warns(XlmkitWarning, match="3 of 363 rows have no gold"):
         table = evaluate(more)
     pd.testing.assert_frame_equal(
         table.drop(columns="without_gold"), evaluate(frame).drop(columns="without_gold")
@@ -192,4 +193,4 @@ def test_prompts_without_gold_are_not_drawn():
 @pytest.mark.parametrize(("prompts", "count"), [(0, 10), (3, 0)])
 def test_nothing_to_draw_is_refused(prompts, count):
     with pytest.raises(ValueError, match="expected one or more prompts and resamples"):
-        next(weights(prompts, count=count))
+        next(weights(prompts, n_resamples=count))

@@ -13,8 +13,8 @@ from scipy.stats import binom, permutation_test
 from statsmodels.stats.contingency_tables import mcnemar
 
 from xlmkit.metrics import compare, compare_models, evaluate, gap
-from xlmkit.metrics.sign_flip import sign_flip
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
+from xlmkit.stats.sign_flip import sign_flip
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def predictions(right: dict[str, list[int]], *, items_a_prompt=1) -> pd.DataFram
             "promptID": number // items_a_prompt,
             "item": f"i{number}",
             "gold": "neutral",
-            "label": "neutral" if hit else "entailment",
+            "prediction": "neutral" if hit else "entailment",
         }
         for code, hits in right.items()
         for number, hit in enumerate(hits)
@@ -51,7 +51,7 @@ def random_predictions(languages="en de sw", prompts=30, *, seed=0) -> pd.DataFr
 
 
 def differences_by_prompt(frame, first, second):
-    hits = frame.assign(hit=frame["label"] == frame["gold"]).pivot_table(
+    hits = frame.assign(hit=frame["prediction"] == frame["gold"]).pivot_table(
         index="promptID", columns="language", values="hit", aggfunc="sum"
     )
     return (hits[first].astype(float) - hits[second]).to_numpy()
@@ -73,14 +73,14 @@ def test_the_sign_flip_test_is_scipys_over_prompts():
     frame = random_predictions("en sw", prompts=11)
     differences = differences_by_prompt(frame, "en", "sw")
     exact = permutation_test((differences,), np.sum, permutation_type="samples", n_resamples=np.inf)
-    found = compare(frame, count=40_000)["p"].iloc[0]
+    found = compare(frame, n_resamples=40_000)["p"].iloc[0]
     assert found == pytest.approx(exact.pvalue, abs=4 * (0.25 / 40_000) ** 0.5)
 
 
 def test_p_counts_the_observed_signs_and_is_never_zero():
     frame = predictions({"en": [1] * 40, "sw": [0] * 40})
-    assert compare(frame, count=999)["p"].tolist() == [1 / 1000]
-    assert compare(frame, count=99)["p"].tolist() == [1 / 100]
+    assert compare(frame, n_resamples=999)["p"].tolist() == [1 / 1000]
+    assert compare(frame, n_resamples=99)["p"].tolist() == [1 / 100]
 
 
 @settings(deadline=None, max_examples=60)
@@ -91,7 +91,7 @@ def test_the_interval_leaves_out_zero_exactly_where_p_refutes_it(prompts, seed, 
     sizes[0] = 3
     shift = rng.choice([-1, 0, 0, 1], size=6)
     differences = np.clip(rng.integers(-3, 4, size=(prompts, 6)) + shift, -sizes, sizes)
-    p, low, high = sign_flip(differences, sizes, count=199, seed=seed, confidence=confidence)
+    p, low, high = sign_flip(differences, sizes, n_resamples=199, seed=seed, confidence_level=confidence)
     seen = differences.sum(0) / sizes.sum(0)
     assert (low <= seen + 1e-12).all()
     assert (seen <= high + 1e-12).all()
@@ -103,9 +103,9 @@ def test_the_interval_holds_every_difference_that_the_test_does_not_refute():
     rng = np.random.default_rng(2)
     sizes = rng.integers(1, 4, size=(25, 1)).astype(float)
     differences = np.clip(rng.integers(-2, 4, size=(25, 1)), -sizes, sizes)
-    _, low, high = sign_flip(differences, sizes, count=399, seed=7)
+    _, low, high = sign_flip(differences, sizes, n_resamples=399, seed=7)
     for supposed in np.linspace(low[0] - 0.2, high[0] + 0.2, 300):
-        p, _, _ = sign_flip(differences - supposed * sizes, sizes, count=399, seed=7)
+        p, _, _ = sign_flip(differences - supposed * sizes, sizes, n_resamples=399, seed=7)
         if min(abs(supposed - low[0]), abs(supposed - high[0])) > 1e-6:
             assert (p[0] > 0.05) == (low[0] < supposed < high[0]), supposed
 
@@ -122,9 +122,9 @@ def test_the_interval_is_that_of_the_normal_law_where_there_are_many_prompts():
 
 def test_memory_does_not_change_the_signs(monkeypatch):
     frame = random_predictions()
-    whole = compare(frame, count=300)
-    monkeypatch.setattr("xlmkit.metrics.sign_flip.CELLS", 200)
-    pd.testing.assert_frame_equal(compare(frame, count=300), whole)
+    whole = compare(frame, n_resamples=300)
+    monkeypatch.setattr("xlmkit.stats.sign_flip.CELLS", 200)
+    pd.testing.assert_frame_equal(compare(frame, n_resamples=300), whole)
 
 
 def test_where_nothing_differs_five_percent_are_refuted_at_most():
@@ -141,7 +141,7 @@ def test_where_nothing_differs_five_percent_are_refuted_at_most():
         ease = rng.normal(size=(1, prompts, 1)) + 2 * rng.normal(size=(languages, prompts, 1))
         right = rng.random((languages, prompts, 3)) < 1 / (1 + np.exp(-0.5 - ease))
         frame = base.assign(label=np.where(right.ravel(), "neutral", "entailment"))
-        table = compare(frame, pairs=pairs, count=199, seed=seed)
+        table = compare(frame, pairs=pairs, n_resamples=199, seed=seed)
         refuted += int((table["p"] <= 0.05).sum())
         by_items += int((table["p_mcnemar"] <= 0.05).sum())
     low, high = binom.ppf([0.01, 0.99], sets * len(pairs), 0.05)
@@ -153,7 +153,7 @@ def test_mcnemar_is_statsmodels_exact_one():
     frame = random_predictions("en de sw")
     for row in compare(frame).to_dict("records"):
         one, other = (
-            (frame[frame["language"] == row[side]]["label"] == "neutral").to_numpy()
+            (frame[frame["language"] == row[side]]["prediction"] == "neutral").to_numpy()
             for side in ("first", "second")
         )
         table = [[(one & other).sum(), (one & ~other).sum()], [(~one & other).sum(), (~one & ~other).sum()]]
@@ -162,7 +162,7 @@ def test_mcnemar_is_statsmodels_exact_one():
 
 def test_all_pairs_are_compared_and_corrected_together():
     frame = random_predictions("en de sw ur")
-    table = compare(frame, count=499)
+    table = compare(frame, n_resamples=499)
     assert list(zip(table["first"], table["second"], strict=True)) == list(
         itertools.combinations(["de", "en", "sw", "ur"], 2)
     )
@@ -219,7 +219,7 @@ def test_a_model_against_itself_differs_in_nothing():
 
 def test_two_models_are_compared_by_language_and_over_all():
     one, other = random_predictions(seed=1), random_predictions(seed=1).assign(label="neutral")
-    other.loc[other["language"] == "en", "label"] = one.loc[one["language"] == "en", "label"]
+    other.loc[other["language"] == "en", "prediction"] = one.loc[one["language"] == "en", "prediction"]
     table = compare_models(other, one).set_index("language")
     accuracies = [evaluate(frame).set_index("language")["accuracy"] for frame in (other, one)]
     pd.testing.assert_series_equal(table["first_accuracy"], accuracies[0], check_names=False)
@@ -282,15 +282,15 @@ def test_an_item_without_gold_in_one_language_counts_as_missing_there():
     frame = predictions({"en": [1, 1, 0], "sw": [1, 0, 0]})
     frame.loc[4, "gold"] = None
     with (
-        pytest.warns(Notice, match="1 of 6 rows have no gold"),
+        pytest.warns(XlmkitWarning, match="1 of 6 rows have no gold"),
         pytest.raises(ValueError, match="no item 'i1' with gold in 'sw'"),
     ):
         compare(frame)
     frame.loc[1, "gold"] = None  # in no language: it is left out
-    with pytest.warns(Notice, match="2 of 6 rows"):
+    with pytest.warns(XlmkitWarning, match="2 of 6 rows"):
         assert compare(frame)["n"].tolist() == [2]
     with (
-        pytest.warns(Notice, match="5 of 9 rows"),
+        pytest.warns(XlmkitWarning, match="5 of 9 rows"),
         pytest.raises(ValueError, match="no item 'i0' with gold in 'de'"),
     ):
         compare(pd.concat([frame, frame[:3].assign(language="de", gold=None)]))
@@ -308,7 +308,7 @@ def test_what_cannot_be_compared_is_refused(function):
     with pytest.raises(
         ValueError, match=r"says which rows are one item \(item, pairID, promptID\); got language"
     ):
-        function(frame[["language", "label", "gold"]])
+        function(frame[["language", "prediction", "gold"]])
     with pytest.raises(ValueError, match="each item once in 'sw'; got 'i2' 2 times; remedy: keep one"):
         function(pd.concat([frame, frame.iloc[5:]]))
     with pytest.raises(
@@ -318,9 +318,9 @@ def test_what_cannot_be_compared_is_refused(function):
     with pytest.raises(ValueError, match="each item to have one promptID; got several for 'i0'"):
         function(frame.assign(promptID=range(6)))
     with pytest.raises(ValueError, match="between 0 and 1; got 95"):
-        function(frame, confidence=95)
+        function(frame, confidence_level=95)
     with pytest.raises(ValueError, match="one or more random flips; got `count` 0"):
-        function(frame, count=0)
+        function(frame, n_resamples=0)
     with pytest.raises(TypeError, match="got list"):
         function([1])
     with pytest.raises(ValueError, match="without rows"):
@@ -371,7 +371,7 @@ def test_mixed_languages_are_compared_by_both():
 def test_nothing_that_was_given_is_changed():
     frame = random_predictions()
     before = frame.copy()
-    compare(frame, count=20)
-    gap(frame, count=20)
-    compare_models(frame, frame, count=20)
+    compare(frame, n_resamples=20)
+    gap(frame, n_resamples=20)
+    compare_models(frame, frame, n_resamples=20)
     pd.testing.assert_frame_equal(frame, before)

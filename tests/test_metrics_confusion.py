@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from xlmkit.metrics import confusion, evaluate, resamples
+from xlmkit.metrics import confusion, evaluate
 from xlmkit.metrics.confusion import macro_f1
-from xlmkit.metrics.intervals import wilson
 from xlmkit.pairs import LABELS
+from xlmkit.stats import resamples
+from xlmkit.stats.intervals import wilson
 
 
 def random_predictions(items=60, *, seed=0) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def random_predictions(items=60, *, seed=0) -> pd.DataFrame:
                 "language": code,
                 "item": np.arange(items),
                 "gold": gold,
-                "label": np.where(rng.random(items) < 0.6, gold, rng.choice(LABELS, items)),
+                "prediction": np.where(rng.random(items) < 0.6, gold, rng.choice(LABELS, items)),
             }
         )
         for code in ("en", "sw")
@@ -35,9 +36,9 @@ def test_confusions_are_scikit_learns():
     table = confusion(frame)
     for code in ("en", "sw", "all"):
         rows = frame if code == "all" else frame[frame["language"] == code]
-        expected = confusion_matrix(rows["gold"], rows["label"], labels=LABELS)
+        expected = confusion_matrix(rows["gold"], rows["prediction"], labels=LABELS)
         found = table[table["language"] == code]
-        matrix = found.pivot(index="gold", columns="label", values="n").loc[list(LABELS), list(LABELS)]
+        matrix = found.pivot(index="gold", columns="prediction", values="n").loc[list(LABELS), list(LABELS)]
         np.testing.assert_array_equal(matrix, expected)
         np.testing.assert_allclose(found["share"], (expected / expected.sum(1, keepdims=True)).ravel())
 
@@ -51,12 +52,12 @@ def test_every_gold_label_is_shared_out_among_the_labels():
 
 def test_the_interval_of_a_share_is_that_of_frames_resampled_by_hand():
     frame = random_predictions(150)
-    table = confusion(frame, count=50, seed=2).set_index(["language", "gold", "label"])
+    table = confusion(frame, n_resamples=50, seed=2).set_index(["language", "gold", "prediction"])
     found = []
     for drawn in resamples(frame, 50, 2):
         times = np.tile(drawn, 2)  # items stand in the same order in both languages
         gold = (frame["gold"] == "neutral") & (frame["language"] == "sw")
-        found.append(times[gold & (frame["label"] == "entailment")].sum() / times[gold].sum())
+        found.append(times[gold & (frame["prediction"] == "entailment")].sum() / times[gold].sum())
     row = table.loc[("sw", "neutral", "entailment")]
     assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(found, [0.025, 0.975])))
 
@@ -67,11 +68,11 @@ def test_what_was_never_seen_is_shown_as_nothing():
             "language": ["en", "en", "sw"],
             "item": ["a", "b", "a"],
             "gold": ["neutral", "entailment", "neutral"],
-            "label": ["neutral", "neutral", "neutral"],
+            "prediction": ["neutral", "neutral", "neutral"],
         }
     )
-    table = confusion(frame).set_index(["language", "gold", "label"])
-    assert set(table.index.get_level_values("label")) == {"entailment", "neutral"}
+    table = confusion(frame).set_index(["language", "gold", "prediction"])
+    assert set(table.index.get_level_values("prediction")) == {"entailment", "neutral"}
     assert table.loc[("sw", "entailment", "neutral"), "n"] == 0
     assert table.loc[("sw", "entailment", "neutral"), ["share", "low", "high"]].isna().all()
     assert tuple(table.loc[("all", "neutral", "neutral"), ["n", "share"]]) == (2, 1)
@@ -80,7 +81,7 @@ def test_what_was_never_seen_is_shown_as_nothing():
 
 def test_one_class_only_is_one_cell():
     table = confusion(random_predictions().assign(gold="neutral", label="neutral"))
-    assert table[["language", "gold", "label", "n", "share"]].to_numpy().tolist() == [
+    assert table[["language", "gold", "prediction", "n", "share"]].to_numpy().tolist() == [
         ["en", "neutral", "neutral", 60, 1.0],
         ["sw", "neutral", "neutral", 60, 1.0],
         ["all", "neutral", "neutral", 120, 1.0],
@@ -109,7 +110,7 @@ def test_macro_f1_of_nothing_is_missing():
 def test_confusion_and_accuracy_tell_the_same():
     frame = random_predictions()
     table = confusion(frame)
-    right = table[table["gold"] == table["label"]].groupby("language")["n"].sum()
+    right = table[table["gold"] == table["prediction"]].groupby("language")["n"].sum()
     figures = evaluate(frame).set_index("language")
     np.testing.assert_allclose(
         (right / table.groupby("language")["n"].sum())[figures.index], figures["accuracy"]

@@ -12,7 +12,7 @@ from xlmkit.languages import resolve
 
 def test_a_notice_points_at_the_users_line_and_not_into_the_kit():
     notices.forget()
-    with pytest.warns(notices.Notice, match="'EN' is taken as 'en'") as caught:
+    with pytest.warns(notices.XlmkitWarning, match="'EN' is taken as 'en'") as caught:
         resolve("EN")
     assert caught[0].filename == __file__
 

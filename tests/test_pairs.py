@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import LABELS, SPELLINGS, check_pairs, label_name, read_pairs
 from xlmkit.pairs.checks import SHOWN
 
 HEADER = "language\tpremise\thypothesis\tgold\n"
 GOOD = {"language": "en", "premise": "a", "hypothesis": "b"}
 
-pytestmark = pytest.mark.filterwarnings("ignore::xlmkit.notices.Notice")
+pytestmark = pytest.mark.filterwarnings("ignore::xlmkit.notices.XlmkitWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_xnli_is_read_a_row_a_line_with_items_that_all_languages_share(shared):
 
 def test_translated_training_data_takes_its_language_from_the_call(shared):
     path = shared / "data" / "train15k" / "multinli.train.en.tsv"
-    with pytest.warns(Notice, match="taken as 'en'"):
+    with pytest.warns(XlmkitWarning, match="taken as 'en'"):
         frame = read_pairs(path, languages="en")
     assert len(frame) == 15001
     assert frame["premise"].str.count('"').sum() + frame["hypothesis"].str.count('"').sum() == path.read_text(
@@ -182,7 +182,7 @@ def test_a_tsv_whose_quotes_can_only_be_quoting_is_unquoted_and_that_is_said(tmp
     texts = ['he said "no"', "a\tb\tc\td\ne", "plain, with a comma", "plain"]
     frame = pd.DataFrame({**GOOD, "premise": texts})
     frame.to_csv(tmp_path / "x.tsv", sep="\t", index=False, quoting=quoting)
-    with pytest.warns(Notice, match="quoted TSV"):
+    with pytest.warns(XlmkitWarning, match="quoted TSV"):
         assert read_pairs(tmp_path / "x.tsv")["premise"].tolist() == texts
 
 
@@ -286,7 +286,7 @@ def test_an_unquoted_tsv_has_as_many_rows_as_lines(tmp_path, texts):
         (
             "x.csv",
             "premise,label\na,neutral\n",
-            "column `hypothesis` (or hypo or sentence2); got 'premise', 'label'",
+            "column `hypothesis` (or hypo or sentence2); got 'premise', 'prediction'",
         ),
         ("x.csv", "a,b\na,b\n", "`premise` (or sentence1) and `hypothesis`"),
         ("x.csv", "premise,premise\na,b\n", "got ['premise'] more than once"),
@@ -369,7 +369,7 @@ def test_a_repeated_id_is_named_with_its_first_line(write):
 
 def test_an_id_that_repeats_from_language_to_language_is_an_item_and_that_is_said(write):
     rows = [{**GOOD, "id": number, "language": code} for number in (1, 2) for code in ("en", "de")]
-    with pytest.warns(Notice, match="taken as `item`"):
+    with pytest.warns(XlmkitWarning, match="taken as `item`"):
         frame = read_pairs(write("x.jsonl", lines(*rows)))
     assert frame["item"].tolist() == ["1", "1", "2", "2"]
     assert frame["pair_id"].tolist() == ["1-en", "1-de", "2-en", "2-de"]
@@ -426,7 +426,7 @@ def test_what_is_no_text_is_refused(text):
 
 def test_upper_case_and_region_codes_are_taken_as_their_base_and_that_is_said(write):
     path = write("x.csv", "premise,hypothesis,language\na,b,EN\na,b,zh-CN\n")
-    with pytest.warns(Notice) as said:
+    with pytest.warns(XlmkitWarning) as said:
         assert read_pairs(path)["language"].tolist() == ["en", "zh"]
     assert {str(entry.message) for entry in said} == {
         "language 'EN' is taken as 'en' (English)",
@@ -465,7 +465,7 @@ def test_limit_takes_the_items_that_all_languages_have():
     shared = [item for item in holes["item"].unique() if item not in ("time-01", "time-03")]
     assert set(frame["item"]) == set(shared[:4])
     assert (frame["language"].value_counts() == 4).all()
-    with pytest.warns(Notice, match="8 items"):
+    with pytest.warns(XlmkitWarning, match="8 items"):
         assert len(read_pairs(holes, limit=9)) == 16
 
 
@@ -507,7 +507,7 @@ def test_a_numbered_label_is_refused_with_the_remedy(value):
         label_name(value)
 
 
-@pytest.mark.parametrize("value", ["not_entailment", "None", "label", ["neutral"]])
+@pytest.mark.parametrize("value", ["not_entailment", "None", "prediction", ["neutral"]])
 def test_an_unknown_label_is_refused(value):
     with pytest.raises(ValueError, match="unknown label"):
         label_name(value)
@@ -523,7 +523,7 @@ def test_check_pairs_keeps_index_order_and_columns_and_changes_nothing_it_was_gi
             "sentence1": ["a", "b"],
             "sentence2": ["c", "d"],
             "lang": ["EN", "de"],
-            "label": ["Neutral", None],
+            "prediction": ["Neutral", None],
         },
         index=["x", "y"],
     )
@@ -561,11 +561,11 @@ def test_numbers_of_an_index_are_written_as_numbers(index, said):
 
 
 def test_predictions_are_not_mistaken_for_gold():
-    predicted = pd.DataFrame([{**GOOD, "label": "neutral", "p_entailment": 0.1, "p_neutral": 0.8}])
+    predicted = pd.DataFrame([{**GOOD, "prediction": "neutral", "p_entailment": 0.1, "p_neutral": 0.8}])
     assert "gold" not in check_pairs(predicted)
     assert read_pairs(predicted)["gold"].isna().all()
     found = check_pairs(predicted.assign(gold="entailment"))
-    assert found.loc[0, ["label", "gold"]].tolist() == ["neutral", "entailment"]
+    assert found.loc[0, ["prediction", "gold"]].tolist() == ["neutral", "entailment"]
     plain = predicted.drop(columns=["p_entailment", "p_neutral"])
     assert check_pairs(plain).loc[0, "gold"] == "neutral"
     assert check_pairs(plain.assign(gold="entailment")).loc[0, "gold"] == "entailment"
@@ -593,12 +593,12 @@ class HubXNLI(list):
             {
                 "premise": {"en": f"p{n}", "de": f"v{n}"},
                 "hypothesis": {"language": ["de", "en"], "translation": [f"h{n}", f"g{n}"]},
-                "label": n - 1,
+                "prediction": n - 1,
             }
             for n in range(3)
         )
         self.features = {
-            "label": types.SimpleNamespace(names=["neutral", "entailment", "contradiction"])
+            "prediction": types.SimpleNamespace(names=["neutral", "entailment", "contradiction"])
         }  # not the Hub's
 
 

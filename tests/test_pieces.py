@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlmkit import pieces as room
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import BOS, EOS, MASK, PAD, UNK, Pieces
+from xlmkit.tokenization import BOS, EOS, MASK, PAD, UNK, BPETokenizer
+from xlmkit.tokenization import bpe as room
 
 SPECIAL = {"<s>": 0, "</s>": 1, "<pad>": 2, "<unk>": 3}
 MERGES = [
@@ -49,8 +49,8 @@ def names(word: str) -> list[str]:
 
 
 @pytest.fixture
-def small() -> Pieces:
-    return Pieces.from_tables(VOCABULARY, MERGES)
+def small() -> BPETokenizer:
+    return BPETokenizer.from_tables(VOCABULARY, MERGES)
 
 
 def folder(place, vocabulary, merges):
@@ -60,8 +60,8 @@ def folder(place, vocabulary, merges):
 
 
 @pytest.fixture(scope="module")
-def real(shared) -> Pieces:
-    return Pieces.read(shared / "data/xlm_xnli15_tokenizer")
+def real(shared) -> BPETokenizer:
+    return BPETokenizer.read(shared / "data/xlm_xnli15_tokenizer")
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"zh"}))
@@ -92,7 +92,7 @@ def test_the_real_vocabulary_has_95000_pieces_and_the_special_ids(real):
 @given(words=st.lists(st.text("abc\u00a0x", min_size=1, max_size=12)))
 def test_pieces_are_those_of_the_textbook_algorithm(words):
     expected = [tuple(VOCABULARY.get(name, UNK) for name in names(word)) for word in words]
-    assert Pieces.from_tables(VOCABULARY, MERGES).ids(words) == expected
+    assert BPETokenizer.from_tables(VOCABULARY, MERGES).ids(words) == expected
 
 
 def test_a_result_that_the_vocabulary_lacks_is_merged_on_and_unknown_only_at_the_end(small):
@@ -117,7 +117,7 @@ def test_special_names_in_a_text_are_text(small):
 
 def test_a_merge_with_a_no_break_space_is_read_whole(tmp_path, small):
     lines = "".join(f"{left} {right} 17\n" for left, right in MERGES)
-    read = Pieces.read(folder(tmp_path, VOCABULARY, lines))
+    read = BPETokenizer.read(folder(tmp_path, VOCABULARY, lines))
     assert read.ids(["\u00a0ac", "abab"]) == small.ids(["\u00a0ac", "abab"])
     assert read.ids(["\u00a0ac"]) == [(VOCABULARY["\u00a0a"], VOCABULARY["c</w>"])]
 
@@ -144,7 +144,7 @@ def test_a_long_word_is_no_burden(small):
 
 
 def test_the_size_counts_ids_and_not_entries():
-    assert len(Pieces.from_tables(SPECIAL | {"a</w>": 9}, [])) == 10
+    assert len(BPETokenizer.from_tables(SPECIAL | {"a</w>": 9}, [])) == 10
 
 
 def test_an_id_without_a_piece_is_refused(small):
@@ -176,26 +176,26 @@ def test_one_word_in_place_of_many_and_what_is_no_word_are_refused(small):
 )
 def test_a_vocabulary_that_is_none_is_refused_with_the_remedy(tmp_path, vocabulary, message):
     with pytest.raises(ValueError, match=message) as refusal:
-        Pieces.read(folder(tmp_path, vocabulary, "a b\n"))
+        BPETokenizer.read(folder(tmp_path, vocabulary, "a b\n"))
     assert "; remedy: " in str(refusal.value)
 
 
 @pytest.mark.parametrize("line", ["ab", "a\u00a0b", " b", "a  b"])
 def test_a_merge_that_is_none_is_refused_by_its_line(tmp_path, line):
     with pytest.raises(ValueError, match=r"line 2 of .*merges\.txt.*; remedy: "):
-        Pieces.read(folder(tmp_path, VOCABULARY, f"a b\n{line}\n"))
+        BPETokenizer.read(folder(tmp_path, VOCABULARY, f"a b\n{line}\n"))
 
 
 def test_merges_that_are_no_text_are_refused_by_the_file(tmp_path):
     folder(tmp_path, VOCABULARY, "")
     (tmp_path / "merges.txt").write_bytes(b"a b\n\xff\xfe")
     with pytest.raises(ValueError, match=r"UTF-8 in .*merges\.txt.*; remedy: "):
-        Pieces.read(tmp_path)
+        BPETokenizer.read(tmp_path)
 
 
 def test_a_folder_without_pieces_is_refused_by_the_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"vocab\.json.*; remedy: "):
-        Pieces.read(tmp_path)
+        BPETokenizer.read(tmp_path)
     (tmp_path / "vocab.json").write_text(json.dumps(VOCABULARY))
     with pytest.raises(FileNotFoundError, match=r"merges\.txt.*; remedy: "):
-        Pieces.read(tmp_path)
+        BPETokenizer.read(tmp_path)

@@ -31,7 +31,7 @@ def predictions() -> pd.DataFrame:
     rows = [(f"s{item}", code) for item in range(4) for code in LANGUAGES]
     frame = pd.DataFrame(rows, columns=["item", "language"])
     frame["gold"] = [LABELS[int(item[1]) % 3] for item in frame["item"]]
-    frame["label"] = [
+    frame["prediction"] = [
         gold if n % 5 else LABELS[LABELS.index(gold) - 1] for n, gold in enumerate(frame["gold"])
     ]
     shares = np.random.default_rng(1).dirichlet([1, 1, 1], len(frame))
@@ -102,7 +102,9 @@ def test_figures_need_no_font_beyond_matplotlibs_own(predictions, table, scores)
 
 def test_a_cross_marks_exactly_the_wrong_labels(predictions):
     shown = texts(plots.labels(predictions))
-    assert sum(plots.WRONG in text for text in shown) == (predictions["label"] != predictions["gold"]).sum()
+    assert (
+        sum(plots.WRONG in text for text in shown) == (predictions["prediction"] != predictions["gold"]).sum()
+    )
     assert not any(plots.WRONG in text for text in texts(plots.labels(predictions.drop(columns="gold"))))
     unknown = texts(plots.labels(predictions.assign(gold=None)))
     assert not any(plots.WRONG in text for text in unknown)
@@ -152,7 +154,7 @@ def test_word_scores_are_scaled_by_method_and_a_silent_method_stays_zero(scores)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda frame: frame.drop(columns="label"), "'label'"),
+        (lambda frame: frame.drop(columns="prediction"), "'prediction'"),
         (lambda frame: pd.concat([frame, frame]), "at most one row"),
         (lambda frame: frame.assign(label="perhaps"), "'perhaps'"),
     ],

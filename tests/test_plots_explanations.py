@@ -43,7 +43,7 @@ def carried(**changes) -> pd.DataFrame:
         ("de", "a-de", "contradiction", "premise", 0, "no", -2.0, ["keine", "nicht"]),
         ("de", "a-de", "contradiction", "hypothesis", 1, "cat", np.nan, []),
     ]
-    columns = ["language", "pair_id", "label", "sentence", "word", "word_text", "score", "partners"]
+    columns = ["language", "pair_id", "prediction", "sentence", "word", "word_text", "score", "partners"]
     frame = pd.DataFrame(rows, columns=columns)
     known = {"item": "a", "method": "occlusion", "aggregation": "sum", "target": "neutral", "contrast": None}
     return frame.assign(**known, gold="contradiction").assign(**changes)
@@ -232,6 +232,6 @@ def test_what_is_drawn_can_be_saved_as_a_picture_and_as_numbers(tmp_path):
         draw(frame).figure.savefig(tmp_path / f"{number}.png", dpi=40)
         assert (tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG")
         saved = frame.reset_index(names="premise") if draw is plots.interaction else frame
-        xk.save(saved, tmp_path / f"{number}.csv")
+        xk.save_results(saved, tmp_path / f"{number}.csv")
         again = xk.read_results(tmp_path / f"{number}.csv")
         pd.testing.assert_frame_equal(again, saved.reset_index(drop=True), check_dtype=False)

@@ -86,7 +86,7 @@ def confused() -> pd.DataFrame:
         for code in [*CODES, "all"]
         for (one, gold), (two, label) in itertools.product(enumerate(LABELS), enumerate(LABELS))
     ]
-    return pd.DataFrame(rows, columns=["language", "gold", "label", "share"])
+    return pd.DataFrame(rows, columns=["language", "gold", "prediction", "share"])
 
 
 def binned() -> pd.DataFrame:

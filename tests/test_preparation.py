@@ -19,9 +19,8 @@ from conftest import tables
 from xlmkit import inference, notices
 from xlmkit.encoding import columns, encode, lay_out
 from xlmkit.inference import predict
-from xlmkit.pieces import Pieces
-from xlmkit.preparation import Prepared, cache, computed, prepare, processes
-from xlmkit.preparation.cache import Cache, kept, key_of
+from xlmkit.tokenization import BPETokenizer, Prepared, cache, computed, prepare, processes
+from xlmkit.tokenization.cache import Cache, kept, key_of
 
 TEXTS = [
     "The dog sleeps.",
@@ -42,12 +41,12 @@ def _again():
 
 
 def by_hand(nli):
-    from xlmkit.preprocessing import split_batch
+    from xlmkit.tokenization import split_batch
 
     found = []
     for text, code in zip(TEXTS, CODES, strict=True):
         (words,) = split_batch([text], code)
-        found.append([number for word in nli.pieces.ids(words) for number in word])
+        found.append([number for word in nli.tokenizer.ids(words) for number in word])
     return found
 
 
@@ -56,7 +55,7 @@ def listed(prepared):
 
 
 def test_each_text_gets_the_pieces_of_its_words(nli):
-    found = prepare(computed(nli.pieces, lowercase=True), TEXTS, CODES)
+    found = prepare(computed(nli.tokenizer, lowercase=True), TEXTS, CODES)
     assert listed(found) == by_hand(nli)
     assert found.ids.dtype == found.sizes.dtype == np.int32
 
@@ -79,35 +78,35 @@ def test_a_repeated_text_is_worked_on_once_in_each_language():
 
 
 @pytest.mark.parametrize("form", ["xlm", "huggingface"])
-@pytest.mark.parametrize("max_tokens", [5, 9, 14, 256])
-def test_prepared_texts_make_the_same_encoding(nli, form, max_tokens):
+@pytest.mark.parametrize("max_length", [5, 9, 14, 256])
+def test_prepared_texts_make_the_same_encoding(nli, form, max_length):
     model = dataclasses.replace(nli, pair_format=form)
     pairs = frame()
     given = (pairs["premise"].tolist(), pairs["hypothesis"].tolist(), pairs["premise_language"].tolist())
     others = pairs["hypothesis_language"].tolist()
-    slow = encode(model, *given, hypothesis_languages=others, max_tokens=max_tokens, spans=True)
-    fast = encode(model, *given, hypothesis_languages=others, max_tokens=max_tokens, spans=False)
+    slow = encode(model, *given, hypothesis_languages=others, max_length=max_length, spans=True)
+    fast = encode(model, *given, hypothesis_languages=others, max_length=max_length, spans=False)
     for name in ("input_ids", "langs", "attention_mask"):
         assert torch.equal(getattr(fast, name), getattr(slow, name))
         assert getattr(fast, name).dtype == torch.int64
-    assert fast.dropped == slow.dropped
-    assert any(fast.truncated) == (max_tokens < 256)
+    assert fast.n_truncated == slow.n_truncated
+    assert any(fast.truncated) == (max_length < 256)
 
 
 def test_prepared_single_texts_make_the_same_encoding(topics):
     given = ["The dog sleeps today.", "Der Hund."], None, ["en", "de"]
     for room in (4, 256):
-        slow, fast = (encode(topics, *given, max_tokens=room, spans=spans) for spans in (True, False))
+        slow, fast = (encode(topics, *given, max_length=room, spans=spans) for spans in (True, False))
         assert torch.equal(fast.input_ids, slow.input_ids)
         assert torch.equal(fast.langs, slow.langs)
-        assert fast.dropped == slow.dropped
+        assert fast.n_truncated == slow.n_truncated
 
 
 def test_a_text_without_words_is_refused_by_its_number(nli):
     asked = columns(["a", " "], ["b", "c"], "en")
-    prepared = prepare(computed(nli.pieces, lowercase=True), *asked.flat)
+    prepared = prepare(computed(nli.tokenizer, lowercase=True), *asked.flat)
     with pytest.raises(ValueError, match=r"premise 1 \(' '\)"):
-        lay_out(nli, asked, prepared, max_tokens=256)
+        lay_out(nli, asked, prepared, max_length=256)
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------------------------
@@ -136,7 +135,7 @@ def test_a_damaged_file_is_removed_and_prepared_anew(tmp_path, harm):
         content[-1] ^= 1
     key = "other" if harm == "name" else "key"
     (tmp_path / key).write_bytes(content)
-    with pytest.warns(notices.Notice, match="damaged"):
+    with pytest.warns(notices.XlmkitWarning, match="damaged"):
         assert store.get(key) is None
     assert not (tmp_path / key).exists()
 
@@ -164,7 +163,7 @@ def test_a_half_written_file_is_removed_once_its_writer_must_be_gone(tmp_path):
 
 def test_a_folder_that_takes_no_files_is_told_and_no_end(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.warns(notices.Notice, match=r"cannot be kept.*remedy"):
+    with pytest.warns(notices.XlmkitWarning, match=r"cannot be kept.*remedy"):
         Cache(tmp_path / "file").put("a", BLOCK)
 
 
@@ -173,7 +172,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(cache.os, "replace", full)
-    with pytest.warns(notices.Notice, match="No space left"):
+    with pytest.warns(notices.XlmkitWarning, match="No space left"):
         Cache(tmp_path).put("a", BLOCK)
     assert not list(tmp_path.iterdir())
 
@@ -198,7 +197,7 @@ def test_vocabulary_and_merges_make_the_fingerprint():
     vocabulary, merges = tables()
     swapped = dict(vocabulary) | {"a": vocabulary["b"], "b": vocabulary["a"]}
     prints = [
-        Pieces.from_tables(*given).fingerprint
+        BPETokenizer.from_tables(*given).fingerprint
         for given in (
             (vocabulary, merges),
             (swapped, merges),
@@ -212,11 +211,11 @@ def test_vocabulary_and_merges_make_the_fingerprint():
 
 def test_kept_blocks_are_computed_once(nli, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "LEAST", 2)
-    asked, real = [], computed(nli.pieces, lowercase=True)
+    asked, real = [], computed(nli.tokenizer, lowercase=True)
     blocks = kept(
         lambda code, texts: asked.append(code) or real(code, texts),
         Cache(tmp_path),
-        nli.pieces,
+        nli.tokenizer,
         lowercase=True,
     )
     first, again = (prepare(blocks, TEXTS, CODES) for _ in range(2))
@@ -250,7 +249,7 @@ def test_encoding_keeps_what_it_prepared(nli, monkeypatch, tmp_path):
     texts = [f"The dog sleeps {number}." for number in range(cache.LEAST)]
     first = encode(nli, texts, texts, "en", spans=False)
     assert len(list(tmp_path.iterdir())) == 1
-    monkeypatch.setattr("xlmkit.preparation.split_batch", None)  # nothing is cut again
+    monkeypatch.setattr("xlmkit.tokenization.split_batch", None)  # nothing is cut again
     assert torch.equal(encode(nli, texts, texts, "en", spans=False).input_ids, first.input_ids)
 
 
@@ -258,8 +257,8 @@ def test_encoding_keeps_what_it_prepared(nli, monkeypatch, tmp_path):
 
 
 def test_processes_prepare_the_same(nli):
-    here = prepare(computed(nli.pieces, lowercase=True), TEXTS, CODES)
-    with processes.Preparers(nli.pieces, lowercase=True, count=2) as preparers:
+    here = prepare(computed(nli.tokenizer, lowercase=True), TEXTS, CODES)
+    with processes.Preparers(nli.tokenizer, lowercase=True, count=2) as preparers:
         children = [child.process for child in preparers._children]
         waiting = [preparers.submit(TEXTS, CODES) for _ in range(3)]
         assert all(same(one.result(), here) for one in waiting)
@@ -270,41 +269,41 @@ def test_processes_prepare_the_same(nli):
 
 
 def test_a_process_that_dies_loses_nothing(nli):
-    here = prepare(computed(nli.pieces, lowercase=True), TEXTS, CODES)
-    with processes.Preparers(nli.pieces, lowercase=True, count=1) as preparers:
+    here = prepare(computed(nli.tokenizer, lowercase=True), TEXTS, CODES)
+    with processes.Preparers(nli.tokenizer, lowercase=True, count=1) as preparers:
         preparers._children[0].process.kill()
         preparers._children[0].process.wait()
-        with pytest.warns(notices.Notice, match="has died"):
+        with pytest.warns(notices.XlmkitWarning, match="has died"):
             found = preparers.submit(TEXTS, CODES).result()
         assert same(found, here)
         assert same(preparers.submit(TEXTS, CODES).result(), here)
 
 
 def test_an_error_of_the_caller_ends_the_processes(nli):
-    preparers = processes.Preparers(nli.pieces, lowercase=True, count=1)
+    preparers = processes.Preparers(nli.tokenizer, lowercase=True, count=1)
     with contextlib.suppress(KeyboardInterrupt), preparers:
         raise KeyboardInterrupt
     assert preparers._children[0].process.returncode is not None
 
 
 def test_a_process_loads_neither_torch_nor_the_callers_script():
-    code = "import sys; import xlmkit.preparation.processes; print(*sys.modules)"
+    code = "import sys; import xlmkit.tokenization.processes; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "pandas"} & set(run.stdout.split())
 
 
 def test_pieces_travel_without_the_words_that_they_met(nli):
-    nli.pieces.ids(["dog"])
-    copy = pickle.loads(pickle.dumps(nli.pieces))
+    nli.tokenizer.ids(["dog"])
+    copy = pickle.loads(pickle.dumps(nli.tokenizer))
     assert copy._cache == {}
-    assert nli.pieces._cache
-    assert copy.ids(["dog", "schlaft"]) == nli.pieces.ids(["dog", "schlaft"])
+    assert nli.tokenizer._cache
+    assert copy.ids(["dog", "schlaft"]) == nli.tokenizer.ids(["dog", "schlaft"])
 
 
 def test_the_thai_dictionary_is_loaded_once_in_a_process(monkeypatch):
     import pythainlp.util
 
-    from xlmkit.preprocessing import split_batch, split_words
+    from xlmkit.tokenization import split_batch, split_words
 
     split_batch(["วันนี้ฝนตก"], "th")
     real = pythainlp.util.Trie.__init__

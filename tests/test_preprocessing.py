@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from xlmkit import preprocessing
 from xlmkit.languages import LANGUAGES
-from xlmkit.notices import Notice, forget
-from xlmkit.preprocessing import Word, dropped, split_batch, split_words
-from xlmkit.preprocessing.rules import prefixes, table
+from xlmkit.notices import XlmkitWarning, forget
+from xlmkit.tokenization import Word, dropped, split_batch, split_words
+from xlmkit.tokenization.rules import prefixes, table
 
 COMPARED = sorted(set(LANGUAGES) - {"zh"})  # the authors' Chinese segmenter is a Java program
 EXCERPT = [
@@ -286,7 +286,7 @@ def test_an_unknown_language_is_refused_by_name():
 
 def test_a_region_is_taken_as_its_language_and_that_is_said():
     forget()
-    with pytest.warns(Notice, match="zh-CN"):
+    with pytest.warns(XlmkitWarning, match="zh-CN"):
         assert split_words("你好", "zh-CN") == split_words("你好", "zh")
 
 
@@ -313,7 +313,7 @@ def test_no_rule_matches_across_lines():
 
 
 def test_thai_leaves_no_folder_in_the_users_home(tmp_path):
-    code = "from xlmkit.preprocessing import split_batch; print(split_batch(['กินข้าว'], 'th'))"
+    code = "from xlmkit.tokenization import split_batch; print(split_batch(['กินข้าว'], 'th'))"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHAINLP")}
     run = subprocess.run(
         [sys.executable, "-c", code],

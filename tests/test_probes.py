@@ -71,7 +71,7 @@ def by_hand(nli, code, id):
     """(3, labels) logits of transformers' own network; `id` None leaves `langs` out."""
     premises, hypotheses = zip(*ITEMS[code], strict=True)
     encoding = encode(nli, premises, hypotheses, code)
-    langs = None if id is None else torch.full_like(encoding.langs, nli.languages[id])
+    langs = None if id is None else torch.full_like(encoding.langs, nli.lang2id[id])
     with torch.no_grad():
         return nli.network(
             input_ids=encoding.input_ids, langs=langs, attention_mask=encoding.attention_mask
@@ -116,7 +116,7 @@ def test_a_model_under_one_id_predicts_as_transformers_with_that_id(nli, pairs, 
     for code in ITEMS:
         values = by_hand(nli, code, None if id == "none" else id)
         labels = [nli.labels[number] for number in values.argmax(1)]
-        assert found.loc[found["language"] == code, "label"].tolist() == labels
+        assert found.loc[found["language"] == code, "prediction"].tolist() == labels
         chances = torch.from_numpy(values).softmax(1).numpy()
         columns = [f"p_{label}" for label in nli.labels]
         assert np.allclose(found.loc[found["language"] == code, columns], chances, atol=1e-5)
@@ -266,7 +266,7 @@ def cells(accuracy):
             "premise_language": first,
             "hypothesis_language": second,
             "gold": "neutral",
-            "label": "neutral" if number < right else "entailment",
+            "prediction": "neutral" if number < right else "entailment",
         }
         for (first, second), right in accuracy.items()
         for number in range(40)
@@ -361,7 +361,7 @@ def test_cosines_are_those_of_the_embeddings(nli):
 
 
 def test_languages_come_by_their_id_and_not_by_their_place(nli):
-    backwards = {code: 14 - number for code, number in nli.languages.items()}
+    backwards = {code: 14 - number for code, number in nli.lang2id.items()}
     turned = dataclasses.replace(nli, languages=backwards)
     assert probes.geometry(turned).loc["ar", "bg"] == pytest.approx(probes.geometry(nli).loc["zh", "vi"])
 
@@ -443,7 +443,7 @@ def test_movement_is_the_largest_change_of_a_logit_and_the_labels_that_went_alon
         ("b", 0.0, "neutral", 1.0, 0.0),
         ("b", 1.0, "neutral", 2.0, 0.5),
     ]
-    columns = ["pair_id", "share", "label", "logit_neutral", "logit_entailment"]
+    columns = ["pair_id", "share", "prediction", "logit_neutral", "logit_entailment"]
     path = pd.DataFrame(rows, columns=columns).assign(language="en", to="sw")
     found = probes.movement(path)
     assert found["change"].tolist() == [0, 1.5]  # the means of 2 and 1

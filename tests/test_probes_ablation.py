@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from xlmkit import inference, probes
-from xlmkit.checkpoint import load
-from xlmkit.checkpoint.weights import random_head
 from xlmkit.encoding import encode
 from xlmkit.inference import predict
-from xlmkit.pieces import PAD
+from xlmkit.model import load
+from xlmkit.model.weights import random_head
 from xlmkit.probes import usual
 from xlmkit.probes.ids import with_vectors
 from xlmkit.probes.traps import feed, further_ids, without_mask
+from xlmkit.tokenization import PAD
 
 TEXTS = [
     ("en", "The dog sleeps.", "No dog sleeps.", "contradiction"),
@@ -82,7 +82,7 @@ def expected(trap, nli, network, tokenizer, pairs):
     found = []
     for row, (ids, langs, start) in zip(pairs.itertuples(), right_rows(nli, pairs), strict=True):
         types = [0] * start + [1] * (len(ids) - start)
-        own = nli.languages[row.language]
+        own = nli.lang2id[row.language]
         if trap == "right":
             given = {"input_ids": [ids], "langs": [langs], "attention_mask": [[1] * len(ids)]}
         elif trap == "1":
@@ -159,11 +159,11 @@ def test_the_pipeline_of_transformers_gives_the_usual_row(tiny_folder, folder_mo
 
     classify = pipeline("text-classification", model=str(tiny_folder), tokenizer=str(tiny_folder), device=-1)
     given = [{"text": row.premise, "text_pair": row.hypothesis} for row in pairs.itertuples()]
-    labels = [found["label"] for found in classify(given)]
+    labels = [found["prediction"] for found in classify(given)]
     accuracy = np.mean([label == gold for label, gold in zip(labels, pairs["gold"], strict=True)])
     row = table[(table["trap"] == "usual") & (table["language"] == "all")].iloc[0]
     assert row["accuracy"] == pytest.approx(accuracy)
-    usual_labels = predict(folder_model, pairs, progress=False)["label"]
+    usual_labels = predict(folder_model, pairs, progress=False)["prediction"]
     assert row["flips"] == pytest.approx(np.mean(usual_labels.to_numpy() != np.array(labels)))
 
 
@@ -210,7 +210,7 @@ def test_random_heads_are_drawn_as_transformers_draws_them_and_averaged(folder_m
             ).logits
         labels = np.array(folder_model.labels)[values.argmax(1)]
         hits.append((labels == pairs["gold"]).mean())
-        flips.append((labels != preds["label"]).mean())
+        flips.append((labels != preds["prediction"]).mean())
     row = table[(table["trap"] == "7") & (table["language"] == "all")].iloc[0]
     assert row["accuracy"] == pytest.approx(np.mean(hits))
     assert row["flips"] == pytest.approx(np.mean(flips))
@@ -247,10 +247,10 @@ def test_mixed_pairs_have_each_sides_right_id(folder_model, tokenizer):
 def test_long_pairs_are_cut_to_the_same_length(folder_model, tokenizer):
     frame = pd.DataFrame({"premise": ["A man " * 60], "hypothesis": ["The dog. " * 30], "language": ["en"]})
     assert usual.called(tokenizer, frame, 40).encoding.input_ids.shape == (1, 40)
-    own = encode(folder_model, frame["premise"], frame["hypothesis"], "en", max_tokens=40)
+    own = encode(folder_model, frame["premise"], frame["hypothesis"], "en", max_length=40)
     moses = usual.cut_by_language(tokenizer, frame, 40).encoding.input_ids
     assert moses[0, 1:].tolist() == own.input_ids[0, 1:].tolist()
-    found = probes.ablation(folder_model, frame, max_tokens=40, progress=False)
+    found = probes.ablation(folder_model, frame, max_length=40, progress=False)
     assert len(found) == len(TRAPS) * 2
 
 

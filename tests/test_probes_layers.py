@@ -12,9 +12,9 @@ import torch
 from xlmkit import probes
 from xlmkit.encoding import encode
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import MASK
 from xlmkit.probes.fill_mask import SIGN
 from xlmkit.probes.retrieval import wrong_language
+from xlmkit.tokenization import MASK
 
 TEXTS = {
     "en": ["The dog sleeps.", "A man eats a book.", "It rains today.", "The cat is not red."],
@@ -72,7 +72,7 @@ def test_retrieval_finds_what_transformers_states_say_is_nearest(nli, texts, set
     vectors = {}
     for code, sentences in TEXTS.items():
         own = {"right": code, "wrong": wrong_language(nli, code), "none": None}[setting]
-        number = None if own is None else nli.languages[own]
+        number = None if own is None else nli.lang2id[own]
         vectors[code] = np.stack([states_by_hand(nli, text, code, number) for text in sentences], axis=1)
         if centred:
             vectors[code] = vectors[code] - vectors[code].mean(1, keepdims=True)
@@ -129,7 +129,7 @@ def test_faults_of_retrieval_are_named(nli, texts):
 
 
 def chances_by_hand(mlm, input_ids, id):
-    langs = None if id == "none" else torch.full_like(input_ids, mlm.languages[id])
+    langs = None if id == "none" else torch.full_like(input_ids, mlm.lang2id[id])
     with torch.no_grad():
         return mlm.network(input_ids=input_ids, langs=langs).logits[0].softmax(-1)
 
@@ -149,7 +149,7 @@ def test_the_guesses_are_those_of_transformers_language_model(mlm):
             best = chances[place].topk(3)
             assert rows["rank"].tolist() == [1, 2, 3]
             assert rows["probability"].tolist() == pytest.approx(best.values.tolist(), abs=1e-5)
-            assert rows["piece"].tolist() == [mlm.pieces.name(number) for number in best.indices.tolist()]
+            assert rows["piece"].tolist() == [mlm.tokenizer.name(number) for number in best.indices.tolist()]
 
 
 def test_the_id_changes_the_guesses(mlm):
@@ -173,7 +173,7 @@ def test_the_mask_is_one_token_in_every_language(mlm, code):
 
 
 def test_pieces_that_close_a_word_say_so(mlm):
-    found = probes.fill_mask(mlm, "The <mask>", "en", ids=["en"], top=len(mlm.pieces))
+    found = probes.fill_mask(mlm, "The <mask>", "en", ids=["en"], top=len(mlm.tokenizer))
     assert found["probability"].sum() == pytest.approx(1, abs=1e-4)
     assert (found["ends_word"] == found["piece"].str.endswith("</w>")).all()
     assert (found.loc[found["ends_word"], "text"] + "</w>" == found.loc[found["ends_word"], "piece"]).all()

@@ -27,7 +27,7 @@ def inline() -> list[str]:
     return re.findall(r"`([^`\n]+)`", prose)
 
 
-@pytest.mark.filterwarnings("ignore::xlmkit.notices.Notice")
+@pytest.mark.filterwarnings("ignore::xlmkit.notices.XlmkitWarning")
 def test_the_ten_lines_run_and_are_ten(tmp_path, monkeypatch, capsys):
     code = blocks("python")[0]
     assert len([line for line in code.splitlines() if line.strip()]) in (10, 11)  # the import, and ten

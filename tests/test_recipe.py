@@ -17,9 +17,9 @@ import torch
 
 import xlmkit
 from xlmkit import bundled, forward, recipe
-from xlmkit.checkpoint import NLIModel, hardware
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import PAD, Pieces
+from xlmkit.model import NLIModel
+from xlmkit.model import device as hardware
 from xlmkit.recipe import (
     balancing,
     beginning,
@@ -35,6 +35,7 @@ from xlmkit.recipe import (
     vocabulary,
 )
 from xlmkit.recipe.states import States
+from xlmkit.tokenization import PAD, BPETokenizer
 
 SPELLING = {"contradiction": "contradictory"}  # as the training files write it
 
@@ -289,8 +290,8 @@ def test_a_token_without_counterpart_is_in_no_unit():
 def begun(encoder_file, nli):
     """The teacher, and the model as it begins, with the pieces of the tiny model of all tests."""
     teacher = encoder.read(encoder.content(encoder_file))
-    network = beginning.start(teacher, pieces=len(nli.pieces), seed=0)
-    return teacher, NLIModel.in_memory(network, nli.pieces, networks.LABELS, source="begun")
+    network = beginning.start(teacher, pieces=len(nli.tokenizer), seed=0)
+    return teacher, NLIModel.in_memory(network, nli.tokenizer, networks.LABELS, source="begun")
 
 
 def test_the_model_begins_with_the_teachers_layers_and_positions(begun):
@@ -307,7 +308,7 @@ def test_a_piece_begins_as_the_mean_of_the_teachers_vectors_that_stand_in_its_pl
     teacher, begun_model = begun
     beginning.embed(begun_model, teacher, {"en": ["dog"]})
     theirs = teacher.network.transformer.embeddings.weight
-    (piece,) = begun_model.pieces.ids(["dog"])
+    (piece,) = begun_model.tokenizer.ids(["dog"])
     assert len(piece) == 1
     letters = [teacher.tokenizer.token_to_id(letter) for letter in ("▁", "d", "o", "g")]
     found = begun_model.network.transformer.embeddings.weight[piece[0]]
@@ -499,7 +500,7 @@ def test_the_vocabulary_that_is_written_is_read_as_the_same_pieces(tmp_path, sam
     tables = vocabulary.learn(counts, size=4000, least=2)
     vocabulary.write(tmp_path, *tables)
     assert len(tables[1]) > 100
-    read, built = Pieces.read(tmp_path), Pieces.from_tables(*tables)
+    read, built = BPETokenizer.read(tmp_path), BPETokenizer.from_tables(*tables)
     for sentence in words:
         assert read.ids(sentence) == built.ids(sentence)
     assert [tables[0][special] for special in vocabulary.SPECIALS] == list(range(len(vocabulary.SPECIALS)))
@@ -517,9 +518,9 @@ def test_the_committed_folder_is_at_most_45_mb():
 
 def test_the_committed_model_has_the_authors_labels_and_languages(mini):
     assert mini.labels == ("contradiction", "neutral", "entailment")
-    assert mini.languages == {code: language.id for code, language in LANGUAGES.items()}
+    assert mini.lang2id == {code: language.id for code, language in LANGUAGES.items()}
     assert mini.pair_format == "xlm"
-    assert len(mini.pieces) == mini.network.config.vocab_size
+    assert len(mini.tokenizer) == mini.network.config.vocab_size
 
 
 def test_the_committed_model_was_made_of_the_inputs_that_the_recipe_knows(mini):
@@ -552,7 +553,7 @@ def test_padding_is_the_zero_vector_so_that_a_baseline_of_padding_is_empty(mini)
 def test_the_committed_model_beats_chance_on_a_sentence_and_itself(mini, sample):
     same = sample.assign(hypothesis=sample["premise"])
     found = xlmkit.predict(mini, same, progress=False)
-    assert (found["label"] == "entailment").mean() > 0.8
+    assert (found["prediction"] == "entailment").mean() > 0.8
 
 
 @pytest.fixture(scope="module")

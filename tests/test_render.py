@@ -111,7 +111,7 @@ def test_every_character_is_kept_once_whatever_the_spans(premise, spans):
 
 
 def test_nothing_is_fetched_and_nothing_runs():
-    html = render.page([explanation(), explanation(passed=False, delta=0.5, steps=300)])
+    html = render.page([explanation(), explanation(converged=False, delta=0.5, n_steps=300)])
     assert "http:" not in html
     assert "https:" not in html
     assert "url(" not in html
@@ -210,7 +210,7 @@ def test_a_number_never_tears_joined_letters_apart():
 
 
 def test_a_failed_gate_is_drawn_as_failed():
-    html = render.card(explanation(passed=False, delta=0.31, steps=300, output=1.0, baseline_output=0.9))
+    html = render.card(explanation(converged=False, delta=0.31, n_steps=300, output=1.0, baseline_output=0.9))
     assert 'class="xk xk-failed"' in html
     assert (
         "<b>Failed.</b> After 300 steps the scores still miss the change in logit by 0.31; 0.02 is allowed."
@@ -218,15 +218,15 @@ def test_a_failed_gate_is_drawn_as_failed():
     )
     assert "<b>FAILED</b>" in html
     assert ".xk-failed .xk-text" in html
-    passed = render.card(explanation())
-    assert 'class="xk"' in passed
-    assert "<b>passed</b>" in passed
-    assert "Failed." not in passed
+    converged = render.card(explanation())
+    assert 'class="xk"' in converged
+    assert "<b>passed</b>" in converged
+    assert "Failed." not in converged
 
 
 def test_untrained_truncated_and_ungated_are_said():
     html = render.card(
-        explanation(trained=False, truncated=True, passed=None, delta=None, hypothesis="No cat and more")
+        explanation(trained=False, truncated=True, converged=None, delta=None, hypothesis="No cat and more")
     )
     assert 'class="xk xk-untrained"' in html
     assert "<b>Untrained.</b>" in html
@@ -361,7 +361,7 @@ def test_all_languages_share_one_scale_that_no_failed_explanation_sets():
     assert 'title="no: +1.50 logits"' in render.side_by_side([quiet])
     assert 'class="xk-w xk-p8" title="no: +1.50 logits"' in render.side_by_side([quiet])
     assert 'class="xk-w xk-p2" title="no: +1.50 logits"' in render.side_by_side([quiet, loud])
-    failed = dataclasses.replace(loud, passed=False, delta=2.0, steps=300)
+    failed = dataclasses.replace(loud, converged=False, delta=2.0, n_steps=300)
     html = render.side_by_side([quiet, failed])
     assert 'class="xk-w xk-p8" title="no: +1.50 logits"' in html
     assert '<tr class="xk-failed">' in html

@@ -41,10 +41,11 @@ def predictions(items: int = 36, codes: tuple[str, ...] = CODES) -> pd.DataFrame
             texts = ("The dog sleeps here.", "A dog does not run." if item % 2 == 0 else "A dog runs today.")
             rows.append((f"i{item}-{code}", f"i{item}", f"p{item // 2}", code, *texts, gold, label))
     frame = pd.DataFrame(
-        rows, columns=["pair_id", "item", "promptID", "language", "premise", "hypothesis", "gold", "label"]
+        rows,
+        columns=["pair_id", "item", "promptID", "language", "premise", "hypothesis", "gold", "prediction"],
     )
     for label in LABELS:
-        frame[f"p_{label}"] = np.where(frame["label"] == label, 0.7, 0.15)
+        frame[f"p_{label}"] = np.where(frame["prediction"] == label, 0.7, 0.15)
     frame.attrs = {
         "source": "made up",
         "provenance": {"model": {"weights_sha256": "abc123"}, "xlmkit": "9.9"},
@@ -146,7 +147,7 @@ def test_findings_quote_the_frames(analysis):
 
 def test_no_loss_is_claimed_where_chance_may_explain_it(analyse):
     preds = predictions(12).assign(label=lambda frame: frame["gold"])
-    preds.loc[preds["pair_id"] == "i1-sw", "label"] = (
+    preds.loc[preds["pair_id"] == "i1-sw", "prediction"] = (
         "contradiction"  # gold is neutral: one item is lost, and no more
     )
     said = " ".join(report.findings(analyse(preds)))
@@ -159,7 +160,9 @@ def test_the_shares_of_a_loss_add_up_and_name_where_it_lies(analysis):
     assert np.allclose(table.groupby("feature")["share_of_loss"].sum(), 1)
     assert np.allclose(table.groupby("feature")["share_of_items"].sum(), 1)
     preds = predictions()
-    right = (preds["label"] == preds["gold"]).groupby([preds["language"], preds["item"]]).first().unstack(0)
+    right = (
+        (preds["prediction"] == preds["gold"]).groupby([preds["language"], preds["item"]]).first().unstack(0)
+    )
     negated = preds[preds["language"] == "en"].set_index("item")["hypothesis"].str.contains("not")
     lost = right["en"].astype(int) - right["sw"].astype(int)
     row = table[(table["feature"] == "negation") & (table["value"] == "hypothesis")].iloc[0]
@@ -201,7 +204,7 @@ def test_hostile_text_stays_text(analyse):
 def test_text_of_another_language_has_its_direction_beside_the_english_original(analyse):
     preds = predictions()
     preds.loc[preds["language"] == "ur", "hypothesis"] = "کتا سو رہا ہے"
-    preds.loc[preds["language"] == "ur", "label"] = "neutral"
+    preds.loc[preds["language"] == "ur", "prediction"] = "neutral"
     preds = preds[preds["language"] != "sw"]
     page = report.page(analyse(preds))
     assert 'lang="ur" dir="rtl">کتا سو رہا ہے</td>' in page
@@ -269,7 +272,7 @@ def test_the_same_predictions_give_the_same_page(analysis, document):
 
 
 def test_evaluate_writes_the_report_beside_its_table(tmp_path, capsys):
-    xlmkit.save(predictions(12), tmp_path / "predictions.parquet")
+    xlmkit.save_results(predictions(12), tmp_path / "predictions.parquet")
     line = f"evaluate --predictions {tmp_path / 'predictions.parquet'} --report {tmp_path / 'errors.html'}"
     assert cli.main(shlex.split(line)) == 0
     out, err = capsys.readouterr()
@@ -305,12 +308,12 @@ def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path,
     def analyse(preds, **given):
         heard.update(given)
         return report.analysis.Analysis(
-            {"accuracy": metrics.evaluate(preds, count=50)}, {}, "en", None, {"data": {"source": "x"}}
+            {"accuracy": metrics.evaluate(preds, n_resamples=50)}, {}, "en", None, {"data": {"source": "x"}}
         )
 
     monkeypatch.setattr(report, "analyse", analyse)
     for name in ("all", "dev", "before", "other"):
-        xlmkit.save(predictions(6 if name == "dev" else 12), f"{name}.parquet")
+        xlmkit.save_results(predictions(6 if name == "dev" else 12), f"{name}.parquet")
     line = "evaluate --predictions all.parquet --report errors.html --dev dev.parquet --beside before.parquet other.parquet"
     assert cli.main(shlex.split(line)) == 0
     assert len(heard["dev"]) == 18

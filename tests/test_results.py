@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from xlmkit import results
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import read_pairs
-from xlmkit.results import atomic_write, check_place, read_results, save
+from xlmkit.results import atomic_write, check_place, read_results, save_results
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet"]
 PROVENANCE = {"model": {"name": "tiny", "sizes": [1, 2]}, "xlmkit": "0.1.0"}
@@ -55,7 +55,7 @@ def predictions():
             "pair_id": [f"{i:03d}" for i in range(n)],
             "premise": TEXTS,
             "gold": ["neutral", None] * (n // 2) + ["neutral"],
-            "label": ["neutral"] * n,
+            "prediction": ["neutral"] * n,
             "p_entailment": np.random.default_rng(0).random(n),
             "p_neutral": np.random.default_rng(1).random(n).astype("float32"),
             "p_contradiction": [1e-300, float("nan")] + [1 / 3] * (n - 2),
@@ -75,7 +75,7 @@ def left_over(folder):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_predictions_load_again_as_they_were(tmp_path, predictions, suffix):
-    save(predictions, tmp_path / f"x.{suffix}")
+    save_results(predictions, tmp_path / f"x.{suffix}")
     found = read_results(tmp_path / f"x.{suffix}")
     pd.testing.assert_frame_equal(found, predictions, check_exact=True)
     assert found["premise"].tolist() == TEXTS
@@ -86,7 +86,7 @@ def test_predictions_load_again_as_they_were(tmp_path, predictions, suffix):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_frame_without_rows_keeps_its_columns_and_types(tmp_path, predictions, suffix):
-    save(predictions.iloc[:0], tmp_path / f"x.{suffix}")
+    save_results(predictions.iloc[:0], tmp_path / f"x.{suffix}")
     found = read_results(tmp_path / f"x.{suffix}")
     assert found.dtypes.drop(["note"]).equals(predictions.dtypes.drop(["note"]))
     assert found.attrs == predictions.attrs
@@ -96,18 +96,18 @@ def test_a_frame_without_rows_keeps_its_columns_and_types(tmp_path, predictions,
 def test_rows_are_saved_in_their_order_without_their_index(tmp_path, predictions, suffix):
     shuffled = predictions.sample(frac=1, random_state=0)
     before = shuffled.copy()
-    save(shuffled, tmp_path / f"x.{suffix}")
+    save_results(shuffled, tmp_path / f"x.{suffix}")
     pd.testing.assert_frame_equal(read_results(tmp_path / f"x.{suffix}"), shuffled.reset_index(drop=True))
     pd.testing.assert_frame_equal(shuffled, before)
 
 
-@pytest.mark.filterwarnings("ignore::xlmkit.notices.Notice")
+@pytest.mark.filterwarnings("ignore::xlmkit.notices.XlmkitWarning")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_saved_predictions_are_pairs_again(tmp_path, suffix):
     sample = read_pairs("workshop", phenomena="time").assign(label="neutral", p_neutral=0.5)
-    save(sample, tmp_path / f"x.{suffix}")
+    save_results(sample, tmp_path / f"x.{suffix}")
     found = read_pairs(tmp_path / f"x.{suffix}")
-    columns = ["pair_id", "language", "premise", "hypothesis", "gold", "label"]
+    columns = ["pair_id", "language", "premise", "hypothesis", "gold", "prediction"]
     pd.testing.assert_frame_equal(found[columns], sample[columns])
 
 
@@ -117,7 +117,7 @@ def test_without_provenance_predictions_still_have_numbers_and_truth_values(tmp_
     )
     found = read_results(tmp_path / "x.csv")
     assert found["pair_id"].tolist() == ["007", "1"]
-    assert found["label"].tolist() == ["NA", "neutral"]
+    assert found["prediction"].tolist() == ["NA", "neutral"]
     assert found["p_neutral"].tolist() == [0.25, 1.0]
     assert found["correct"].tolist() == [None, True]
     assert found["truncated"].tolist() == [False, True]
@@ -126,9 +126,9 @@ def test_without_provenance_predictions_still_have_numbers_and_truth_values(tmp_
 
 def test_a_file_that_was_changed_loads_without_provenance_and_that_is_said(tmp_path, predictions):
     forget()
-    save(predictions[["pair_id", "label", "p_neutral"]], tmp_path / "x.csv")
+    save_results(predictions[["pair_id", "prediction", "p_neutral"]], tmp_path / "x.csv")
     (tmp_path / "x.csv").write_text("pair_id,label,p_neutral\n1,neutral,0.5\n")
-    with pytest.warns(Notice, match=r"x\.csv was changed after it was saved"):
+    with pytest.warns(XlmkitWarning, match=r"x\.csv was changed after it was saved"):
         found = read_results(tmp_path / "x.csv")
     assert found.attrs == {}
     assert found["p_neutral"].tolist() == [0.5]
@@ -137,7 +137,7 @@ def test_a_file_that_was_changed_loads_without_provenance_and_that_is_said(tmp_p
 def test_provenance_may_hold_tuples_and_numpy_values(tmp_path, predictions):
     predictions.attrs["provenance"] = {"steps": np.int64(3), "pair": (1, 2), "shape": np.ones(2)}
     for suffix in FORMATS:
-        save(predictions, tmp_path / f"x.{suffix}")
+        save_results(predictions, tmp_path / f"x.{suffix}")
         found = read_results(tmp_path / f"x.{suffix}").attrs["provenance"]
         assert found == {"steps": 3, "pair": [1, 2], "shape": [1.0, 1.0]}
     assert predictions.attrs["provenance"]["pair"] == (1, 2)
@@ -147,17 +147,17 @@ def test_provenance_may_hold_tuples_and_numpy_values(tmp_path, predictions):
 def test_what_cannot_be_saved_is_refused_and_leaves_no_file(tmp_path, suffix):
     frame = pd.DataFrame({"premise": ["half \ud800"]}, dtype=object)
     with pytest.raises(ValueError, match=rf"x\.{suffix}: a column holds what cannot be saved as \.{suffix}"):
-        save(frame, tmp_path / f"x.{suffix}")
+        save_results(frame, tmp_path / f"x.{suffix}")
     assert left_over(tmp_path) == []
 
 
 def test_other_kinds_of_file_and_value_are_refused(tmp_path, predictions):
     with pytest.raises(ValueError, match=r"saved as \.csv, \.tsv, \.jsonl, \.parquet; got 'x\.xlsx'"):
-        save(predictions, tmp_path / "x.xlsx")
+        save_results(predictions, tmp_path / "x.xlsx")
     with pytest.raises(TypeError, match="got int"):
-        save(5, tmp_path / "x.jsonl")
+        save_results(5, tmp_path / "x.jsonl")
     with pytest.raises(ValueError, match="at least one Explanation"):
-        save([], tmp_path / "x.jsonl")
+        save_results([], tmp_path / "x.jsonl")
     with pytest.raises(ValueError, match=r"expected a \.csv"):
         read_results(tmp_path / "x.xlsx")
     with pytest.raises(FileNotFoundError):
@@ -170,7 +170,7 @@ def test_other_kinds_of_file_and_value_are_refused(tmp_path, predictions):
 def test_a_file_that_is_no_result_is_refused(tmp_path, suffix, content):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"x\.{suffix}: expected a file that `save` wrote"):
+    with pytest.raises(ValueError, match=rf"x\.{suffix}: expected a file that `save_results` wrote"):
         read_results(path)
 
 
@@ -185,18 +185,18 @@ class Fake:
 
 
 def test_explanations_are_saved_a_line_each(tmp_path):
-    save([Fake(), Fake()], tmp_path / "x.jsonl")
-    save(Fake(), tmp_path / "one.jsonl")
+    save_results([Fake(), Fake()], tmp_path / "x.jsonl")
+    save_results(Fake(), tmp_path / "one.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text("utf-8").split("\n")[:-1]]
     assert rows == 2 * [{"explanation": {"format": 1, "premise": "a\n</script>\u2028", "scores": 0.5}}]
     assert left_over(tmp_path) == ["one.jsonl", "x.jsonl"]
     with pytest.raises(ValueError, match=r"saved as \.jsonl.*to_html"):
-        save([Fake()], tmp_path / "x.csv")
+        save_results([Fake()], tmp_path / "x.csv")
 
 
 def test_explanations_replace_a_frame_and_its_note(tmp_path, predictions):
-    save(predictions, tmp_path / "x.jsonl")
-    save([Fake()], tmp_path / "x.jsonl")
+    save_results(predictions, tmp_path / "x.jsonl")
+    save_results([Fake()], tmp_path / "x.jsonl")
     assert left_over(tmp_path) == ["x.jsonl"]
 
 
@@ -206,7 +206,7 @@ def test_explanations_load_again_equal(tmp_path, nli):
     found = explain(
         nli, read_pairs("workshop", languages=["en", "ur"], limit=1), method="saliency", progress=False
     )
-    save(found, tmp_path / "x.jsonl")
+    save_results(found, tmp_path / "x.jsonl")
     assert read_results(tmp_path / "x.jsonl") == found
 
 
@@ -305,7 +305,7 @@ class FullDisk:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_full_disk_leaves_the_old_result_and_nothing_else(tmp_path, predictions, monkeypatch, suffix, full):
     path = tmp_path / f"x.{suffix}"
-    save(predictions, path)
+    save_results(predictions, path)
     before = {name: (tmp_path / name).read_bytes() for name in left_over(tmp_path)}
 
     fsync = os.fsync
@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_the_old_result_and_nothing_else(tmp_path, prediction
     with pytest.raises(
         OSError, match=r"could not be written \(No space left on device\), nothing was changed"
     ) as caught:
-        save(predictions.assign(label="other"), path)
+        save_results(predictions.assign(label="other"), path)
     monkeypatch.undo()
     assert caught.value.errno == errno.ENOSPC
     assert str(caught.value).count("could not be written") == 1
@@ -333,10 +333,10 @@ def test_a_full_disk_leaves_the_old_result_and_nothing_else(tmp_path, prediction
 def test_a_real_limit_on_file_size_leaves_nothing(tmp_path):
     code = """
 import resource, sys, pandas as pd
-from xlmkit.results import save
+from xlmkit.results import save_results
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
-    save(pd.DataFrame({"premise": ["x" * 1_000] * 1_000}), sys.argv[1])
+    save_results(pd.DataFrame({"premise": ["x" * 1_000] * 1_000}), sys.argv[1])
 except OSError as error:
     print(error)
 """

@@ -11,8 +11,8 @@ from scipy.stats import false_discovery_control
 
 from xlmkit.metrics import discover, slices
 from xlmkit.metrics.parts import cut
-from xlmkit.metrics.permutation import slice_p
-from xlmkit.notices import Notice, forget
+from xlmkit.notices import XlmkitWarning, forget
+from xlmkit.stats.permutation import slice_p
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def _every_notice_is_said():
 def predictions(right, *, item=None, prompt=None, language="en", **columns) -> pd.DataFrame:
     """One row a value of `right`: 1 for a right prediction."""
     right = np.asarray(right)
-    frame = pd.DataFrame({"gold": "neutral", "label": np.where(right == 1, "neutral", "entailment")})
+    frame = pd.DataFrame({"gold": "neutral", "prediction": np.where(right == 1, "neutral", "entailment")})
     frame["language"] = language
     frame["item"] = [str(number) for number in (range(len(right)) if item is None else item)]
     if prompt is not None:
@@ -61,7 +61,7 @@ def test_p_equals_that_of_all_permutations():
         inside = np.isin(np.arange(8), chosen)
         every.append(abs(right[inside].mean() - right[~inside].mean()) >= abs(seen) - 1e-9)
     rows = np.arange(8)
-    p = slice_p(right, member[:, None], (rows, rows, np.zeros(8, dtype=int)), count=20_000)[0]
+    p = slice_p(right, member[:, None], (rows, rows, np.zeros(8, dtype=int)), n_permutations=20_000)[0]
     assert p == pytest.approx(np.mean(every), abs=0.01)
 
 
@@ -92,9 +92,9 @@ def test_under_the_null_few_slices_have_a_small_p_even_where_prompts_are_alike()
 
 def test_translations_that_agree_are_no_more_evidence_than_one_language():
     right, kind = random(1), np.random.default_rng(2).choice(["a", "b"], 300)
-    one = slices(predictions(right, kind=kind), ["kind"], by=None, count=400)
+    one = slices(predictions(right, kind=kind), ["kind"], by=None, n_resamples=400)
     parts = [predictions(right, kind=kind, language=code) for code in ("ar", "de", "en", "sw")]
-    many = slices(pd.concat(parts, ignore_index=True), ["kind"], by=None, count=400)
+    many = slices(pd.concat(parts, ignore_index=True), ["kind"], by=None, n_resamples=400)
     assert many["n"].tolist() == (4 * one["n"]).tolist()
     for column in ("accuracy", "low", "high", "difference", "difference_low", "difference_high", "p"):
         assert many[column].to_numpy() == pytest.approx(one[column].to_numpy()), column
@@ -207,7 +207,7 @@ def test_what_cannot_be_cut_is_refused():
 def test_rows_without_gold_are_left_out():
     given = predictions(random(0, 80), kind=["a", "b"] * 40)
     given.loc[:9, "gold"] = None
-    with pytest.warns(Notice, match="10 of 80"):
+    with pytest.warns(XlmkitWarning, match="10 of 80"):
         assert slices(given, ["kind"], **FEW)["n"].sum() == 70
     with pytest.raises(ValueError, match="gold"):
         slices(given.assign(gold=None), ["kind"])
@@ -257,7 +257,7 @@ def test_what_is_confirmed_was_not_seen_when_it_was_found():
     prompts = np.random.default_rng(0).permutation(400) < 200
     second = given["promptID"].map(lambda prompt: not prompts[int(prompt)])
     other = given.copy()
-    other.loc[second, "label"] = "neutral"
+    other.loc[second, "prediction"] = "neutral"
     found = ["slice", "n_found", "accuracy_found"]
     pd.testing.assert_frame_equal(table[found], discover(other, ["x", "y", "z"], **FEW)[found])
 

@@ -56,7 +56,7 @@ def trained(tiny_folder, tmp_path_factory):
 @pytest.fixture
 def batch(nli):
     frame = pd.concat([pairs("en", 4), pairs("fr", 3)], ignore_index=True)
-    return encode_frame(nli, frame, max_tokens=64, spans=False)
+    return encode_frame(nli, frame, max_length=64, spans=False)
 
 
 # ---- one step
@@ -116,14 +116,14 @@ def test_dropout_falls_where_transformers_has_it(nli, batch, monkeypatch):
 def test_a_batch_of_examples_is_what_encode_gives(nli):
     mixed = pairs("en", 9).rename(columns={"language": "premise_language"})
     mixed["hypothesis_language"] = ["fr", "en", "sw"] * 3
-    config = TrainingConfig(model="m", train="t", dev="d", out="o", max_tokens=32, progress=False)
+    config = TrainingConfig(model="m", train="t", dev="d", out="o", max_length=32, progress=False)
     for frame in (pairs("fr", 9), texts("en", 9), mixed):
         frame["pair_id"] = range(len(frame))
         labels = tuple(sorted(set(frame["gold"])))
         model = dataclasses.replace(nli, labels=labels)
         rows = np.array([5, 0, 7])
         found = data.encoded(model, frame, config, name="train").batch(rows)
-        expected = encode_frame(model, frame.iloc[rows], max_tokens=32, spans=False)
+        expected = encode_frame(model, frame.iloc[rows], max_length=32, spans=False)
         width = expected.input_ids.shape[1]
         assert torch.equal(found.input_ids[:, :width], expected.input_ids)
         assert torch.equal(found.langs[:, :width], expected.langs)
@@ -243,7 +243,7 @@ def test_the_accuracy_in_the_result_is_what_evaluate_finds(trained):
 
 def test_judged_by_its_own_answers_a_model_is_right_in_every_row_of_every_chunk(nli, monkeypatch):
     rows = pd.concat([pairs("en", 6), pairs("fr", 5)], ignore_index=True)
-    rows["pair_id"], rows["gold"] = range(len(rows)), xlmkit.predict(nli, rows, progress=False)["label"]
+    rows["pair_id"], rows["gold"] = range(len(rows)), xlmkit.predict(nli, rows, progress=False)["prediction"]
     config = TrainingConfig(model="m", train="t", dev="d", out="o", progress=False)
     dev = data.encoded(nli, rows, config, name="dev")
     monkeypatch.setattr(judging, "CHUNK", 4)  # chunks of 4, 4 and 3 rows
@@ -397,7 +397,7 @@ def test_single_texts_with_labels_of_their_own_are_classified(tiny_folder, tmp_p
     assert np.allclose(found.by_language["accuracy"], measured["accuracy"])
     assert measured.set_index("language")["accuracy"]["en"] > 0.5
     network = XLMForSequenceClassification.from_pretrained(found.folder).eval()
-    encoding = encode_frame(nli, options["dev"], max_tokens=64, spans=False)
+    encoding = encode_frame(nli, options["dev"], max_length=64, spans=False)
     with torch.no_grad():
         assert torch.allclose(forward.logits(nli, encoding), plain(encoding)(network), atol=1e-5)
 
@@ -422,12 +422,12 @@ def test_topics_of_sib200_are_learnt_from_a_body_without_a_head(shared, tmp_path
         "batch_size": 32,
         "epochs": 4.0,
     }
-    config = TrainingConfig(model=model, out=tmp_path / "run", max_tokens=64, progress=False, **options)
+    config = TrainingConfig(model=model, out=tmp_path / "run", max_length=64, progress=False, **options)
     found = finetune(config)
     accuracy = found.by_language.set_index("language")["accuracy"]
     assert min(accuracy["en"], accuracy["fr"]) > 0.4 > rows("dev")["gold"].value_counts(normalize=True).max()
     said = xlmkit.predict(xlmkit.load(found.folder, **CPU), rows("test"), progress=False)
-    assert set(said["label"]) <= set(table["category"])
+    assert set(said["prediction"]) <= set(table["category"])
     assert said["correct"].mean() > 0.4
 
 

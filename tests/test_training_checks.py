@@ -74,7 +74,7 @@ def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_setting(name)
 
 def test_every_setting_with_a_bound_is_checked():
     fields = {field.name for field in dataclasses.fields(TrainingConfig)}
-    free = {"model", "train", "dev", "out", "languages", "country", "progress", "max_tokens"}
+    free = {"model", "train", "dev", "out", "languages", "country", "progress", "max_length"}
     assert fields - free == set(BAD_SETTINGS)
 
 

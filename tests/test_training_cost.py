@@ -241,13 +241,13 @@ SMALL = Shape(layers=4, width=64, heads=4, vocabulary=500)
     ],
 )
 def test_the_peak_of_memory_is_what_torch_counts(tokens, changes):
-    config = settings(max_tokens=tokens, **changes)
+    config = settings(max_length=tokens, **changes)
     said = estimate(SMALL, config, tokens_per_row=tokens, rows=100).memory_bytes
     assert 0.97 < said / measured_peak(network_of(SMALL), config, tokens) < 1.25
 
 
 def test_where_the_vocabulary_is_large_and_batches_small_gradients_make_the_peak():
-    shape, config = replace(SMALL, vocabulary=20_000), settings(batch_size=2, max_tokens=16)
+    shape, config = replace(SMALL, vocabulary=20_000), settings(batch_size=2, max_length=16)
     said = estimate(shape, config, tokens_per_row=16, rows=100).memory_bytes
     assert 0.97 < said / measured_peak(network_of(shape), config, 16) < 1.1
     assert estimate(shape, replace(config, batch_size=4), tokens_per_row=16, rows=9).memory_bytes == said
@@ -297,7 +297,7 @@ def test_what_saves_memory_is_seen_to(nli):
     assert peak(batch_size=8, accumulation=2) < peak(batch_size=16)
     assert peak(gradient_checkpointing=True) < peak()
     assert peak(precision="bf16", dropout=0.0) < peak(precision="fp32", dropout=0.0)
-    assert peak(max_tokens=128) == peak(longest=128) < peak() == peak(longest=999)
+    assert peak(max_length=128) == peak(longest=128) < peak() == peak(longest=999)
 
 
 def test_a_run_that_does_not_fit_is_not_tried_and_names_the_settings_to_change(nli, monkeypatch):
@@ -306,7 +306,7 @@ def test_a_run_that_does_not_fit_is_not_tried_and_names_the_settings_to_change(n
     found = estimate(nli, settings(), tokens_per_row=10, rows=100)
     assert found.fits is False
     assert found.seconds is None
-    for name in ("1 MB that are free", "gradient_checkpointing", "max_tokens", "batch_size", "accumulation"):
+    for name in ("1 MB that are free", "gradient_checkpointing", "max_length", "batch_size", "accumulation"):
         assert name in found.text
     again = estimate(nli, settings(gradient_checkpointing=True), tokens_per_row=10, rows=100)
     assert "gradient_checkpointing" not in again.text

@@ -212,7 +212,7 @@ def test_a_word_is_dropped_masked_replaced_and_all_of_it_undone(explorer):
     explorer.redo()
     assert explorer.settle(PATIENCE)
     assert explorer.situation.premise == "the sleeps today"
-    assert explorer.to_frame()["label"].notna().all()
+    assert explorer.to_frame()["prediction"].notna().all()
 
 
 def test_the_controls_do_what_the_methods_do(explorer):
@@ -421,7 +421,7 @@ def test_every_control_is_labelled(explorer):
         widget
         for widget in found
         if widget._model_name not in silent
-        and not (getattr(widget, "description", "") or getattr(widget, "label", ""))
+        and not (getattr(widget, "description", "") or getattr(widget, "prediction", ""))
         and getattr(widget, "kind", "") != "switch"
         and widget._model_name != "FloatProgressModel"
     ]

@@ -21,7 +21,7 @@ def row(number: int, text: str = "Ein Hund schläft.") -> dict:
         "language": "de",
         "premise": text,
         "hypothesis": "Er ist wach.",
-        "label": "neutral",
+        "prediction": "neutral",
     }
 
 

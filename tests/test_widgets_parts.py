@@ -320,7 +320,7 @@ def test_the_table_has_a_row_a_step_and_probabilities_where_they_are_known():
     frame = session.to_frame()
     assert frame["change"].tolist() == ["start", "swapped"]
     assert frame["masked"].tolist() == ["sleeping", "sleeping"]
-    assert frame["label"].isna().tolist() == [True, False]
+    assert frame["prediction"].isna().tolist() == [True, False]
     assert frame["p_entailment"].tolist()[1] == 0.75
 
 

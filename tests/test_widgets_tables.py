@@ -55,7 +55,7 @@ def preds() -> pd.DataFrame:
                     "hypothesis": f"{text}.",
                     "gold": gold if number < 5 else None,
                     "phenomenon": ("negation", "number")[number % 2],
-                    "label": label,
+                    "prediction": label,
                     **shares,
                 }
             )
@@ -157,7 +157,7 @@ class Asked:
         return self.preds[self.preds["pair_id"].isin(pairs["pair_id"])]
 
     def explain(self, pairs, **options):
-        assert "label" not in pairs, "a prediction is no gold label"
+        assert "prediction" not in pairs, "a prediction is no gold label"
         self.explained.append((pairs["pair_id"].to_list(), options))
         return [explanation(row, **options) for row in pairs.to_dict("records")]
 
@@ -173,7 +173,7 @@ def controls(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
 def test_predictions_keep_their_labels_apart_from_gold(preds):
     bare = preds.drop(columns=[name for name in preds if name.startswith("p_") or name == "gold"])
     frame = predictions(bare)
-    assert frame["label"].to_list() == preds["label"].to_list()
+    assert frame["prediction"].to_list() == preds["prediction"].to_list()
     assert "gold" not in frame
     assert "correct" not in frame
     assert frame["confidence"].isna().all()
@@ -203,7 +203,7 @@ def test_every_filter_leaves_exactly_the_rows_that_fit(preds):
     tests = {
         Choice(language="ar"): frame["language"] == "ar",
         Choice(gold="neutral"): frame["gold"] == "neutral",
-        Choice(label="entailment"): frame["label"] == "entailment",
+        Choice(label="entailment"): frame["prediction"] == "entailment",
         Choice(confidence=(0.5, 0.6)): frame["confidence"].between(0.5, 0.6),
         Choice(text="dog 3"): frame["item"] == "i3",  # the English original counts in every language
         Choice(text="หมานอน"): frame["language"] == "th",
@@ -227,7 +227,7 @@ def test_a_search_knows_no_patterns_case_marks_or_unicode_forms():
                 "language": "fr",
                 "premise": ["Un café (fermé).", "Un thé."],
                 "hypothesis": "Oui.",
-                "label": "neutral",
+                "prediction": "neutral",
             }
         )
     )
@@ -296,7 +296,7 @@ def test_the_matrix_counts_each_row_with_gold_once_in_its_cell(preds):
     assert found.to_numpy().sum() == 25
     for gold in LABELS:
         for label in LABELS:
-            assert found.loc[gold, label] == ((frame["gold"] == gold) & (frame["label"] == label)).sum()
+            assert found.loc[gold, label] == ((frame["gold"] == gold) & (frame["prediction"] == label)).sum()
     said = {tag["aria-label"] for tag in Tags(matrix(found)).of("button")}
     assert "gold entailment, predicted neutral: 2 rows, 20 % of this gold label" in said
     assert "all rows: 25 rows" in said
@@ -457,7 +457,7 @@ def test_a_picture_has_no_buttons_and_keeps_its_words(preds):
 
 def test_no_text_of_the_data_runs_or_reorders(hostile, tmp_path):
     asked_of = Asked(hostile)
-    one = Parallel(hostile.drop(columns="label"), asked_of.predict, asked_of.explain)
+    one = Parallel(hostile.drop(columns="prediction"), asked_of.predict, asked_of.explain)
     one.open(hostile["pair_id"][0])
     sift = Errors(hostile, Notes(tmp_path / "n.jsonl"), asked_of.explain)
     sift.search.value = "evil"
@@ -481,7 +481,7 @@ def test_no_text_of_the_data_runs_or_reorders(hostile, tmp_path):
 def test_every_control_has_a_name(preds, tmp_path):
     asked_of = Asked(preds)
     explorers = [
-        Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain),
+        Parallel(preds.drop(columns="prediction"), asked_of.predict, asked_of.explain),
         Errors(preds, Notes(tmp_path / "n.jsonl"), asked_of.explain),
         EmbeddingMap(predictions(preds), None, lambda rows, **_: np.eye(len(rows)), layers=2),
     ]
@@ -497,7 +497,7 @@ def test_every_control_has_a_name(preds, tmp_path):
 
 def test_an_item_is_predicted_once_and_its_rows_show_what_was_said(preds):
     asked_of = Asked(preds)
-    explorer = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain, item="i1")
+    explorer = Parallel(preds.drop(columns="prediction"), asked_of.predict, asked_of.explain, item="i1")
     assert asked_of.predicted == [[f"i1-{code}" for code in TEXTS]]
     rows = words(explorer.rows.html)
     for code in TEXTS:
@@ -518,7 +518,7 @@ def test_an_item_is_predicted_once_and_its_rows_show_what_was_said(preds):
 def test_a_row_that_is_opened_is_explained_against_gold_where_it_is_wrong(preds):
     asked_of = Asked(preds)
     explorer = Parallel(
-        preds.drop(columns="label"), asked_of.predict, asked_of.explain, item="i1", method="none"
+        preds.drop(columns="prediction"), asked_of.predict, asked_of.explain, item="i1", method="none"
     )
     assert not asked_of.explained
     for pair_id in ("i1-hi", "i1-en"):
@@ -556,7 +556,7 @@ def test_what_goes_wrong_is_said_in_place_and_the_next_question_is_answered(pred
             raise ValueError("expected <fewer> words")
         return asked_of.explain(pairs, **options)
 
-    explorer = Parallel(preds.drop(columns="label"), asked_of.predict, explain, item="i1")
+    explorer = Parallel(preds.drop(columns="prediction"), asked_of.predict, explain, item="i1")
     explorer.method.value = "lime"
     assert explorer.settle(60)
     assert "expected <fewer> words" in words(explorer.status.html)
@@ -585,7 +585,7 @@ def test_where_an_explanation_will_stand_it_is_said_that_it_is_coming_and_what_w
 ):
     asked_of = Asked(preds)
     held = Held(asked_of, problem)
-    one = Parallel(preds.drop(columns="label"), asked_of.predict, held, item="i1", method="none")
+    one = Parallel(preds.drop(columns="prediction"), asked_of.predict, held, item="i1", method="none")
     sift = Errors(preds, Notes(tmp_path / "n.jsonl"), held)
     one.open("i1-hi")
     sift.open(0)
@@ -602,7 +602,7 @@ def test_where_an_explanation_will_stand_it_is_said_that_it_is_coming_and_what_w
 
 def test_of_a_kept_picture_it_is_said_where_it_stands(preds):
     asked_of = Asked(preds)
-    explorer = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain, item="i1")
+    explorer = Parallel(preds.drop(columns="prediction"), asked_of.predict, asked_of.explain, item="i1")
     [keep] = [
         part
         for part in controls(explorer.widget)
@@ -615,7 +615,7 @@ def test_of_a_kept_picture_it_is_said_where_it_stands(preds):
 
 def test_a_search_narrows_the_items_in_any_language(preds):
     asked_of = Asked(preds)
-    explorer = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain)
+    explorer = Parallel(preds.drop(columns="prediction"), asked_of.predict, asked_of.explain)
     explorer.search.value = "หมานอน 4"
     assert [value for _, value in explorer.item.options] == ["i4"]
     assert explorer.settle(60)
@@ -635,7 +635,7 @@ def test_a_search_narrows_the_items_in_any_language(preds):
 def test_items_that_are_not_parallel_are_refused(preds, change, message):
     asked_of = Asked(preds)
     with pytest.raises(ValueError, match=message):
-        Parallel(change(preds.drop(columns="label")), asked_of.predict, asked_of.explain)
+        Parallel(change(preds.drop(columns="prediction")), asked_of.predict, asked_of.explain)
     with pytest.raises(ValueError, match="'i99'"):
         Parallel(preds, asked_of.predict, asked_of.explain, item="i99")
     with pytest.raises(ValueError, match="'magic'"):
@@ -655,7 +655,7 @@ def test_errors_shows_what_is_wrong_first_and_a_cell_shows_its_rows(preds, tmp_p
         own = explorer.shown
         assert f": {len(own[own['gold'].notna()])} rows" in str(tag["aria-label"])
         assert gold is None or (own["gold"] == gold).all()
-        assert label is None or (own["label"] == label).all()
+        assert label is None or (own["prediction"] == label).all()
         explorer.reset.click()
         assert explorer.settle(60)
         assert len(explorer.shown) == 30
@@ -810,7 +810,7 @@ def test_vectors_are_asked_for_once_for_each_place_and_layer(preds):
     calls = []
 
     def vectors(rows, **options):
-        assert "label" not in rows
+        assert "prediction" not in rows
         calls.append(options)
         return np.eye(len(rows))
 
@@ -839,7 +839,9 @@ def test_parallel_shows_what_predict_and_explain_say(nli, items):
     preds = xk.predict(nli, own, progress=False).set_index("language")
     shown = words(explorer.rows.html)
     for code, row in preds.iterrows():
-        assert f"{LANGUAGES[code].name} {row['label']} {100 * row['p_' + row['label']]:.0f} %" in shown
+        assert (
+            f"{LANGUAGES[code].name} {row['prediction']} {100 * row['p_' + row['prediction']]:.0f} %" in shown
+        )
     assert "by input × gradient" in shown
     assert words(explorer.status.html) == ""
     for text in own["english_hypothesis"].unique():
@@ -853,7 +855,7 @@ def test_errors_explains_with_the_model_that_it_is_given(nli, items, tmp_path):
     explorer.open(row)
     assert explorer.settle(120)
     assert words(explorer.status.html) == ""
-    assert f"{preds['label'][row]} rather than {preds['gold'][row]}" in words(explorer.detail.html)
+    assert f"{preds['prediction'][row]} rather than {preds['gold'][row]}" in words(explorer.detail.html)
 
 
 def test_the_map_places_sentences_and_languages(nli, items):
@@ -966,7 +968,7 @@ class Output:
 
 def test_the_picture_in_the_notebook_follows_what_is_done(preds, tmp_path):
     asked_of = Asked(preds)
-    one = Parallel(preds.drop(columns="label"), asked_of.predict, asked_of.explain)
+    one = Parallel(preds.drop(columns="prediction"), asked_of.predict, asked_of.explain)
     sift = Errors(preds, Notes(tmp_path / "n.jsonl"), asked_of.explain)
     places = EmbeddingMap(predictions(preds), None, lambda rows, **_: np.eye(len(rows)), layers=2)
     outputs = [Output(), Output(), Output()]

@@ -198,7 +198,7 @@ def test_a_filter_of_a_source_without_its_column_is_refused(column, option):
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_rationales_are_saved_and_read_again(tmp_path, suffix):
     frame = read_pairs("workshop", languages="en", limit=5)
-    xlmkit.save(frame, tmp_path / f"pairs.{suffix}")
+    xlmkit.save_results(frame, tmp_path / f"pairs.{suffix}")
     again = xlmkit.read_results(tmp_path / f"pairs.{suffix}")
     spans = [[list(map(int, span)) for span in cell] for cell in again["premise_rationale"]]
     assert spans == frame["premise_rationale"].to_list()
@@ -457,7 +457,7 @@ def test_a_text_of_another_length_than_its_translation_is_found(english):
 GOOD = {
     "id": "x-1",
     "phenomenon": "x",
-    "label": "entailment",
+    "prediction": "entailment",
     "premise": "The dog sleeps.",
     "hypothesis": "An animal sleeps.",
     "premise_rationale": [[4, 7]],
@@ -474,8 +474,8 @@ def write(path: Path, *rows: dict) -> Path:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"label": "maybe"}, "expected a label of"),
-        ({"label": 1}, "text as `label`"),
+        ({"prediction": "maybe"}, "expected a label of"),
+        ({"prediction": 1}, "text as `label`"),
         ({"premise": ""}, "text as `premise`"),
         ({"id": "y-1"}, "an id of the phenomenon"),
         ({"premise_rationale": [[4, 7, 9]]}, "list of spans as `premise_rationale`"),
@@ -483,8 +483,8 @@ def write(path: Path, *rows: dict) -> Path:
         ({"hypothesis_rationale": "animal"}, "list of spans as `hypothesis_rationale`"),
         ({"rational": []}, "no field 'rational'"),
         ({"note": None}, "text as `note`"),
-        ({"label": None}, "text as `label`, got None"),
-        ({"label": "Entailment"}, "expected a label of"),
+        ({"prediction": None}, "text as `label`, got None"),
+        ({"prediction": "Entailment"}, "expected a label of"),
         ({"id": "x-३"}, "an id of the phenomenon"),
         ({"id": 7}, "text as `id`, got 7"),
         ({"premise": ["a"]}, "text as `premise`"),
@@ -501,7 +501,7 @@ def test_a_line_with_wrong_fields_is_found_with_its_line(tmp_path, change, sente
 
 
 def test_a_missing_field_and_a_line_that_is_no_json_are_found(tmp_path):
-    file = write(tmp_path / "en.jsonl", {key: value for key, value in GOOD.items() if key != "label"})
+    file = write(tmp_path / "en.jsonl", {key: value for key, value in GOOD.items() if key != "prediction"})
     file.write_text(file.read_text() + "nonsense\n")
     assert [(f.line, "field `label`" in f.what or "JSON" in f.what) for f in read_items(file)[1]] == [
         (2, True),
@@ -510,7 +510,11 @@ def test_a_missing_field_and_a_line_that_is_no_json_are_found(tmp_path):
 
 
 def test_a_finding_is_one_short_line_whatever_stands_in_the_file(tmp_path):
-    rows = [GOOD | {"id": "x\n\x1b[31m"}, GOOD | {"id": ""}, GOOD | {"id": "x-" + "1" * 999, "label": "e"}]
+    rows = [
+        GOOD | {"id": "x\n\x1b[31m"},
+        GOOD | {"id": ""},
+        GOOD | {"id": "x-" + "1" * 999, "prediction": "e"},
+    ]
     rows += [GOOD | {"id": "x-4", "premise": "a" * 9999 + ".", "premise_rationale": [[4, 7]]}]
     found = check_files([write(tmp_path / "en.jsonl", *rows)])
     assert [finding.line for finding in found] == [1, 2, 3, 4]
@@ -523,7 +527,7 @@ def test_findings_stand_in_the_order_of_lines_and_labels_wait_until_every_line_i
     found = check_files([write(tmp_path / "en.jsonl", *rows)])
     assert [finding.line for finding in found] == [2, 2, 3, None, None]
     assert "the labels of the file" in found[3].what
-    found = check_files([write(tmp_path / "en.jsonl", *rows, GOOD | {"label": 1})])
+    found = check_files([write(tmp_path / "en.jsonl", *rows, GOOD | {"prediction": 1})])
     assert [finding.line for finding in found] == [2, 2, 3, 4]
 
 
@@ -573,7 +577,7 @@ def test_a_file_says_its_language_by_its_name():
 
 
 def test_check_pairs_lists_every_fault_with_its_line_and_exits_with_1(tmp_path, capsys):
-    other = GOOD | {"id": "x-2", "label": "neutral", "premise": "The dog runs ."}
+    other = GOOD | {"id": "x-2", "prediction": "neutral", "premise": "The dog runs ."}
     file = write(tmp_path / "mine-en.jsonl", GOOD, other, GOOD | {"id": "x-3", "premise_rationale": [[4, 6]]})
     assert cli.main(["check-pairs", str(file)]) == 1
     out, err = capsys.readouterr()
@@ -602,7 +606,7 @@ def test_check_pairs_takes_the_language_of_a_file_whose_name_has_none(tmp_path, 
 def test_check_pairs_compares_several_files_with_the_english_one(tmp_path, capsys):
     first = write(tmp_path / "sw.jsonl", GOOD | {"premise": "Mbwa amelala.", "hypothesis": "Mnyama amelala."})
     second = write(
-        tmp_path / "en.jsonl", GOOD, GOOD | {"id": "x-2", "label": "neutral", "premise": "It rains."}
+        tmp_path / "en.jsonl", GOOD, GOOD | {"id": "x-2", "prediction": "neutral", "premise": "It rains."}
     )
     assert cli.main(["check-pairs", str(first), str(second)]) == 1
     assert "sw.jsonl: x-2: expected every item of en.jsonl" in capsys.readouterr().out

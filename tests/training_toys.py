@@ -74,7 +74,7 @@ def settings(model: Path, out: Path, /, **options: object) -> dict[str, object]:
         "batch_size": 8,
         "epochs": 2.0,
         "evaluate_every": 32,
-        "max_tokens": 64,
+        "max_length": 64,
         "progress": False,
     }
     return usual | options

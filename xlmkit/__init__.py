@@ -12,10 +12,10 @@ __version__ = "0.1.0"
 _HOME = {
     "LANGUAGES": "languages",
     "read_pairs": "pairs",
-    "save": "results",
+    "save_results": "results",
     "read_results": "results",
-    "load": "checkpoint",
-    "NLIModel": "checkpoint",
+    "load": "model",
+    "NLIModel": "model",
     "encode": "encoding",
     "Encoding": "encoding",
     "predict": "inference",

@@ -23,9 +23,9 @@ from tqdm.auto import tqdm
 from xlmkit import __version__
 from xlmkit.features import features
 from xlmkit.features.surface import NEGATION, split_column
-from xlmkit.metrics.frames import group_names, prompt_numbers
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, check_pairs, language_columns
+from xlmkit.stats.frames import group_names, prompt_numbers
 
 KINDS = ("ngram", "hypothesis_only")
 STRENGTH = 1.0  # scikit-learn's C, the inverse of the penalty; 0.3 and 3 are no better on XNLI dev
@@ -77,7 +77,7 @@ def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A frame like that of `xlmkit.predict`: the given rows, index and columns, `label`, `p_<label>` in [0, 1] that sum to 1, and `correct` where there
+    A frame like that of `xlmkit.predict`: the given rows, index and columns, `prediction`, `p_<label>` in [0, 1] that sum to 1, and `correct` where there
     is gold. That pairs were trained on is said.
 
     Raises
@@ -98,7 +98,7 @@ def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
         )
     seen = sum(value in baseline.seen for value in _hashes(frame))
     if seen:
-        say(f"{seen} of {len(frame)} pairs were trained on: their accuracy says little")
+        warn_once(f"{seen} of {len(frame)} pairs were trained on: their accuracy says little")
     read, found = _read(frame, baseline.kind), np.zeros((len(frame), len(baseline.labels)))
     for name, rows in places.items():
         found[rows] = _ask(baseline.models[name], read, rows, baseline.labels)
@@ -161,7 +161,7 @@ def _with_gold(frame: pd.DataFrame) -> pd.DataFrame:
     if known.empty:
         raise ValueError(f"expected pairs with gold labels to learn from; got none in {len(frame)} rows")
     if len(known) < len(frame):
-        say(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
+        warn_once(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
     return known
 
 
@@ -231,11 +231,11 @@ def _with_predictions(
     frame: pd.DataFrame, labels: Sequence[str], found: np.ndarray, provenance: dict[str, Any]
 ) -> pd.DataFrame:
     result = frame.copy()
-    result["label"] = np.array(labels, dtype=object)[found.argmax(1)]
+    result["prediction"] = np.array(labels, dtype=object)[found.argmax(1)]
     for place, label in enumerate(labels):
         result[f"p_{label}"] = found[:, place]
     if "gold" in result:
-        correct = (result["label"] == result["gold"]).astype("boolean")
+        correct = (result["prediction"] == result["gold"]).astype("boolean")
         result["correct"] = correct.mask(result["gold"].isna())
     result.attrs["provenance"] = provenance
     return result

@@ -248,7 +248,7 @@ def _check_prediction(nli: Any) -> Check:
     given = {"text": pair["premise"]} if nli.sentences == 1 else pair
     row = xlmkit.predict(nli, pd.DataFrame([{**given, "language": "en"}]), progress=False).iloc[0]
     total = sum(row[f"p_{label}"] for label in nli.labels)
-    found = f"{row['label']} ({row['p_' + row['label']]:.2f}) for {' and '.join(map(repr, given.values()))}"
+    found = f"{row['prediction']} ({row['p_' + row['prediction']]:.2f}) for {' and '.join(map(repr, given.values()))}"
     ok = abs(total - 1) < 1e-3
     return Check(
         "prediction",

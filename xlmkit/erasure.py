@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from xlmkit.encoding import Encoding, Token, is_whole
-from xlmkit.pieces import MASK, PAD
+from xlmkit.tokenization import MASK, PAD
 
 WAYS = ("mask", "pad", "delete")
 _NAMES = {"mask": (MASK, "<special1>"), "pad": (PAD, "<pad>")}

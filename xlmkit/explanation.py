@@ -75,7 +75,7 @@ class Explanation:
     ----------
     pair_id, premise, hypothesis : as the user gave them; a single text is a premise whose `hypothesis` is None.
     premise_language, hypothesis_language : codes; the second is None for a single text.
-    label, probability : the label that the model predicts (in fp32) and its probability in [0, 1].
+    prediction, probability : the label that the model predicts (in fp32) and its probability in [0, 1].
     gold : the right label, None where unknown.
     target : the label whose logit is explained; `contrast` the label whose logit is subtracted from it, or None. F is the logit or the difference.
     tokens : (T,) in the model's order, special tokens included.
@@ -86,8 +86,8 @@ class Explanation:
     output, baseline_output : F(x) and F(baseline) in logits; the latter None where the method has no baseline.
     delta : the signed sum of all scores, and of `language_share`, minus (F(x) - F(baseline)), in logits; under "l2" it is still that of the
         signed sum, which judges the path and not the aggregation. None where the method promises no completeness, or forces it.
-    steps : on the path from the baseline, or the samples of kernel_shap and lime; None where there are none.
-    passed : whether delta passes the gate; None where no gate applies.
+    n_steps : on the path from the baseline, or the samples of kernel_shap and lime; None where there are none.
+    converged : whether delta passes the gate; None where no gate applies.
     language_share : logits that belong to the language ids, None where not computed.
     truncated : whether pieces were cut. `trained` : False where the model's head is random, so that nothing here means anything.
     provenance : model, kit version and settings; JSON-safe."""
@@ -97,7 +97,7 @@ class Explanation:
     hypothesis: str | None
     premise_language: str
     hypothesis_language: str | None
-    label: str
+    prediction: str
     probability: float
     target: str
     tokens: tuple[ExplainedToken, ...]
@@ -111,8 +111,8 @@ class Explanation:
     unit: str = "logits"
     baseline_output: float | None = None
     delta: float | None = None
-    steps: int | None = None
-    passed: bool | None = None
+    n_steps: int | None = None
+    converged: bool | None = None
     language_share: float | None = None
     truncated: bool = False
     trained: bool = True
@@ -213,7 +213,7 @@ class Explanation:
                 "start": numbers["start"],
                 "end": numbers["end"],
                 "score": self.scores,
-                "passed": pd.array([self.passed] * len(self.tokens), dtype="boolean"),
+                "converged": pd.array([self.converged] * len(self.tokens), dtype="boolean"),
             }
         )
         return frame if self.trained else frame.assign(untrained=True)
@@ -268,11 +268,11 @@ class Explanation:
         return card(self)
 
     def __repr__(self) -> str:
-        verdict = {True: "passed", False: "FAILED", None: "no gate"}[self.passed]
+        verdict = {True: "converged", False: "FAILED", None: "no gate"}[self.converged]
         languages = "/".join(filter(None, (self.premise_language, self.hypothesis_language)))
         contrast = "" if self.contrast is None else f", contrast={self.contrast!r}"
         return (
-            f"Explanation(pair_id={self.pair_id!r}, {languages}, label={self.label!r}, "
+            f"Explanation(pair_id={self.pair_id!r}, {languages}, prediction={self.prediction!r}, "
             f"target={self.target!r}{contrast}, method={self.method!r}, {len(self.words)} words, {verdict})"
         )
 

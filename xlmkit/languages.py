@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def resolve(code: str) -> str:
             return code
         base = re.split(r"[-_]", code.strip(), maxsplit=1)[0].lower()
         if base in LANGUAGES:
-            say(f"language {code!r} is taken as {base!r} ({LANGUAGES[base].name})")
+            warn_once(f"language {code!r} is taken as {base!r} ({LANGUAGES[base].name})")
             return base
     raise ValueError(
         f"`language` must be one of {', '.join(LANGUAGES)}; got {code!r}. The model knows these 15 languages only."

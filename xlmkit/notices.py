@@ -10,11 +10,11 @@ import warnings
 _said: set[str] = set()
 
 
-class Notice(UserWarning):
+class XlmkitWarning(UserWarning):
     """Something was decided for the user; the result is right, the decision should be known."""
 
 
-def say(message: str) -> None:
+def warn_once(message: str) -> None:
     """Warn with `message`, once in this process, at the line of the user's that led here."""
     if message in _said:
         return
@@ -22,7 +22,7 @@ def say(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, Notice, stacklevel=level)
+    warnings.warn(message, XlmkitWarning, stacklevel=level)
 
 
 def forget() -> None:

@@ -65,8 +65,8 @@ def labels_of_the_pipeline(count: int) -> dict[str, Any]:
     )
     texts = zip(frame["premise"], frame["hypothesis"], strict=True)
     items = [{"text": premise, "text_pair": hypothesis} for premise, hypothesis in texts]
-    theirs = [one["label"] for one in classify(items, batch_size=8, truncation=True, max_length=LONGEST)]
-    own = xk.predict(nli, frame, progress=False)["label"].to_numpy()
+    theirs = [one["prediction"] for one in classify(items, batch_size=8, truncation=True, max_length=LONGEST)]
+    own = xk.predict(nli, frame, progress=False)["prediction"].to_numpy()
     gold = frame["gold"].to_numpy()
     return {
         "pairs": count,

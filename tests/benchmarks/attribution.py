@@ -23,7 +23,7 @@ from sizes import MADE, folder, pairs
 import xlmkit as xk
 from xlmkit.encoding import encode
 from xlmkit.explanation import passes_gate
-from xlmkit.pieces import EOS, PAD
+from xlmkit.tokenization import EOS, PAD
 
 STEPS = 50
 Found = TypeVar("Found")
@@ -69,10 +69,10 @@ def ours(size: str, count: int, steps: int | None) -> dict[str, Any]:
     nli = xk.load(folder(size), dtype="float32")
     xk.explain(nli, pairs(1, skip=BEHIND), method="input_x_gradient", progress=False)
     frame = pairs(count, skip=count)
-    found, seconds = _timed(size, lambda: xk.explain(nli, frame, steps=steps, progress=False))
+    found, seconds = _timed(size, lambda: xk.explain(nli, frame, n_steps=steps, progress=False))
     if steps == STEPS:
-        _keep(size, "ours", [one.scores if one.steps == STEPS else np.empty(0) for one in found])
-    needed = [one.steps or 0 for one in found]
+        _keep(size, "ours", [one.scores if one.n_steps == STEPS else np.empty(0) for one in found])
+    needed = [one.n_steps or 0 for one in found]
     return {
         **_row(count, seconds, sum(bool(one.passed) for one in found)),
         "mean_steps": float(np.mean(needed)),

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from sizes import ROOT, pairs
 
-from xlmkit.checkpoint.hardware import choose_device, choose_dtype
+from xlmkit.model.device import choose_device, choose_dtype
 from xlmkit.training import energy
 
 BEHIND = 30_000  # where the pairs of warm-ups stand, far behind those that are measured

@@ -1,6 +1,6 @@
 """Benchmark: text to ids, ours against transformers' `XLMTokenizer._tokenize(text, lang=...)`, on one core, in the same run.
 
-Ours is `preprocessing.split_batch` and `Pieces.ids`; the rival stops at the pieces' names. Both are warmed by one full pass over the same sentences: the rival
+Ours is `preprocessing.split_batch` and `BPETokenizer.ids`; the rival stops at the pieces' names. Both are warmed by one full pass over the same sentences: the rival
 caches the pieces of each word, so does ours, and neither remembers sentences. Then both take turns, and the best of their passes counts, in CPU time
 (which counts every thread), so that other work on the machine disturbs little."""
 
@@ -21,8 +21,7 @@ from transformers import XLMTokenizer
 from xlmkit import bundled
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import read_pairs
-from xlmkit.pieces import Pieces
-from xlmkit.preprocessing import split_batch
+from xlmkit.tokenization import BPETokenizer, split_batch
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 PASSES = 3
@@ -62,7 +61,7 @@ def by_language(limit: int) -> dict[str, Any]:
 
 def rows(source: str, folder: Path, languages: list[str], limit: int | None) -> Iterator[dict[str, Any]]:
     """One row a language: pairs a second of CPU time, the rival's and ours."""
-    rival, pieces = XLMTokenizer.from_pretrained(folder), Pieces.read(folder)
+    rival, pieces = XLMTokenizer.from_pretrained(folder), BPETokenizer.read(folder)
     for language in languages:
         pairs = read_pairs(source, languages=[language])[:limit]
         texts = [*pairs["premise"], *pairs["hypothesis"]]
@@ -94,7 +93,7 @@ def places(data: Path, *, say: bool = True) -> tuple[str, Path]:
     return (str(pairs), folder) if real else ("workshop", bundled.path("mini-xnli15"))
 
 
-def ids(pieces: Pieces, texts: list[str], language: str) -> list[list[int]]:
+def ids(pieces: BPETokenizer, texts: list[str], language: str) -> list[list[int]]:
     """The ids of each text, as `encode` gets them: one call for the words of all texts."""
     sentences = split_batch(texts, language)
     found = iter(pieces.ids(list(chain.from_iterable(sentences))))

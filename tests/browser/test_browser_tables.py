@@ -48,7 +48,7 @@ def test_one_item_is_shown_in_all_languages_as_the_model_sees_it(lab, item):
     shown = lab.run("parallel")
     for code in item.index:
         row = shown.get_by_role("row").filter(has=lab.tab.page.locator(f"p.xk-text[lang={code}]"))
-        row.get_by_text(item.loc[code, "label"], exact=True).first.wait_for()
+        row.get_by_text(item.loc[code, "prediction"], exact=True).first.wait_for()
         # The numbers under the words are no part of the sentence.
         text = row.locator("p.xk-text").first.evaluate(
             "shown => { const bare = shown.cloneNode(true); bare.querySelectorAll('sub').forEach(e => e.remove()); return bare.textContent }"
@@ -71,7 +71,7 @@ def test_one_item_is_shown_in_all_languages_as_the_model_sees_it(lab, item):
 def test_a_cell_of_the_confusion_matrix_shows_its_rows_and_a_note_is_on_the_disk_at_once(lab, preds):
     lab.write("errors", [ERRORS.format(name="errors")])
     shown = lab.run("errors")
-    wrong = preds[(preds["gold"] == "neutral") & (preds["label"] == "entailment")]
+    wrong = preds[(preds["gold"] == "neutral") & (preds["prediction"] == "entailment")]
     cell = shown.get_by_role("button", name="gold neutral, predicted entailment")
     assert f": {len(wrong)} rows" in cell.get_attribute("aria-label")
     cell.click()

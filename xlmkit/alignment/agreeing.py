@@ -19,7 +19,7 @@ from xlmkit.alignment.carrying import by_method, partner_matrix
 from xlmkit.alignment.parallel import ALL
 from xlmkit.encoding import is_whole
 from xlmkit.explanation import Explanation
-from xlmkit.metrics import bootstrap
+from xlmkit.stats import bootstrap
 
 UNALIGNED = ("zero", "drop")
 _BY_ITEM = (
@@ -80,14 +80,14 @@ def agreement_by_item(
 
 
 def agreement(
-    by_item: pd.DataFrame, *, confidence: float = 0.95, count: int = 2000, seed: int = 0
+    by_item: pd.DataFrame, *, confidence_level: float = 0.95, n_resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """Agreement by method and pair of languages, against its control.
 
     Parameters
     ----------
     by_item : what `agreement_by_item` gives.
-    confidence : of the intervals, in (0, 1), by bootstrap over prompts with `count` resamples that `seed` draws.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples that `seed` draws.
 
     Returns
     -------
@@ -98,12 +98,12 @@ def agreement(
 
     Raises
     ------
-    ValueError : if there are no rows, or `confidence` is not between 0 and 1."""
+    ValueError : if there are no rows, or `confidence_level` is not between 0 and 1."""
     if by_item.empty:
         raise ValueError(
             "expected items that were explained in two languages; got none; remedy: explain the pairs that were aligned"
         )
-    bootstrap.check_confidence(confidence)
+    bootstrap.check_confidence_level(confidence_level)
     prompts = pd.factorize(by_item["prompt"])[0]
     groups = list(_groups(by_item))
     known = by_item["rho"].notna().to_numpy()
@@ -121,9 +121,11 @@ def agreement(
     some = np.flatnonzero(result["n"])  # a pair of languages without any rho has no interval either
     ends = np.full((2, len(result)), np.nan)
     if len(some):
-        drawn = bootstrap.totals(summed[:, some], count=count, seed=seed)
+        drawn = bootstrap.totals(summed[:, some], n_resamples=n_resamples, seed=seed)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ends[:, some] = bootstrap.interval(drawn[..., 0] / drawn[..., 1], confidence=confidence)
+            ends[:, some] = bootstrap.interval(
+                drawn[..., 0] / drawn[..., 1], confidence_level=confidence_level
+            )
     return result.assign(low=ends[0], high=ends[1])
 
 

@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 from xlmkit.alignment.matching import check_matching, match, similarity
 from xlmkit.alignment.parallel import check_parallel, language_pairs, missing
 from xlmkit.alignment.vectors import WordVectors, check_layers, default_layer, word_vectors
-from xlmkit.checkpoint import NLIModel
 from xlmkit.inference import provenance
+from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, sentence_columns
 
 ITEMS_AT_ONCE = 16  # the vectors of so many items are in memory together
@@ -30,7 +30,7 @@ def align(
     layer: int | None = None,
     matching: str = "itermax",
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Align the words of each item between languages: premise with premise, hypothesis with hypothesis.
@@ -42,7 +42,7 @@ def align(
     layer : 0 (after the embeddings) to the model's last; None takes two thirds of the way up.
     matching : "itermax" finds more, and a word may have several partners; "argmax" is more often right, one partner at most.
     batch_tokens : as in `predict`, in one pass that keeps all layers.
-    max_tokens : the longest pair, as in `encode`; it must be the same where word scores are carried over the alignment.
+    max_length : the longest pair, as in `encode`; it must be the same where word scores are carried over the alignment.
 
     Returns
     -------
@@ -62,11 +62,11 @@ def align(
     sides = sentence_columns(frame)
     found: list[tuple[object, ...]] = []
     with tqdm(total=rows["item"].nunique(), desc="align", unit="item", disable=not progress) as bar:
-        for own, vectors in vectors_by_item(nli, frame, rows, [layer], batch_tokens, max_tokens):
+        for own, vectors in vectors_by_item(nli, frame, rows, [layer], batch_tokens, max_length):
             found += _lines(own, vectors, chosen, matching, sides)
             bar.update()
     result = pd.DataFrame(found, columns=list(COLUMNS))
-    settings = {"layer": layer, "matching": matching, "max_tokens": max_tokens}
+    settings = {"layer": layer, "matching": matching, "max_length": max_length}
     result.attrs["provenance"] = provenance(nli, "align", settings)
     result.attrs["missing"] = missing(rows, chosen)
     return result
@@ -78,14 +78,14 @@ def vectors_by_item(
     rows: pd.DataFrame,
     layers: Sequence[int],
     batch_tokens: int | None,
-    max_tokens: int,
+    max_length: int,
 ) -> Iterator[tuple[pd.DataFrame, dict[str, WordVectors]]]:
     """Item by item: its rows, and its words by language. `rows` is the frame's `check_parallel`."""
     items = list(rows["item"].unique())
     for start in range(0, len(items), ITEMS_AT_ONCE):
         some = rows[rows["item"].isin(items[start : start + ITEMS_AT_ONCE])]
         words = word_vectors(
-            nli, frame.loc[some.index], layers, batch_tokens=batch_tokens, max_tokens=max_tokens
+            nli, frame.loc[some.index], layers, batch_tokens=batch_tokens, max_length=max_length
         )
         by_row = dict(zip(some.index, words, strict=True))
         for _, own in some.groupby("item", sort=False):

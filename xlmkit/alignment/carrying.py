@@ -28,7 +28,7 @@ def carry(
 
     Returns
     -------
-    One row an item, method, aggregation, language and word of the reference: `item`, `method`, `aggregation`, `language`, `pair_id`, `label`,
+    One row an item, method, aggregation, language and word of the reference: `item`, `method`, `aggregation`, `language`, `pair_id`, `prediction`,
     `target`, `contrast`, `sentence`, `word` and `word_text` (of the reference), `score`, the sum over the word's partners in that language, in the
     explanation's unit, missing where it has none; `partners`, their texts; and the English originals, if given. The reference itself comes first. An item without the reference
     language is left out, and so is a language in which the item is missing.
@@ -61,7 +61,7 @@ def carry(
 
 
 _COLUMNS = (
-    *("item", "method", "aggregation", "language", "pair_id", "label", "target", "contrast"),
+    *("item", "method", "aggregation", "language", "pair_id", "prediction", "target", "contrast"),
     *("sentence", "word", "word_text", "score", "partners"),
 )
 
@@ -125,7 +125,7 @@ def partner_matrix(first: Explanation, second: Explanation, lines: pd.DataFrame)
         if odd:
             raise ValueError(
                 f"the alignment names word {odd[0]} {texts[odd[0]]!r} of pair {explanation.pair_id!r}, which its explanation has not; "
-                "remedy: align and explain the same pairs with the same `max_tokens`"
+                "remedy: align and explain the same pairs with the same `max_length`"
             )
     joined[lines["first_word"].to_numpy(), lines["second_word"].to_numpy()] = 1.0
     return joined
@@ -141,7 +141,7 @@ def _rows(
     """One language of one item, in the order of `_COLUMNS`."""
     joined = np.eye(len(base.words)) if lines is None else partner_matrix(base, other, lines)
     scores = np.where(joined.any(1), joined @ other.word_scores, np.nan)
-    known = (item, *names, other.pair_id, other.label, other.target, other.contrast)
+    known = (item, *names, other.pair_id, other.prediction, other.target, other.contrast)
     return [
         (*known, base.sides[word.sentence], number, word.text, scores[number], _texts(other, joined[number]))
         for number, word in enumerate(base.words)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from xlmkit.languages import LANGUAGES
-from xlmkit.metrics.frames import group_names, prompt_numbers
+from xlmkit.stats.frames import group_names, prompt_numbers
 
 ITEMS = (
     "item",

@@ -16,8 +16,8 @@ from xlmkit.alignment.aligning import vectors_by_item
 from xlmkit.alignment.matching import MATCHINGS, check_matching, match, similarity
 from xlmkit.alignment.parallel import ALL, check_parallel, language_pairs
 from xlmkit.alignment.vectors import WordVectors, check_layers, layers_of
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import is_whole
+from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, is_missing, sentence_columns
 
 POSITION = "position"  # the matching to beat: words at the same place in their sentence, without any model

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, is_whole
 from xlmkit.erasure import word_numbers
 from xlmkit.explanation import ExplainedWord
 from xlmkit.inference import encode_frame, token_budget
+from xlmkit.model import NLIModel
 
 BATCH_TOKENS = {"cpu": 1024, "mps": 4096, "cuda": 16384}  # padded tokens in one pass that keeps all layers
 
@@ -65,11 +65,11 @@ def word_vectors(
     layers: Sequence[int],
     *,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
 ) -> list[WordVectors]:
     """The words of each row of a checked frame, with their vectors at `layers`, in fp32."""
     budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
-    encoding = encode_frame(nli, frame, max_tokens=max_tokens, spans=True)
+    encoding = encode_frame(nli, frame, max_length=max_length, spans=True)
     found: dict[int, WordVectors] = {}
     order = np.argsort(-encoding.lengths, kind="stable")
     while len(order):

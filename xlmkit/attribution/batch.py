@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.erasure import word_numbers
-from xlmkit.pieces import PAD
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import PAD
 
 NO_LANGUAGE = "none"  # as a baseline: no language embedding is added
 Score = Callable[..., torch.Tensor]
@@ -133,7 +133,7 @@ class Attributed:
     values: torch.Tensor  # (B, T, H), or (B, T, 1)
     baseline_outputs: torch.Tensor | None = None  # (B,)
     languages: torch.Tensor | None = None  # (B, T, H)
-    steps: int | None = None
+    n_steps: int | None = None
 
 
 def exact(values: torch.Tensor) -> np.ndarray:

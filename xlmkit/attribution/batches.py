@@ -12,10 +12,10 @@ from xlmkit import forward
 from xlmkit.attribution.batch import Batch, Names, exact
 from xlmkit.attribution.methods import METHOD, Method, Options
 from xlmkit.attribution.path import STEPS, schedule
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.explanation import passes_gate
-from xlmkit.notices import say
+from xlmkit.model import NLIModel
+from xlmkit.notices import warn_once
 
 PASSES = 4  # that the pairs of one batch fill, where a method streams them: few enough to lose little when memory ends
 
@@ -40,10 +40,10 @@ class Result:
     baseline_output: float | None
     language_share: float | None
     delta: float | None
-    steps: int | None
+    n_steps: int | None
 
     @property
-    def passed(self) -> bool | None:
+    def converged(self) -> bool | None:
         """The gate's verdict; None where no gate applies."""
         if self.delta is None or self.baseline_output is None:
             return None
@@ -55,26 +55,26 @@ def results(task: Task, encoding: Encoding, names: Names, bar: tqdm) -> list[Res
     gated = METHOD[task.options.method].gated
     found: dict[int, Result] = {}
     waiting = np.arange(len(encoding))
-    for steps in schedule(task.options.steps) if gated else (1,):
-        for rows, some in _in_batches(task, encoding, names, waiting, steps):
+    for n_steps in schedule(task.options.n_steps) if gated else (1,):
+        for rows, some in _in_batches(task, encoding, names, waiting, n_steps):
             found |= dict(zip(rows.tolist(), some, strict=True))
-            bar.update(sum(result.passed is not False or steps == STEPS[-1] for result in some))
-        waiting = np.array([row for row in waiting.tolist() if found[row].passed is False], dtype=np.int64)
+            bar.update(sum(result.converged is not False or n_steps == STEPS[-1] for result in some))
+        waiting = np.array([row for row in waiting.tolist() if found[row].converged is False], dtype=np.int64)
     return [found[row] for row in range(len(encoding))]
 
 
 def _in_batches(
-    task: Task, encoding: Encoding, names: Names, waiting: np.ndarray, steps: int
+    task: Task, encoding: Encoding, names: Names, waiting: np.ndarray, n_steps: int
 ) -> Iterator[tuple[np.ndarray, list[Result]]]:
     """Attribute the waiting rows, longest first, in batches of equal lengths; out of memory halves the budget and goes on."""
     waiting = waiting[np.argsort(-encoding.lengths[waiting], kind="stable")]
     while len(waiting):
         width = int(encoding.lengths[waiting[0]])
         room = max(1, task.budget // width)  # rows of one pass
-        rows = waiting[: _together(METHOD[task.options.method], steps, room)]
+        rows = waiting[: _together(METHOD[task.options.method], n_steps, room)]
         try:
             batch = Batch.of(task.nli, encoding.select(rows), names.select(rows.tolist()), room)
-            some = _attribute(task, batch, steps)
+            some = _attribute(task, batch, n_steps)
         except RuntimeError as error:
             _shrink(task, room * width, width, error)
             continue
@@ -82,11 +82,11 @@ def _in_batches(
         waiting = waiting[len(rows) :]
 
 
-def _together(method: Method, steps: int, room: int) -> int:
+def _together(method: Method, n_steps: int, room: int) -> int:
     """How many pairs make a batch, where one pass has room for so many rows."""
     if method.sampled:
         return 1
-    return max(1, min(room, PASSES * room // steps) if method.streamed else room // steps)
+    return max(1, min(room, PASSES * room // n_steps) if method.streamed else room // n_steps)
 
 
 def _shrink(task: Task, used: int, width: int, error: RuntimeError) -> None:
@@ -95,16 +95,16 @@ def _shrink(task: Task, used: int, width: int, error: RuntimeError) -> None:
         raise error
     if used <= width:
         raise MemoryError(
-            f"one row of {width} tokens does not fit into memory; remedy: a lower `max_tokens`, or device='cpu'"
+            f"one row of {width} tokens does not fit into memory; remedy: a lower `max_length`, or device='cpu'"
         ) from error
     task.budget = used // 2
-    say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
+    warn_once("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
 
 
-def _attribute(task: Task, batch: Batch, steps: int) -> list[Result]:
+def _attribute(task: Task, batch: Batch, n_steps: int) -> list[Result]:
     """Results of one batch; no pass has more than `room` rows, or than there are pairs."""
     method = METHOD[task.options.method]
-    attributed = method.run(batch, task.options, steps)
+    attributed = method.run(batch, task.options, n_steps)
     real = batch.encoding.attention_mask.numpy()[..., None]  # (B, T, 1)
     values = exact(attributed.values) * real  # padding is exactly zero
     signed = values.sum(-1)  # (B, T)
@@ -128,7 +128,7 @@ def _attribute(task: Task, batch: Batch, steps: int) -> list[Result]:
                 baseline,
                 share,
                 delta,
-                attributed.steps,
+                attributed.n_steps,
             )
         )
     return found

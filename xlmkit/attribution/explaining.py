@@ -14,14 +14,14 @@ from xlmkit.attribution.batch import Names
 from xlmkit.attribution.batches import Result, Task, results
 from xlmkit.attribution.methods import METHOD, Options, check_options
 from xlmkit.attribution.names import check_names, golds, names_of, need_golds, predicted_labels
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.erasure import word_counts
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
-from xlmkit.keeping import fingerprint, in_parts
-from xlmkit.notices import say
+from xlmkit.model import NLIModel
+from xlmkit.notices import warn_once
 from xlmkit.pairs import language_columns, sentence_columns
+from xlmkit.results import fingerprint, in_parts
 
 BATCH_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # padded tokens in one forward and backward pass
 CHUNK = 1024  # pairs that are encoded and sorted by length together
@@ -35,12 +35,12 @@ def explain(
     method: str = "integrated_gradients",
     target: str = "predicted",
     contrast: str | None = None,
-    steps: int | None = None,
-    samples: int | None = None,
+    n_steps: int | None = None,
+    n_samples: int | None = None,
     seed: int = 0,
     aggregation: str | None = None,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     keep: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> list[Explanation]:
@@ -52,15 +52,15 @@ def explain(
     method : one of `METHODS`; "attention_rollout" and "random" depend on no label.
     target : the label whose logit is explained: "predicted" (by this model, in fp32), "gold", or a label's name.
     contrast : None, or the label whose logit is subtracted: "gold", "predicted", or a label's name: why the target rather than the contrast.
-    steps : of integrated gradients and gradient SHAP, 1 to 300: where to start. Whatever it is, pairs that fail the gate
+    n_steps : of integrated gradients and gradient SHAP, 1 to 300: where to start. Whatever it is, pairs that fail the gate
         |delta| <= max(5 % of |F(x) - F(baseline)|, 0.02 logit) go on to each higher number in 20, 50, 100, 200, 300;
-        None starts at 20. What fails at 300 is returned with `passed` = False.
-    samples : of KernelSHAP and LIME, sets of words to draw for a pair; None: 8 a word, at least 200.
+        None starts at 20. What fails at 300 is returned with `converged` = False.
+    n_samples : of KernelSHAP and LIME, sets of words to draw for a pair; None: 8 a word, at least 200.
     seed : of the methods that draw. What is drawn depends on it and on the pair alone.
     aggregation : over the width of the embeddings: "sum" keeps sign and completeness; "l2", the norm, has neither but agrees better across
         languages. None: what stands first for the method in `AGGREGATIONS`.
     batch_tokens : padded tokens in one pass, over pairs and steps; None chooses by device. Out of memory halves it and goes on.
-    max_tokens : the longest pair, as in `encode`.
+    max_length : the longest pair, as in `encode`.
     keep : a file for what is found, every few pairs; the same call reads it and goes on where it was cut off.
 
     Returns
@@ -75,7 +75,7 @@ def explain(
     OSError : if `keep` cannot be written, or another run is writing it."""
     need_head(nli)
     check_names(nli, target, contrast)
-    options = check_options(method, aggregation, steps, samples, seed)
+    options = check_options(method, aggregation, n_steps, n_samples, seed)
     if contrast is not None and not METHOD[method].labelled:
         raise ValueError(
             f"{method} is the same for every label, so it cannot say why one rather than another; got contrast={contrast!r}; "
@@ -88,7 +88,7 @@ def explain(
         target,
         contrast,
         batch_tokens=batch_tokens,
-        max_tokens=max_tokens,
+        max_length=max_length,
         keep=keep,
         progress=progress,
     )
@@ -112,10 +112,10 @@ def explain_errors(nli: NLIModel, pairs: pd.DataFrame, **options: Any) -> list[E
     need_head(nli)
     frame = check_input(nli, pairs)
     right = need_golds(nli, frame, "explain_errors", "give them labels")
-    predicted = predicted_labels(nli, frame, options.get("max_tokens", 256))
+    predicted = predicted_labels(nli, frame, options.get("max_length", 256))
     wrong = np.array([own != gold for own, gold in zip(predicted, right, strict=True)], dtype=bool)
     if not wrong.all():
-        say(f"{(~wrong).sum()} of {len(frame)} pairs are predicted right and left out of the errors")
+        warn_once(f"{(~wrong).sum()} of {len(frame)} pairs are predicted right and left out of the errors")
     return explain(nli, frame[wrong], **{"target": "predicted", "contrast": "gold"} | options)
 
 
@@ -127,15 +127,15 @@ def run(
     contrast: str | None,
     *,
     batch_tokens: int | None,
-    max_tokens: int,
+    max_length: int,
     keep: str | os.PathLike[str] | None = None,
     progress: bool,
 ) -> list[Explanation]:
     """`explain` with options that have been checked."""
     budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
     frame = check_input(nli, pairs)
-    names = names_of(nli, frame, target, contrast, max_tokens)
-    source = provenance(nli, "explain", settings_of(nli, options, target, contrast, max_tokens))
+    names = names_of(nli, frame, target, contrast, max_length)
+    source = provenance(nli, "explain", settings_of(nli, options, target, contrast, max_length))
     task = Task(nli, options, budget)
     size = CHUNK if keep is None else KEPT
     columns = ["pair_id", *sentence_columns(frame), *language_columns(frame)]
@@ -145,7 +145,7 @@ def run(
 
         def find(rows: range) -> list[Explanation]:
             some = frame.iloc[rows.start : rows.stop]
-            return _explain_chunk(task, some, names.select(rows), source, max_tokens, bar)
+            return _explain_chunk(task, some, names.select(rows), source, max_length, bar)
 
         parts = [range(start, min(start + size, len(frame))) for start in range(0, len(frame), size)]
         for some in in_parts(
@@ -157,7 +157,7 @@ def run(
 
 
 def settings_of(
-    nli: NLIModel, options: Options, target: str, contrast: str | None, max_tokens: int
+    nli: NLIModel, options: Options, target: str, contrast: str | None, max_length: int
 ) -> dict[str, Any]:
     """What was asked for, and what of it the method uses."""
     method = METHOD[options.method]
@@ -165,15 +165,15 @@ def settings_of(
         "method": options.method,
         "target": target,
         "contrast": contrast,
-        "steps": options.steps,
+        "n_steps": options.n_steps,
         "aggregation": options.aggregation,
         "baseline": method.baseline,
-        "max_tokens": max_tokens,
+        "max_length": max_length,
         "dtype": "float32",
         "device": nli.device.type,
     }
     if method.sampled:
-        settings["samples"] = options.samples
+        settings["n_samples"] = options.n_samples
     if method.seeded:
         settings["seed"] = options.seed
     if options.language is not None:
@@ -182,9 +182,9 @@ def settings_of(
 
 
 def _explain_chunk(
-    task: Task, frame: pd.DataFrame, names: Names, source: dict[str, Any], max_tokens: int, bar: tqdm
+    task: Task, frame: pd.DataFrame, names: Names, source: dict[str, Any], max_length: int, bar: tqdm
 ) -> list[Explanation]:
-    encoding = encode_frame(task.nli, frame, max_tokens=max_tokens, spans=True)
+    encoding = encode_frame(task.nli, frame, max_length=max_length, spans=True)
     _check_samples(task.options, encoding, frame)
     found = results(task, encoding, names, bar)
     return [
@@ -197,13 +197,13 @@ def _explain_chunk(
 
 def _check_samples(options: Options, encoding: Encoding, frame: pd.DataFrame) -> None:
     """A linear model over W words has W + 1 numbers to find."""
-    if options.samples is None:
+    if options.n_samples is None:
         return
     for id, words in zip(frame["pair_id"], word_counts(encoding).tolist(), strict=True):
-        if options.samples < words + 2:
+        if options.n_samples < words + 2:
             raise ValueError(
-                f"`samples` must be at least the number of words + 2; pair {id!r} has {words} words; got {options.samples}; "
-                "remedy: leave it out, or a lower `max_tokens`"
+                f"`n_samples` must be at least the number of words + 2; pair {id!r} has {words} words; got {options.samples}; "
+                "remedy: leave it out, or a lower `max_length`"
             )
 
 
@@ -234,7 +234,7 @@ def explained(
     chances = np.exp(result.logits - result.logits.max())
     return Explanation(
         **given,
-        label=labels[int(result.logits.argmax())],
+        prediction=labels[int(result.logits.argmax())],
         probability=float(chances.max() / chances.sum()),
         target=labels[result.target],
         contrast=contrast,
@@ -247,8 +247,8 @@ def explained(
         output=result.output,
         baseline_output=result.baseline_output,
         delta=result.delta,
-        steps=result.steps,
-        passed=result.passed,
+        n_steps=result.n_steps,
+        converged=result.converged,
         language_share=result.language_share,
         truncated=encoding.truncated[row],
         trained=task.nli.trained,

@@ -17,10 +17,10 @@ import torch
 from xlmkit.attribution.batch import Names
 from xlmkit.attribution.explaining import places
 from xlmkit.attribution.names import check_names, names_of, predicted_labels
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, is_whole
 from xlmkit.erasure import WAYS, erase
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
+from xlmkit.model import NLIModel
 from xlmkit.pairs import sentence_columns
 
 
@@ -33,7 +33,7 @@ def interaction(
     top: int = 12,
     how: str = "pad",
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
 ) -> pd.DataFrame:
     """What each word of the premise does only together with each word of the hypothesis.
 
@@ -66,10 +66,10 @@ def interaction(
             f"expected one pair of premise and hypothesis; got {len(frame)} rows of {', '.join(sentence_columns(frame))}; "
             "remedy: pairs[:1] or pairs[pairs.pair_id == ...]"
         )
-    names = names_of(nli, frame, target, contrast, max_tokens)
+    names = names_of(nli, frame, target, contrast, max_length)
     if names.targets[0] is None:
-        names = Names(tuple(predicted_labels(nli, frame, max_tokens)), names.contrasts)
-    encoding = encode_frame(nli, frame, max_tokens=max_tokens, spans=True)
+        names = Names(tuple(predicted_labels(nli, frame, max_length)), names.contrasts)
+    encoding = encode_frame(nli, frame, max_length=max_length, spans=True)
     words = places(encoding, 0)[1]
 
     def score(erased: list[list[int]]) -> np.ndarray:
@@ -93,7 +93,7 @@ def interaction(
         "contrast": contrast,
         "top": top,
         "how": how,
-        "max_tokens": max_tokens,
+        "max_length": max_length,
         "dtype": "float32",
     }
     attrs: dict[Hashable, Any] = {

@@ -14,10 +14,10 @@ from xlmkit.attribution.batch import NO_LANGUAGE
 from xlmkit.attribution.explaining import run
 from xlmkit.attribution.methods import check_options
 from xlmkit.attribution.names import check_names
-from xlmkit.checkpoint import NLIModel
 from xlmkit.explanation import Explanation
 from xlmkit.inference import need_head
 from xlmkit.languages import resolve
+from xlmkit.model import NLIModel
 
 
 def language_attribution(
@@ -27,10 +27,10 @@ def language_attribution(
     baseline_language: str = "en",
     target: str = "predicted",
     contrast: str | None = None,
-    steps: int | None = None,
+    n_steps: int | None = None,
     aggregation: str | None = None,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     progress: bool = True,
 ) -> list[Explanation]:
     """Explain each pair by its words and by its language ids: integrated gradients from (padding, another language).
@@ -50,7 +50,7 @@ def language_attribution(
     ValueError : as in `explain`; or if the model has no language embeddings, or not that one."""
     need_head(nli)
     check_names(nli, target, contrast)
-    options = check_options("integrated_gradients", aggregation, steps, None, 0)
+    options = check_options("integrated_gradients", aggregation, n_steps, None, 0)
     return run(
         nli,
         pairs,
@@ -58,7 +58,7 @@ def language_attribution(
         target,
         contrast,
         batch_tokens=batch_tokens,
-        max_tokens=max_tokens,
+        max_length=max_length,
         progress=progress,
     )
 
@@ -71,8 +71,8 @@ def _known(nli: NLIModel, language: str) -> str:
     if language == NO_LANGUAGE:
         return language
     code = resolve(language)
-    if code not in nli.languages:
+    if code not in nli.lang2id:
         raise ValueError(
-            f"`baseline_language` must be 'none' or a language of {nli.source!r}, which knows {', '.join(nli.languages)}; got {language!r}"
+            f"`baseline_language` must be 'none' or a language of {nli.source!r}, which knows {', '.join(nli.lang2id)}; got {language!r}"
         )
     return code

@@ -11,10 +11,10 @@ from xlmkit.attribution.batches import Task, results
 from xlmkit.attribution.explaining import BATCH_TOKENS, explained, given_by, settings_of
 from xlmkit.attribution.methods import check_options
 from xlmkit.attribution.names import check_names, names_of
-from xlmkit.checkpoint import NLIModel
 from xlmkit.erasure import erase
 from xlmkit.explanation import Explanation
 from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
+from xlmkit.model import NLIModel
 
 MAX_TOKENS = 256
 
@@ -49,7 +49,7 @@ def explain_masked(
     options = check_options(method, None, None, None, seed)
     frame = check_input(nli, pairs)
     names = names_of(nli, frame, target, None, MAX_TOKENS)
-    encoding = encode_frame(nli, frame, max_tokens=MAX_TOKENS, spans=True)
+    encoding = encode_frame(nli, frame, max_length=MAX_TOKENS, spans=True)
     hidden = [sorted(set(words)) for words in masked]
     if any(hidden):
         encoding = erase(encoding, hidden)

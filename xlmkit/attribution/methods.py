@@ -24,12 +24,12 @@ BOTH, SUM, NORM, SHARE = ("sum", "l2"), ("sum",), ("l2",), ("share",)
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller chose; `steps` and `samples` are None for the usual, `language` is the baseline's, None to leave the language ids alone."""
+    """What a caller chose; `n_steps` and `n_samples` are None for the usual, `language` is the baseline's, None to leave the language ids alone."""
 
     method: str
     aggregation: str
-    steps: int | None = None
-    samples: int | None = None
+    n_steps: int | None = None
+    n_samples: int | None = None
     seed: int = 0
     language: str | None = None
 
@@ -38,7 +38,7 @@ class Options:
 class Method:
     """One method: how it is run for a batch at a number of steps, and what can be asked of it.
 
-    `aggregations` has the usual one first. `gated`: its scores must add up, and more steps help. `sampled`: it draws `samples` sets of words, and takes
+    `aggregations` has the usual one first. `gated`: its scores must add up, and more steps help. `sampled`: it draws `n_samples` sets of words, and takes
     one pair at a time. `streamed`: it fills its passes itself, from however many pairs. `labelled`: it depends on the target."""
 
     run: Callable[[Batch, Options, int], Attributed]
@@ -52,16 +52,16 @@ class Method:
     labelled: bool = True
 
 
-def _integrated(batch: Batch, options: Options, steps: int) -> Attributed:
+def _integrated(batch: Batch, options: Options, n_steps: int) -> Attributed:
     if options.language is None:
-        return integrated_gradients(batch, steps)
-    return joint_integrated_gradients(batch, steps, options.language)
+        return integrated_gradients(batch, n_steps)
+    return joint_integrated_gradients(batch, n_steps, options.language)
 
 
 METHOD: dict[str, Method] = {
     "integrated_gradients": Method(_integrated, gated=True, streamed=True),
     "gradient_shap": Method(
-        lambda batch, options, steps: gradient_shap(batch, steps, options.seed),
+        lambda batch, options, n_steps: gradient_shap(batch, n_steps, options.seed),
         baseline="pad and mask, special tokens kept",
         gated=True,
         seeded=True,
@@ -72,13 +72,13 @@ METHOD: dict[str, Method] = {
     "input_x_gradient": Method(lambda batch, *_: input_x_gradient(batch), baseline=None),
     "occlusion": Method(lambda batch, *_: occlusion(batch), SUM),
     "kernel_shap": Method(
-        lambda batch, options, _: kernel_shap(batch, options.samples, options.seed),
+        lambda batch, options, _: kernel_shap(batch, options.n_samples, options.seed),
         SUM,
         sampled=True,
         seeded=True,
     ),
     "lime": Method(
-        lambda batch, options, _: lime(batch, options.samples, options.seed), SUM, sampled=True, seeded=True
+        lambda batch, options, _: lime(batch, options.n_samples, options.seed), SUM, sampled=True, seeded=True
     ),
     "attention_rollout": Method(
         lambda batch, *_: attention_rollout(batch), SHARE, "share of attention", baseline=None, labelled=False
@@ -98,25 +98,25 @@ neither but agrees better across languages; "share" is attention's, in [0, 1].""
 
 
 def check_options(
-    method: str, aggregation: str | None, steps: int | None, samples: int | None, seed: int
+    method: str, aggregation: str | None, n_steps: int | None, n_samples: int | None, seed: int
 ) -> Options:
     """The options of one call, once they make sense; a ValueError names what does not."""
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}; got {method!r}")
     own = METHOD[method]
-    if steps is not None and not own.gated:
-        raise ValueError(f"`steps` belongs to path methods; {method} takes none; remedy: leave it out")
-    if steps is not None and not (is_whole(steps) and 1 <= steps <= STEPS[-1]):
-        raise ValueError(f"`steps` must be a whole number from 1 to {STEPS[-1]}; got {steps!r}")
-    if samples is not None and not own.sampled:
+    if n_steps is not None and not own.gated:
+        raise ValueError(f"`n_steps` belongs to path methods; {method} takes none; remedy: leave it out")
+    if n_steps is not None and not (is_whole(n_steps) and 1 <= n_steps <= STEPS[-1]):
+        raise ValueError(f"`n_steps` must be a whole number from 1 to {STEPS[-1]}; got {n_steps!r}")
+    if n_samples is not None and not own.sampled:
         raise ValueError(
-            f"`samples` belongs to kernel_shap and lime; {method} takes none; remedy: leave it out"
+            f"`n_samples` belongs to kernel_shap and lime; {method} takes none; remedy: leave it out"
         )
-    if samples is not None and not (is_whole(samples) and samples >= 1):
-        raise ValueError(f"`samples` must be a positive whole number; got {samples!r}")
+    if n_samples is not None and not (is_whole(n_samples) and n_samples >= 1):
+        raise ValueError(f"`n_samples` must be a positive whole number; got {n_samples!r}")
     if not is_whole(seed) or seed < 0:
         raise ValueError(f"`seed` must be a whole number from 0; got {seed!r}")
-    return Options(method, _aggregation(method, aggregation), steps, samples, seed)
+    return Options(method, _aggregation(method, aggregation), n_steps, n_samples, seed)
 
 
 def _aggregation(method: str, aggregation: str | None) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from xlmkit.attribution.batch import Names
-from xlmkit.checkpoint import NLIModel
 from xlmkit.inference import encode_frame, logits
+from xlmkit.model import NLIModel
 
 KEYWORDS = ("predicted", "gold")
 
@@ -32,7 +32,7 @@ def check_names(nli: NLIModel, target: str, contrast: str | None) -> None:
         )
 
 
-def names_of(nli: NLIModel, frame: pd.DataFrame, target: str, contrast: str | None, max_tokens: int) -> Names:
+def names_of(nli: NLIModel, frame: pd.DataFrame, target: str, contrast: str | None, max_length: int) -> Names:
     """Target and contrast of every row of a checked frame. No row's contrast is its target.
 
     Raises
@@ -43,7 +43,7 @@ def names_of(nli: NLIModel, frame: pd.DataFrame, target: str, contrast: str | No
         return Names(tuple(targets), (None,) * len(frame))
     contrasts = _resolve(nli, frame, "contrast", contrast)
     if "predicted" in (target, contrast):
-        predicted = predicted_labels(nli, frame, max_tokens)
+        predicted = predicted_labels(nli, frame, max_length)
         targets = [own or label for own, label in zip(targets, predicted, strict=True)]
         contrasts = [own or label for own, label in zip(contrasts, predicted, strict=True)]
     same = [
@@ -59,9 +59,9 @@ def names_of(nli: NLIModel, frame: pd.DataFrame, target: str, contrast: str | No
     return Names(tuple(targets), tuple(contrasts))
 
 
-def predicted_labels(nli: NLIModel, frame: pd.DataFrame, max_tokens: int) -> list[str]:
+def predicted_labels(nli: NLIModel, frame: pd.DataFrame, max_length: int) -> list[str]:
     """What the model predicts in fp32, whatever precision its own predictions have."""
-    encoding = encode_frame(nli, frame, max_tokens=max_tokens, spans=False)
+    encoding = encode_frame(nli, frame, max_length=max_length, spans=False)
     found = logits(replace(nli, dtype=torch.float32), encoding)
     return [nli.labels[column] for column in found.argmax(1)]
 

@@ -17,32 +17,32 @@ import torch
 
 from xlmkit import forward
 from xlmkit.attribution.batch import NO_LANGUAGE, Attributed, Batch, Score
-from xlmkit.pieces import MASK, PAD
+from xlmkit.tokenization import MASK, PAD
 
 STEPS = (20, 50, 100, 200, 300)  # 77 / 93 / 97 % of pairs pass at 20 / 50 / 100 (a trained 20 M model, fp32)
 
 
-def schedule(steps: int | None) -> tuple[int, ...]:
-    """The numbers of steps to try in turn, from `steps` (None: the lowest) to the highest."""
-    start = steps or STEPS[0]
+def schedule(n_steps: int | None) -> tuple[int, ...]:
+    """The numbers of steps to try in turn, from `n_steps` (None: the lowest) to the highest."""
+    start = n_steps or STEPS[0]
     return (start, *(higher for higher in STEPS if higher > start))
 
 
-def integrated_gradients(batch: Batch, steps: int) -> Attributed:
-    """Gauss-Legendre sum of `steps` gradients between the padding baseline and the input."""
+def integrated_gradients(batch: Batch, n_steps: int) -> Attributed:
+    """Gauss-Legendre sum of `n_steps` gradients between the padding baseline and the input."""
     baseline = batch.baseline()
-    (values,) = _integrated(batch, batch.score, (baseline,), (batch.inputs,), batch.arguments, steps)
-    return Attributed(values, batch.score_at(baseline), steps=steps)
+    (values,) = _integrated(batch, batch.score, (baseline,), (batch.inputs,), batch.arguments, n_steps)
+    return Attributed(values, batch.score_at(baseline), n_steps=n_steps)
 
 
-def joint_integrated_gradients(batch: Batch, steps: int, language: str) -> Attributed:
+def joint_integrated_gradients(batch: Batch, n_steps: int, language: str) -> Attributed:
     """The same over word and language embeddings together, from (padding, `language`): a language's code, or "none" for no language embedding."""
     mask, langs, targets, contrasts = batch.arguments
     words, spoken = batch.baseline(), forward.embed_languages(batch.nli, langs).detach()  # (B, T, H)
     if language == NO_LANGUAGE:
         other = torch.zeros_like(spoken)
     else:
-        known = torch.full_like(langs, batch.nli.languages[language])
+        known = torch.full_like(langs, batch.nli.lang2id[language])
         other = forward.embed_languages(batch.nli, known).detach()
 
     def score(
@@ -51,10 +51,10 @@ def joint_integrated_gradients(batch: Batch, steps: int, language: str) -> Attri
         return batch.score(words + languages, mask, None, *others)
 
     arguments = (mask, targets, contrasts)
-    values, shares = _integrated(batch, score, (words, other), (batch.inputs, spoken), arguments, steps)
+    values, shares = _integrated(batch, score, (words, other), (batch.inputs, spoken), arguments, n_steps)
     with torch.no_grad():
         before = score(words, other, *arguments)
-    return Attributed(values, before, shares, steps)
+    return Attributed(values, before, shares, n_steps)
 
 
 def _integrated(
@@ -63,20 +63,20 @@ def _integrated(
     starts: tuple[torch.Tensor, ...],
     ends: tuple[torch.Tensor, ...],
     arguments: tuple[torch.Tensor, ...],
-    steps: int,
+    n_steps: int,
 ) -> list[torch.Tensor]:
     """What each of `ends` (B, T, H) adds to `score(*ends, *arguments)` on the straight way from `starts`, as captum's IntegratedGradients computes it, but with
     the places of all pairs in one stream of passes, and no gradient for anything else."""
-    nodes, shares = np.polynomial.legendre.leggauss(steps)
+    nodes, shares = np.polynomial.legendre.leggauss(n_steps)
     places, weights = (
         torch.from_numpy(half).to(batch.inputs)[:, None, None] for half in ((nodes + 1) / 2, shares / 2)
     )  # (steps, 1, 1)
     changes = [end - start for start, end in zip(starts, ends, strict=True)]
     totals = [torch.zeros_like(change) for change in changes]
     lengths = batch.encoding.lengths
-    for some in passes(lengths, steps, batch.room):
-        width = int(lengths[some // steps].max())
-        row, place = (torch.from_numpy(part).to(batch.inputs.device) for part in np.divmod(some, steps))
+    for some in passes(lengths, n_steps, batch.room):
+        width = int(lengths[some // n_steps].max())
+        row, place = (torch.from_numpy(part).to(batch.inputs.device) for part in np.divmod(some, n_steps))
         points = [
             (start[row, :width] + places[place] * change[row, :width]).requires_grad_()
             for start, change in zip(starts, changes, strict=True)
@@ -89,10 +89,10 @@ def _integrated(
     return [total * change for total, change in zip(totals, changes, strict=True)]
 
 
-def passes(lengths: np.ndarray, steps: int, room: int) -> Iterator[np.ndarray]:
-    """The numbers 0, 1, ... of `steps` places for each pair, pair by pair, in pieces of at most `room`. Where those of one length fill a quarter of a piece,
+def passes(lengths: np.ndarray, n_steps: int, room: int) -> Iterator[np.ndarray]:
+    """The numbers 0, 1, ... of `n_steps` places for each pair, pair by pair, in pieces of at most `room`. Where those of one length fill a quarter of a piece,
     no other length joins them: equal lengths need no mask and no packing."""
-    widths = np.repeat(lengths, steps)
+    widths = np.repeat(lengths, n_steps)
     ends = np.append(np.flatnonzero(np.diff(widths)) + 1, len(widths))  # of each run of one length
     start = 0
     while start < len(widths):
@@ -102,10 +102,10 @@ def passes(lengths: np.ndarray, steps: int, room: int) -> Iterator[np.ndarray]:
         start = stop
 
 
-def gradient_shap(batch: Batch, steps: int, seed: int) -> Attributed:
-    """The mean of gradient x (input - baseline) over `steps` random places (one more if that is odd), half of them from each baseline."""
+def gradient_shap(batch: Batch, n_steps: int, seed: int) -> Attributed:
+    """The mean of gradient x (input - baseline) over `n_steps` random places (one more if that is odd), half of them from each baseline."""
     baselines = torch.stack([batch.baseline(piece) for piece in (PAD, MASK)])  # (2, B, T, H)
-    half = (steps + 1) // 2
+    half = (n_steps + 1) // 2
     places = torch.stack(
         [torch.from_numpy(draws(source, half)) for source in batch.generators(seed)], dim=2
     )  # (2, half, B)
@@ -124,7 +124,7 @@ def gradient_shap(batch: Batch, steps: int, seed: int) -> Attributed:
                 (gradient,) = torch.autograd.grad(batch.score(points, *arguments).sum(), points)
             total += gradient.unflatten(0, (len(some), -1)).sum(0) * change
     before = torch.stack([batch.score_at(baseline) for baseline in baselines]).mean(0)
-    return Attributed(total / (2 * half), before, steps=2 * half)
+    return Attributed(total / (2 * half), before, n_steps=2 * half)
 
 
 def draws(source: np.random.Generator, count: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Perturbation: what happens to F when words give way to the padding embedding. One word, one number; its tokens have it in equal shares.
 
 Occlusion (Zeiler and Fergus 2013, arXiv:1311.2901) leaves one word out at a time. KernelSHAP (Lundberg and Lee 2017, arXiv:1705.07874) and LIME (Ribeiro et al. 2016,
-arXiv:1602.04938) fit a linear model to `samples` random sets of words. KernelSHAP weighs the sets so that the coefficients estimate Shapley values, and forces
+arXiv:1602.04938) fit a linear model to `n_samples` random sets of words. KernelSHAP weighs the sets so that the coefficients estimate Shapley values, and forces
 their sum to F(x) - F(baseline), so that this sum judges nothing and there is no gate. LIME leaves each word in with a chance of one half, weighs a set by its
 closeness to the whole (as its authors do for text: cosine distance of the sets, width 0.25) and fits a lasso of strength 0.01, so that weak words are exactly 0."""
 
@@ -39,14 +39,14 @@ def usual_samples(words: int) -> int:
     return max(LEAST_SAMPLES, SAMPLES_A_WORD * words)
 
 
-def kernel_shap(batch: Batch, samples: int | None, seed: int) -> Attributed:
+def kernel_shap(batch: Batch, n_samples: int | None, seed: int) -> Attributed:
     """Estimated Shapley values of the words, for one pair."""
-    return _sampled(batch, KernelShap(batch.score), samples, seed)
+    return _sampled(batch, KernelShap(batch.score), n_samples, seed)
 
 
-def lime(batch: Batch, samples: int | None, seed: int) -> Attributed:
+def lime(batch: Batch, n_samples: int | None, seed: int) -> Attributed:
     """Coefficients of a sparse local linear model over the words, for one pair."""
-    return _sampled(batch, Lime(batch.score, similarity_func=closeness), samples, seed)
+    return _sampled(batch, Lime(batch.score, similarity_func=closeness), n_samples, seed)
 
 
 def closeness(_: torch.Tensor, __: torch.Tensor, kept: torch.Tensor, **___: object) -> torch.Tensor:
@@ -55,14 +55,14 @@ def closeness(_: torch.Tensor, __: torch.Tensor, kept: torch.Tensor, **___: obje
     return torch.exp(-((distance / LIME_WIDTH) ** 2) / 2)
 
 
-def _sampled(batch: Batch, method: KernelShap | Lime, samples: int | None, seed: int) -> Attributed:
+def _sampled(batch: Batch, method: KernelShap | Lime, n_samples: int | None, seed: int) -> Attributed:
     baseline = batch.baseline()
     before = batch.score_at(baseline)
     count = int(batch.words.max())
     if count == 1:  # nothing to divide; captum's KernelSHAP cannot draw from sets of one word
         only = (batch.outputs - before)[:, None].expand(batch.words.shape)
-        return Attributed(shared_out(batch.words, only), before, steps=samples)
-    samples = samples or usual_samples(count)
+        return Attributed(shared_out(batch.words, only), before, n_steps=n_samples)
+    n_samples = n_samples or usual_samples(count)
     # A special token goes with the first word: the baseline leaves it as it is, so it adds nothing there, and no set is spent on it.
     places = (batch.words - 1).clamp(min=0)  # (1, T)
     with _seeded(batch.generators(seed)[0]):
@@ -71,11 +71,13 @@ def _sampled(batch: Batch, method: KernelShap | Lime, samples: int | None, seed:
             baselines=baseline,
             additional_forward_args=batch.arguments,
             feature_mask=places.unsqueeze(-1),  # (1, T, 1)
-            n_samples=samples,
+            n_samples=n_samples,
             perturbations_per_eval=max(1, batch.room),
             return_input_shape=False,
         ).flatten()  # (W,)
-    return Attributed(shared_out(batch.words, coefficients.to(places.device)[places]), before, steps=samples)
+    return Attributed(
+        shared_out(batch.words, coefficients.to(places.device)[places]), before, n_steps=n_samples
+    )
 
 
 @contextmanager

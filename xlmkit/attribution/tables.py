@@ -15,14 +15,14 @@ KEYS = (
     "pair_id",
     "premise_language",
     "hypothesis_language",
-    "label",
+    "prediction",
     "gold",
     "target",
     "contrast",
     "method",
     "aggregation",
     "unit",
-    "passed",
+    "converged",
 )
 
 
@@ -54,7 +54,7 @@ def tabulate(
     frame = pd.DataFrame(rows, columns=names)
     for name in ("word", "start", "end"):
         frame[name] = frame[name].astype("Int64")
-    frame["passed"] = frame["passed"].astype("boolean")
+    frame["converged"] = frame["converged"].astype("boolean")
     frame["score"], frame["share"] = frame["score"].astype(float), frame["share"].astype(float)
     if not all(explanation.trained for explanation in listed):
         untrained = {explanation.pair_id for explanation in listed if not explanation.trained}
@@ -73,7 +73,7 @@ def language_shares(
 
     Returns
     -------
-    The columns of `tabulate` up to `passed`, and
+    The columns of `tabulate` up to `converged`, and
         change        F(x) - F(baseline), in logits
         words, special_tokens, language_ids   what is due to each, in logits; they add up to `change` + `delta`
         share         |language_ids| / (|words| + |special_tokens| + |language_ids|), in [0, 1]; missing where all are 0
@@ -101,7 +101,7 @@ def language_shares(
                 **parts,
                 "share": abs(explanation.language_share) / whole if whole else float("nan"),
                 "delta": explanation.delta,
-                "steps": explanation.steps,
+                "n_steps": explanation.n_steps,
                 "baseline_language": explanation.provenance["settings"]["baseline_language"],
             }
         )
@@ -112,11 +112,11 @@ def language_shares(
         "language_ids",
         "share",
         "delta",
-        "steps",
+        "n_steps",
         "baseline_language",
     )
     frame = pd.DataFrame(rows, columns=[*KEYS, *added])
-    frame["passed"] = frame["passed"].astype("boolean")
+    frame["converged"] = frame["converged"].astype("boolean")
     return _joined(frame, pairs, columns)
 
 

@@ -17,7 +17,7 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from xlmkit.checkpoint.authors import convert
+    from xlmkit.model.convert import convert
 
     folder = convert(chosen.source, chosen.folder, codes=chosen.codes)
     if not chosen.quiet:

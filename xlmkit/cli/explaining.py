@@ -30,7 +30,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         help="only what the model gets wrong: why its label rather than the gold one",
     )
     command.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
-    command.add_argument("--steps", type=int, help="of path methods; chosen by the error where left out")
+    command.add_argument("--n-steps", type=int, help="of path methods; chosen by the error where left out")
     command.add_argument(
         "--keep",
         metavar="FILE",
@@ -46,7 +46,7 @@ def _run(chosen: argparse.Namespace) -> int:
         "method": chosen.method,
         "target": chosen.target,
         "contrast": chosen.contrast,
-        "steps": chosen.steps,
+        "n_steps": chosen.n_steps,
         "aggregation": chosen.aggregation,
         "keep": chosen.keep,
     }

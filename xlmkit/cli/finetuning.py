@@ -18,7 +18,7 @@ TRAINING: dict[str, tuple[Any, str]] = {
     "schedule": (str, "constant (default) or linear, down to zero"),
     "warmup": (float, "share of the steps in which the rate rises (default: 0)"),
     "dropout": (float, "probability (default: 0.1)"),
-    "max_tokens": (int, "of the longest input; longer ones are cut (default: 256)"),
+    "max_length": (int, "of the longest input; longer ones are cut (default: 256)"),
     "weight_decay": (float, "of AdamW (default: 0)"),
     "label_smoothing": (float, "share of weight spread over all labels (default: 0)"),
     "soft_targets": (

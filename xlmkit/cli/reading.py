@@ -15,7 +15,7 @@ from xlmkit.cli.options import PAIRS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xlmkit.checkpoint import NLIModel
+    from xlmkit.model import NLIModel
 
 CHOOSING = ("languages", "phenomena", "items", "limit")  # among the pairs of a source
 
@@ -110,7 +110,7 @@ def read_predictions(file: str) -> pd.DataFrame:
     ------
     ValueError : if it holds explanations, or has no labels."""
     found = xlmkit.read_results(file)
-    if "label" not in found:
+    if "prediction" not in found:
         raise ValueError(
             f"expected predictions in {file!r}, got none; remedy: `xlmkit predict ... --out {file}`"
         )

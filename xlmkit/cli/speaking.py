@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from xlmkit.notices import Notice
+from xlmkit.notices import XlmkitWarning
 
 
 def speaks() -> bool:
@@ -30,11 +30,11 @@ def notices_on_stderr(*, silent: bool) -> Iterator[None]:
         usual = warnings.showwarning
 
         def show(message: Any, category: Any, *rest: Any, **more: Any) -> None:
-            if issubclass(category, Notice):
+            if issubclass(category, XlmkitWarning):
                 print(f"note: {message}", file=sys.stderr)
             else:
                 usual(message, category, *rest, **more)
 
-        warnings.simplefilter("ignore" if silent else "always", Notice)
+        warnings.simplefilter("ignore" if silent else "always", XlmkitWarning)
         warnings.showwarning = show
         yield

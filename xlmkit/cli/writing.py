@@ -41,7 +41,7 @@ def write(result: Any, chosen: argparse.Namespace) -> None:
         with atomic_write(chosen.out) as stream:
             stream.write(page(result))
     else:
-        xlmkit.save(result, chosen.out)
+        xlmkit.save_results(result, chosen.out)
     if not chosen.quiet:
         what = "rows" if hasattr(result, "columns") else "explanations"
         print(f"wrote {len(result)} {what} to {chosen.out}", file=sys.stderr)
@@ -54,5 +54,5 @@ def show(result: Any, form: str) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"result.{form}")
-        xlmkit.save(result, file)
+        xlmkit.save_results(result, file)
         sys.stdout.write(file.read_text(encoding="utf-8"))

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness import rationale_words
 from xlmkit.inference import predict
+from xlmkit.model import NLIModel
 
 CLOSE = 0.005  # of a probability or share: two digits are enough
 NONE = "none"  # the answer where no method fits

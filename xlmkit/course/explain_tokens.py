@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
 from xlmkit.explanation import Explanation, passes_gate, tolerance
 from xlmkit.inference import predict
+from xlmkit.model import NLIModel
 from xlmkit.pairs import language_columns
-from xlmkit.preprocessing import split_words
+from xlmkit.tokenization import split_words
 
 EXACT = 1e-6  # logits; what is computed from the same numbers differs by rounding alone
 
@@ -117,14 +117,14 @@ def one_word_that_turns_it(answer: object, *, nli: NLIModel, pair: pd.DataFrame)
     named = ["pair_id", "premise", "hypothesis", *language_columns(pair)]
     both = pd.concat([pair[named].head(1), pair[named].head(1).assign(pair_id="changed", hypothesis=answer)])
     old, new = predict(nli, both.reset_index(drop=True), progress=False).to_dict("records")
-    if new["label"] == old["label"]:
-        label = old["label"]
+    if new["prediction"] == old["prediction"]:
+        label = old["prediction"]
         was, now = old[f"p_{label}"], new[f"p_{label}"]
         raise NotYet(
             f"Still `{label}`, with {now:.2f} instead of {was:.2f}. Try a word that the explanation calls strong."
         )
     return (
-        f"`{old['label']}` became `{new['label']}` ({new['p_' + new['label']]:.2f}). "
+        f"`{old['prediction']}` became `{new['prediction']}` ({new['p_' + new['prediction']]:.2f}). "
         "Is that right, too? And had the explanation named the word that you changed?"
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
 from xlmkit.inference import predict
-from xlmkit.metrics import wilson
+from xlmkit.model import NLIModel
+from xlmkit.stats import wilson
 
 
 @exercise("01.1", wants="a whole number of items")
@@ -17,7 +17,7 @@ def one_label(answer: object, *, preds: pd.DataFrame) -> str:
     """How many items get the same label in all languages?"""
     given = answers.whole_number(answer)
     items = preds.groupby("item")
-    same, right = items["label"].nunique() == 1, items["correct"].all()
+    same, right = items["prediction"].nunique() == 1, items["correct"].all()
     truth, languages = int(same.sum()), preds["language"].nunique()
     if given == truth:
         return f"{truth} of {len(same)} items have one label in all {languages} languages; on {int(right.sum())} of them it is the right one."
@@ -73,10 +73,10 @@ def three_labels(answer: object, *, nli: NLIModel, premise: str, language: str) 
             raise NotYet(f"For {label} write a sentence of your own; got {answers.said(text)}.")
     asked = pd.DataFrame({"premise": premise, "hypothesis": list(texts.values()), "language": language})
     preds = predict(nli, asked, progress=False).assign(wanted=list(texts))
-    wrong = preds[preds["label"] != preds["wanted"]]
+    wrong = preds[preds["prediction"] != preds["wanted"]]
     if len(wrong):
         said = [
-            f"of {answers.said(row['hypothesis'])} the model says {row['label']} with {row['p_' + row['label']]:.2f}, not {row['wanted']}"
+            f"of {answers.said(row['hypothesis'])} the model says {row['prediction']} with {row['p_' + row['prediction']]:.2f}, not {row['wanted']}"
             for row in wrong.to_dict("records")
         ]
         raise NotYet(f"Not yet the labels that you named: {'; '.join(said)}.")

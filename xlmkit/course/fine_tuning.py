@@ -10,7 +10,7 @@ import pandas as pd
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
-from xlmkit.metrics import wilson
+from xlmkit.stats import wilson
 
 CLOSE = 0.005  # of a share: two digits are enough
 COPIES = 4  # numbers that are kept for each parameter: the weight, its gradient, and Adam's two moments

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 import pandas as pd
 import torch
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
 from xlmkit.encoding import encode
-from xlmkit.pieces import EOS
-from xlmkit.preprocessing import split_words
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import EOS, split_words
 
 
 @exercise("00.1", wants='a language\'s code, such as "en"')
@@ -39,7 +38,7 @@ def _pieces_a_word(nli: NLIModel, pairs: pd.DataFrame, side: str) -> pd.Series:
     rates = {}
     for code, text in zip(pairs["language"], pairs[side], strict=True):
         words = [word.text for word in split_words(text, code)]
-        rates[code] = sum(map(len, nli.pieces.ids(words))) / len(words)
+        rates[code] = sum(map(len, nli.tokenizer.ids(words))) / len(words)
     return pd.Series(rates)
 
 
@@ -49,7 +48,7 @@ def second_language(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> st
     given = answers.whole_number(answer)
     one, two = pairs.iloc[0], pairs.iloc[1]
     encoding = encode(nli, one.premise, two.hypothesis, one.language, hypothesis_languages=two.language)
-    bearing = int((encoding.langs == nli.languages[two.language]).sum())
+    bearing = int((encoding.langs == nli.lang2id[two.language]).sum())
     length = int(encoding.attention_mask.sum())
     reasons = {  # where two fit, the later one is said
         length - bearing: "So many positions bear the id of the premise's language.",

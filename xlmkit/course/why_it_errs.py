@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
 from xlmkit.explanation import Explanation
 from xlmkit.inference import predict
+from xlmkit.model import NLIModel
 from xlmkit.pairs import language_columns
-from xlmkit.preprocessing import split_words
+from xlmkit.tokenization import split_words
 
 CLOSE = 0.005  # of a share: two digits are enough
 
@@ -22,8 +22,8 @@ CLOSE = 0.005  # of a share: two digits are enough
 def share_of_the_most_frequent_kind(answer: object, *, preds: pd.DataFrame) -> str:
     """What share of the errors are of the most frequent kind, gold > label?"""
     given = answers.number(answer, low=0, high=1)
-    wrong = preds[preds["label"] != preds["gold"]]
-    kinds = (wrong["gold"] + " > " + wrong["label"]).value_counts()
+    wrong = preds[preds["prediction"] != preds["gold"]]
+    kinds = (wrong["gold"] + " > " + wrong["prediction"]).value_counts()
     truth = kinds.iloc[0] / len(wrong)
     if abs(given - truth) <= CLOSE:
         return f"{truth:.0%} of {len(wrong)} errors are {kinds.index[0]}."
@@ -104,9 +104,9 @@ def an_edit_that_sets_it_right(answer: object, *, nli: NLIModel, errors: pd.Data
     new = predict(nli, edited[named], progress=False).iloc[0]
     gold = row["gold"]
     words = ", ".join(f"`{word}`" for word in taken)
-    if new["label"] != gold:
+    if new["prediction"] != gold:
         raise NotYet(
-            f"Without {words} the model says `{new['label']}`, and gives gold (`{gold}`) {new['p_' + gold]:.2f}. "
+            f"Without {words} the model says `{new['prediction']}`, and gives gold (`{gold}`) {new['p_' + gold]:.2f}. "
             "Take out what pushes most to the wrong label."
         )
     return f"Without {words} the model says `{gold}` ({new['p_' + gold]:.2f}). Read what is left: is that still the right label?"

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from xlmkit.distributed.parts import Part
 from xlmkit.distributed.reading import Refused
 from xlmkit.explanation import Explanation
-from xlmkit.results import atomic_write, plain, read_results, save
+from xlmkit.results import atomic_write, plain, read_results, save_results
 
 FORMAT = 1
 
@@ -58,9 +58,9 @@ class Folder:
         else:
             about.unlink(missing_ok=True)
         if isinstance(found, pd.DataFrame):
-            save(_with_types(found), self.shard(part))
+            save_results(_with_types(found), self.shard(part))
         elif found:
-            save(found, self.shard(part))
+            save_results(found, self.shard(part))
         else:
             with atomic_write(self.shard(part)):
                 pass

@@ -16,14 +16,14 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from xlmkit import __version__, metrics
-from xlmkit.checkpoint.source import locate
-from xlmkit.checkpoint.weights import sha256, weight_files
 from xlmkit.distributed.cluster import Workers, connected, outcomes
 from xlmkit.distributed.folder import Folder, opened
 from xlmkit.distributed.parts import Part, Source, described, parts_of
 from xlmkit.distributed.reading import Refused
 from xlmkit.distributed.work import Outcome, Task
-from xlmkit.notices import say
+from xlmkit.model.source import locate
+from xlmkit.model.weights import sha256, weight_files
+from xlmkit.notices import warn_once
 
 SHARD_ROWS = {"predict": 16384, "explain": 512, "explain_errors": 2048}
 SUFFIX = {"predict": ".parquet", "explain": ".jsonl", "explain_errors": ".jsonl"}
@@ -83,7 +83,7 @@ def predict(
     model : as in `load`; `device`, `dtype` and `allow_untrained` of `load` stand among the options.
     on : the workers; None: this machine alone, a worker each GPU or processor.
     shard_rows : rows of a shard, which is what is lost at most when a worker dies.
-    options : `max_tokens` and `batch_tokens` of `xlmkit.predict`.
+    options : `max_length` and `batch_tokens` of `xlmkit.predict`.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def judged(run: Run, by: str = "language") -> pd.DataFrame:
         "language",
         "premise_language",
         "hypothesis_language",
-        "label",
+        "prediction",
         "gold",
         "item",
         "promptID",
@@ -192,10 +192,10 @@ def _run(
 def _split(kind: str, options: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
     """The model, the options of `load`, and those of the task, all with what is usual where they are left out, once they make sense."""
     loading: dict[str, Any] = {"device": "auto", "dtype": "auto", "allow_untrained": False}
-    own: dict[str, Any] = {"max_tokens": 256, "batch_tokens": None}
+    own: dict[str, Any] = {"max_length": 256, "batch_tokens": None}
     if kind != "predict":
         own |= {"method": "integrated_gradients", "target": "predicted", "seed": 0}
-        own |= dict.fromkeys(("contrast", "aggregation", "steps", "samples"))
+        own |= dict.fromkeys(("contrast", "aggregation", "n_steps", "n_samples"))
     if kind == "explain_errors":
         own["contrast"] = "gold"
     known = {**loading, **own}
@@ -207,7 +207,7 @@ def _split(kind: str, options: dict[str, Any]) -> tuple[str | None, dict[str, An
     if kind != "predict":
         from xlmkit.attribution.methods import check_options  # with captum, which predicting does not need
 
-        check_options(*(own[name] for name in ("method", "aggregation", "steps", "samples", "seed")))
+        check_options(*(own[name] for name in ("method", "aggregation", "n_steps", "n_samples", "seed")))
     model = options.get("model")
     return None if model is None else os.fspath(model), loading, own
 
@@ -238,7 +238,7 @@ def _follow(
 
 def _check(folder: Folder, part: Part, outcome: Outcome) -> None:
     for notice in outcome.notices:
-        say(notice)
+        warn_once(notice)
     if outcome.fault is not None:
         kept = f"{outcome.fault} (the shards that are finished stay, and the same call goes on)"
         raise ValueError(kept) if outcome.errno is None else OSError(outcome.errno, kept)
@@ -255,7 +255,7 @@ def _judge(folder: Folder, parts: Sequence[Part], kept: int, found: list[Outcome
     _check_ids(folder, parts)
     dtypes = Counter(outcome.dtype for outcome in found if outcome.dtype)
     if len(dtypes) > 1:
-        say(
+        warn_once(
             f"the workers computed in different precision ({', '.join(sorted(dtypes))}); `dtype` makes them alike"
         )
     return Run(
@@ -277,7 +277,7 @@ def _check_ids(folder: Folder, parts: Sequence[Part]) -> None:
     ids = folder.results(lambda name: name == "pair_id")["pair_id"]
     twice = ids[ids.duplicated()]
     if len(twice):
-        say(
+        warn_once(
             f"{len(twice)} rows have the id of a row in another part, the first {twice.iloc[0]!r}: results cannot be told apart by `pair_id`"
         )
 

@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel, load
 from xlmkit.distributed.folder import Folder
 from xlmkit.distributed.parts import Part
 from xlmkit.distributed.reading import Refused, read_part
 from xlmkit.explanation import Explanation
-from xlmkit.notices import Notice
+from xlmkit.model import NLIModel, load
+from xlmkit.notices import XlmkitWarning
 
 BLOCK = 64  # rows that are tried together once a whole part failed
 POISONED = 16  # rows of one part that may fail when computed; more is no matter of rows
@@ -77,7 +77,7 @@ class Worker:
                 outcome = Outcome(part.number, fault=error.strerror or str(error), errno=error.errno)
             except (ValueError, TypeError, MemoryError, ImportError, NotImplementedError) as error:
                 outcome = Outcome(part.number, fault=str(error) or type(error).__name__)
-        said = tuple(str(one.message) for one in caught if issubclass(one.category, Notice))
+        said = tuple(str(one.message) for one in caught if issubclass(one.category, XlmkitWarning))
         if outcome.fault is not None:
             self.fault = outcome
         return replace(outcome, notices=said)

@@ -8,16 +8,15 @@ from itertools import chain, islice
 
 import numpy as np
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding.language_ids import WordLanguages, with_words_own
 from xlmkit.encoding.layout import lay_out
 from xlmkit.encoding.sentences import columns
 from xlmkit.encoding.spans import tokens_of
 from xlmkit.encoding.truncation import check_length
 from xlmkit.encoding.value import Encoding, WordPieces
-from xlmkit.preparation import Prepared, prepare
-from xlmkit.preparation.processes import usual
-from xlmkit.preprocessing import Word, split_words
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import Prepared, Word, prepare, split_words
+from xlmkit.tokenization.processes import usual
 
 
 def encode(
@@ -27,7 +26,7 @@ def encode(
     languages: str | Sequence[str],
     *,
     hypothesis_languages: str | Sequence[str] | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     word_languages: Sequence[tuple[WordLanguages, ...]] | None = None,
     spans: bool = True,
 ) -> Encoding:
@@ -37,8 +36,8 @@ def encode(
     ----------
     premises, hypotheses : N texts each (or one text each). With None as hypotheses the premises are single texts.
     languages : the language of every pair, or one code for all; of the premises alone where `hypothesis_languages` is given.
-    max_tokens : the longest pair, special tokens included; 5 (of single texts 3) to the model's positions. The longer sentence is cut
-        first, at its end, and both keep at least one piece; `Encoding.dropped` counts what was cut.
+    max_length : the longest pair, special tokens included; 5 (of single texts 3) to the model's positions. The longer sentence is cut
+        first, at its end, and both keep at least one piece; `Encoding.n_truncated` counts what was cut.
     word_languages : for code-switched text, per pair the codes of the premise's and of the hypothesis's words, as
         `split_words` cuts them (None: all in the sentence's own language). The words themselves are cut by the sentence's language.
     spans : also compute `tokens` and `words`; without them encoding is several times as fast, and what was encoded once is kept on disk
@@ -49,16 +48,16 @@ def encode(
     ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a sentence has no words.
     TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
     asked = columns(premises, hypotheses, languages, hypothesis_languages=hypothesis_languages)
-    check_length(nli, max_tokens, len(asked.texts))
+    check_length(nli, max_length, len(asked.texts))
     if not spans and word_languages is None:
-        blocks = usual(nli.pieces, lowercase=nli.lowercase)
-        return lay_out(nli, asked, prepare(blocks, *asked.flat), max_tokens=max_tokens)
+        blocks = usual(nli.tokenizer, lowercase=nli.lowercase)
+        return lay_out(nli, asked, prepare(blocks, *asked.flat), max_length=max_length)
     cut = [
         [tuple(split_words(*sentence, lowercase=nli.lowercase)) for sentence in zip(*column, strict=True)]
         for column in zip(asked.texts, asked.codes, strict=True)
     ]
     pieces = [_pieces(nli, column) for column in cut]  # premises, hypotheses; each N x words x pieces
-    found = lay_out(nli, asked, _prepared(pieces), max_tokens=max_tokens)
+    found = lay_out(nli, asked, _prepared(pieces), max_length=max_length)
     words, ids = list(zip(*cut, strict=True)), list(zip(*pieces, strict=True))  # by pair, then by sentence
     if word_languages is not None:
         found = replace(found, langs=with_words_own(nli, found, words, ids, word_languages))
@@ -67,7 +66,7 @@ def encode(
 
 def _pieces(nli: NLIModel, sentences: list[tuple[Word, ...]]) -> list[WordPieces]:
     """Ids of every word of every sentence, looked up in one call."""
-    found = iter(nli.pieces.ids([word.text for sentence in sentences for word in sentence]))
+    found = iter(nli.tokenizer.ids([word.text for sentence in sentences for word in sentence]))
     return [list(islice(found, len(sentence))) for sentence in sentences]
 
 

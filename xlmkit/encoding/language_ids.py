@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding.sentences import names_of
 from xlmkit.encoding.value import Encoding, WordPieces
 from xlmkit.languages import resolve
-from xlmkit.preprocessing import Word
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import Word
 
 WordLanguages = Sequence[str] | None
 """One code a word of `split_words(text, language)`, or None for a sentence that is all in its own language."""
@@ -23,11 +23,11 @@ def language_id(nli: NLIModel, code: str) -> int:
     Raises
     ------
     ValueError : if it uses language ids and has none for this language."""
-    if code in nli.languages:
-        return nli.languages[code]
+    if code in nli.lang2id:
+        return nli.lang2id[code]
     if nli.uses_language_ids:
         raise ValueError(
-            f"language {code!r} has no language embedding in {nli.source!r}, which knows {', '.join(nli.languages)}"
+            f"language {code!r} has no language embedding in {nli.source!r}, which knows {', '.join(nli.lang2id)}"
         )
     return 0
 
@@ -63,15 +63,15 @@ def with_words_own(
                 f"`word_languages` needs an entry for {' and '.join(names)} of row {row}; got {pair!r}"
             )
         start = 1
-        for name, own, sentence, sizes, dropped in zip(
+        for name, own, sentence, sizes, n_truncated in zip(
             names,
             pair,
             sentences,
             [[len(word) for word in side] for side in ids],
-            encoding.dropped[row],
+            encoding.n_truncated[row],
             strict=True,
         ):
-            kept = sum(sizes) - dropped
+            kept = sum(sizes) - n_truncated
             if own is not None:
                 if isinstance(own, str) or len(own) != len(sentence):
                     raise ValueError(

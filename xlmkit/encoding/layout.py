@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding.language_ids import language_id
 from xlmkit.encoding.sentences import Columns, refuse_wordless
 from xlmkit.encoding.truncation import check_length, kept_of, specials_of
 from xlmkit.encoding.value import Encoding
-from xlmkit.pieces import BOS, EOS, PAD
-from xlmkit.preparation import Prepared, places
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import BOS, EOS, PAD, Prepared, places
 
 
-def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: int) -> Encoding:
+def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_length: int) -> Encoding:
     """`encode` without spans, of texts whose pieces are there.
 
     Parameters
@@ -24,14 +23,14 @@ def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: 
     Raises
     ------
     ValueError : as `encode`."""
-    check_length(nli, max_tokens, len(columns.texts))
+    check_length(nli, max_length, len(columns.texts))
     count = len(columns.texts[0])
     whole = prepared.sizes.reshape(len(columns.texts), count).T.astype(np.int64)  # (N, columns)
     refuse_wordless(columns.texts, whole.T.tolist())
     specials = specials_of(len(columns.texts))
     kept = whole.copy()
-    for row in np.flatnonzero(whole.sum(1) > max_tokens - specials).tolist():
-        kept[row] = kept_of(tuple(whole[row].tolist()), max_tokens - specials)
+    for row in np.flatnonzero(whole.sum(1) > max_length - specials).tolist():
+        kept[row] = kept_of(tuple(whole[row].tolist()), max_length - specials)
     lengths = kept.sum(1) + specials
     width = int(lengths.max(initial=0))
     mask = np.arange(width) < lengths[:, None]
@@ -47,6 +46,6 @@ def lay_out(nli: NLIModel, columns: Columns, prepared: Prepared, *, max_tokens: 
     ids_of = {code: language_id(nli, code) for column in columns.codes for code in dict.fromkeys(column)}
     own = np.array([[ids_of[code] for code in column] for column in columns.codes], dtype=np.int64)
     langs = np.where(np.arange(width) <= kept[:, :1], own[0][:, None], own[-1][:, None])
-    dropped = tuple(map(tuple, (whole - kept).tolist()))
+    n_truncated = tuple(map(tuple, (whole - kept).tolist()))
     real = mask.astype(np.int64)
-    return Encoding(torch.from_numpy(input_ids), torch.from_numpy(langs), torch.from_numpy(real), dropped)
+    return Encoding(torch.from_numpy(input_ids), torch.from_numpy(langs), torch.from_numpy(real), n_truncated)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding.options import is_whole
+from xlmkit.model import NLIModel
 
 
 def specials_of(sentences: int) -> int:
@@ -11,17 +11,17 @@ def specials_of(sentences: int) -> int:
     return sentences + 1
 
 
-def check_length(nli: NLIModel, max_tokens: int, sentences: int) -> None:
+def check_length(nli: NLIModel, max_length: int, sentences: int) -> None:
     """Refuse a length that leaves no room for a piece of each sentence, or that the model has no positions for.
 
     Raises
     ------
     ValueError : in these cases, or if it is no whole number."""
     least = specials_of(sentences) + sentences
-    if not is_whole(max_tokens) or not least <= max_tokens <= nli.max_positions:
+    if not is_whole(max_length) or not least <= max_length <= nli.max_positions:
         raise ValueError(
-            f"`max_tokens` must be a whole number from {least} ({specials_of(sentences)} special tokens and a piece of each sentence) to "
-            f"{nli.max_positions} (the model's positions); got {max_tokens!r}"
+            f"`max_length` must be a whole number from {least} ({specials_of(sentences)} special tokens and a piece of each sentence) to "
+            f"{nli.max_positions} (the model's positions); got {max_length!r}"
         )
 
 

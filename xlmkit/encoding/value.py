@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from xlmkit.preprocessing import Word
+from xlmkit.tokenization import Word
 
 WordPieces = Sequence[tuple[int, ...]]
 """The ids of the pieces of each word of a sentence."""
@@ -34,13 +34,13 @@ class Encoding:
     """A batch of pairs, or of single texts, as the model takes it: B pairs, T tokens.
 
     `input_ids`, `langs` (language ids) and `attention_mask` (1 real, 0 padding) are (B, T) int64 tensors on the CPU. `tokens` and `words` (premise,
-    hypothesis; before truncation) are None where spans were not asked for. `dropped` counts the pieces cut from premise and hypothesis. Of a
+    hypothesis; before truncation) are None where spans were not asked for. `n_truncated` counts the pieces cut from premise and hypothesis. Of a
     single text, `words` and `dropped` have one entry instead of two."""
 
     input_ids: torch.Tensor
     langs: torch.Tensor
     attention_mask: torch.Tensor
-    dropped: tuple[tuple[int, ...], ...]
+    n_truncated: tuple[tuple[int, ...], ...]
     tokens: tuple[tuple[Token, ...], ...] | None = None
     words: tuple[tuple[tuple[Word, ...], ...], ...] | None = None
 
@@ -55,7 +55,7 @@ class Encoding:
     @property
     def truncated(self) -> tuple[bool, ...]:
         """Per pair, whether pieces were cut."""
-        return tuple(any(cut) for cut in self.dropped)
+        return tuple(any(cut) for cut in self.n_truncated)
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Encoding:
         """These rows in this order, without the columns that would be padding in all of them."""
@@ -65,7 +65,7 @@ class Encoding:
             self.input_ids[index, :width],
             self.langs[index, :width],
             self.attention_mask[index, :width],
-            tuple(self.dropped[i] for i in index.tolist()),
+            tuple(self.n_truncated[i] for i in index.tolist()),
             None if self.tokens is None else tuple(self.tokens[i] for i in index.tolist()),
             None if self.words is None else tuple(self.words[i] for i in index.tolist()),
         )

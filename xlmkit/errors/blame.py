@@ -13,8 +13,8 @@ from scipy.stats import hypergeom
 
 from xlmkit.encoding import is_whole
 from xlmkit.errors.words import PROMPTS, TEXTS, blamable
-from xlmkit.metrics import bootstrap
-from xlmkit.metrics.frames import prompt_numbers
+from xlmkit.stats import bootstrap
+from xlmkit.stats.frames import prompt_numbers
 
 KINDS = ("word", "class")
 CELLS = 2**23  # resampled figures that are in memory together, 64 MB
@@ -32,8 +32,8 @@ def blame(
     by: str | Sequence[str] = ("language", "cell"),
     top: int = 1,
     least: int = 1,
-    confidence: float = 0.95,
-    count: int = 2000,
+    confidence_level: float = 0.95,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Count what is blamed, most frequent first.
@@ -45,7 +45,7 @@ def blame(
     by : columns of `words` to group by, as "language", "cell" or both; () for all errors together. Words should be grouped by language.
     top : so many words of each error are blamed, those that push most, as far as they push to the wrong label at all.
     least : leave out what is blamed for fewer errors than this.
-    confidence : of the intervals, in (0, 1), by bootstrap over prompts with `count` resamples that `seed` draws. They say nothing of a handful of
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples that `seed` draws. They say nothing of a handful of
         errors.
 
     Returns
@@ -70,7 +70,7 @@ def blame(
     ------
     ValueError : if there are no words, an option is not as said above, or a column to group by is not there."""
     groups = [by] if isinstance(by, str) else list(by)
-    _check(words, of, groups, top, least, confidence)
+    _check(words, of, groups, top, least, confidence_level)
     pairs = _by_pair(words, of, groups, top)
     everything = [*groups, of]
     errors = _errors(words, groups)
@@ -82,7 +82,9 @@ def blame(
     sizes = {key: len(own) for key, own in _by_group(errors, groups).items()}
     table.insert(len(everything), "errors", [sizes[key] for key in keys])
     table = table[table["blamed"] >= least].reset_index(drop=True)
-    table = table.assign(**_figures(table, pairs, errors, groups, everything, confidence, count, seed))
+    table = table.assign(
+        **_figures(table, pairs, errors, groups, everything, confidence_level, n_resamples, seed)
+    )
     strongest = pairs[pairs["blamed"]].sort_values("score", ascending=False, kind="stable")
     shown = {key: own["pair_id"][:3].to_list() for key, own in strongest.groupby(everything, sort=False)}
     table["examples"] = [shown[key] for key in map(tuple, table[everything].to_numpy())]
@@ -101,7 +103,7 @@ def examples(words: pd.DataFrame, table: pd.DataFrame, *, count: int = 3) -> pd.
 
     Returns
     -------
-    One row an example: the table's groups and word or class, `rank` (1 to `count`), `pair_id`, `language`, `gold`, `label`, `sentence`, `word_text` (the
+    One row an example: the table's groups and word or class, `rank` (1 to `count`), `pair_id`, `language`, `gold`, `prediction`, `sentence`, `word_text` (the
     word that pushes most of what is blamed), `score`, the texts, and their English originals where the pairs had them.
 
     Raises
@@ -112,7 +114,7 @@ def examples(words: pd.DataFrame, table: pd.DataFrame, *, count: int = 3) -> pd.
         raise ValueError(f"expected a table of `blame`; got {', '.join(map(str, table.columns))}")
     groups = list(table.columns[: table.columns.get_loc(of)])
     by_pair = dict(tuple(words.groupby("pair_id", sort=False)))
-    kept = [*("pair_id", "language", "gold", "label", "sentence", "word_text", "score")]
+    kept = [*("pair_id", "language", "gold", "prediction", "sentence", "word_text", "score")]
     kept += [name for name in TEXTS if name in words]
     found = []
     for line in table.to_dict("records"):
@@ -125,7 +127,9 @@ def examples(words: pd.DataFrame, table: pd.DataFrame, *, count: int = 3) -> pd.
     return pd.DataFrame(found, columns=list(dict.fromkeys([*groups, of, "rank", *kept])))
 
 
-def _check(words: pd.DataFrame, of: str, groups: list[str], top: int, least: int, confidence: float) -> None:
+def _check(
+    words: pd.DataFrame, of: str, groups: list[str], top: int, least: int, confidence_level: float
+) -> None:
     if of not in KINDS:
         raise ValueError(f"`of` must be one of {', '.join(KINDS)}; got {of!r}")
     for name, value in (("top", top), ("least", least)):
@@ -137,7 +141,7 @@ def _check(words: pd.DataFrame, of: str, groups: list[str], top: int, least: int
             f"expected the words of errors with {', '.join(missing) or 'at least one row'}; got {', '.join(map(str, words.columns))}; "
             "remedy: errors.words(explanations, pairs)"
         )
-    bootstrap.check_confidence(confidence)
+    bootstrap.check_confidence_level(confidence_level)
 
 
 def _errors(words: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
@@ -182,8 +186,8 @@ def _figures(
     errors: pd.DataFrame,
     groups: list[str],
     everything: list[str],
-    confidence: float,
-    count: int,
+    confidence_level: float,
+    n_resamples: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
     """Shares, chances and scores of each row of the table, with their intervals."""
@@ -193,7 +197,7 @@ def _figures(
     by_group = _by_group(errors, groups)
     keys = list(map(tuple, table[everything].to_numpy()))
     found: dict[str, list[np.ndarray]] = {name: [] for name in _FIGURES}
-    some = max(1, CELLS // (max(count, prompts) * 5))  # rows whose resamples are in memory together
+    some = max(1, CELLS // (max(n_resamples, prompts) * 5))  # rows whose resamples are in memory together
     for start in range(0, len(keys), some):
         sums = np.zeros(
             (prompts, len(keys[start : start + some]), 5)
@@ -206,9 +210,9 @@ def _figures(
             )
             sums[:, row, 0] = np.bincount(rest["prompt"], minlength=prompts)
         with np.errstate(invalid="ignore", divide="ignore"):
-            drawn = _ratios(bootstrap.totals(sums, count=count, seed=seed))
+            drawn = _ratios(bootstrap.totals(sums, n_resamples=n_resamples, seed=seed))
         for name, value in _ratios(sums.sum(0)).items():
-            low, high = bootstrap.interval(drawn[name], confidence=confidence)
+            low, high = bootstrap.interval(drawn[name], confidence_level=confidence_level)
             for part, values in ((name, value), (f"{name}_low", low), (f"{name}_high", high)):
                 found.get(_RENAMED.get(part, part), []).append(values)
     return {name: np.concatenate([np.empty(0), *values]) for name, values in found.items()}

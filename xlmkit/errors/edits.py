@@ -17,16 +17,16 @@ from scipy.special import softmax
 from tqdm.auto import tqdm
 
 from xlmkit.alignment.vectors import words_of
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, is_whole
 from xlmkit.errors.search import Edits, Found, Search, Task, search
 from xlmkit.errors.variants import Edit, check_same_pieces, edited, guesses
 from xlmkit.errors.words import is_lettered
 from xlmkit.explanation import ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
-from xlmkit.keeping import digest, fingerprint, in_parts
-from xlmkit.notices import say
+from xlmkit.model import NLIModel
+from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing, language_columns, sentence_columns
+from xlmkit.results import digest, fingerprint, in_parts
 
 AT_ONCE = 16  # pairs that are searched, and written to a file, together
 
@@ -40,7 +40,7 @@ def minimal_edits(
     top: int = 5,
     budget: int = 300,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     keep: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -53,12 +53,12 @@ def minimal_edits(
     mlm : a language model with the same pieces (load(..., task="mlm")): words are replaced by its likeliest `top` words, not taken out.
     budget : variants that may be computed for one error. A pair of W words has W single deletions and W (W - 1) / 2 of two words; what
         does not fit is passed over, of two words the least promising first, and then nothing is called minimal that might not be.
-    batch_tokens, max_tokens : as in `predict`.
+    batch_tokens, max_length : as in `predict`.
     keep : a file for what is found, every few pairs; the same call reads it and goes on where it was cut off.
 
     Returns
     -------
-    The errors, index and columns, with `label` and `p_<label>` of this model, and
+    The errors, index and columns, with `prediction` and `p_<label>` of this model, and
 
     ======================================  ========================================================================================
     size                                    words edited; missing where nothing within the budget flips
@@ -87,9 +87,9 @@ def minimal_edits(
     frame = check_input(nli, errors)
     _need_gold(frame)
     known = _by_pair(explanations or ())
-    settings = _Settings(mlm, top, budget, batch_tokens, max_tokens)
+    settings = _Settings(mlm, top, budget, batch_tokens, max_length)
     named = {"edit": "delete", "top": None} if mlm is None else {"edit": "replace", "top": top}
-    source = provenance(nli, "minimal_edits", {**named, "budget": budget, "max_tokens": max_tokens})
+    source = provenance(nli, "minimal_edits", {**named, "budget": budget, "max_length": max_length})
     asked = {} if keep is None else source | _input(frame, known, mlm)
     found: list[tuple[int, dict[str, Any]]] = []
     with tqdm(total=len(frame), desc="edits", unit="pair", disable=not progress or frame.empty) as bar:
@@ -106,7 +106,7 @@ def minimal_edits(
             bar.update(len(rows))
     result = _described(frame, found, _columns(nli, frame))
     if len(result) < len(frame):
-        say(
+        warn_once(
             f"{len(frame) - len(result)} of {len(frame)} pairs are predicted right and left out of the errors"
         )
     result.attrs["provenance"] = source
@@ -128,7 +128,7 @@ def _columns(nli: NLIModel, frame: pd.DataFrame) -> list[str]:
     sides = [f"edited_{side}" for side in sentence_columns(frame)]
     before, after = ([f"{name}_{label}" for label in nli.labels] for name in ("p", "new_p"))
     named = ["size", "minimal", "edits", "edited_words", "new_words", *sides, "new_label"]
-    return ["label", *before, *named, *after, "tried"]
+    return ["prediction", *before, *named, *after, "tried"]
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ class _Settings:
     top: int
     budget: int
     batch_tokens: int | None
-    max_tokens: int
+    max_length: int
 
 
 def _edit(
     nli: NLIModel, rows: pd.DataFrame, explanations: dict[str, Explanation], settings: _Settings
 ) -> dict[int, dict[str, Any]]:
     """Some pairs, searched together: by place the errors among them, with what was found of each."""
-    encoding = encode_frame(nli, rows, max_tokens=settings.max_tokens, spans=True)
+    encoding = encode_frame(nli, rows, max_length=settings.max_length, spans=True)
     before = logits(nli, encoding, batch_tokens=settings.batch_tokens)  # (N, labels)
     golds = [nli.labels.index(gold) for gold in rows["gold"]]
     wrong = [place for place, gold in enumerate(golds) if before[place].argmax() != gold]
@@ -189,7 +189,7 @@ def _task(
     if explanation is not None:
         if [word.text for word in explanation.words] != [word.text for word in words]:
             raise ValueError(
-                f"the explanation of pair {explanation.pair_id!r} has other words than the pair; remedy: explain it with the same `max_tokens`"
+                f"the explanation of pair {explanation.pair_id!r} has other words than the pair; remedy: explain it with the same `max_length`"
             )
         order = tuple(np.argsort(-explanation.word_scores, kind="stable").tolist())
     if settings.mlm is None:
@@ -229,7 +229,9 @@ def _said(
 ) -> dict[str, Any]:
     """What one error gets beside its own columns, as JSON can hold it; `texts` by the names of the sentences, `before` (labels,) logits."""
     edits = sorted(found.edits or (), key=lambda edit: edit.word)
-    new = ["" if edit.piece is None else nli.pieces.name(edit.piece).removesuffix("</w>") for edit in edits]
+    new = [
+        "" if edit.piece is None else nli.tokenizer.name(edit.piece).removesuffix("</w>") for edit in edits
+    ]
     edited_texts = {}
     for sentence, (side, text) in enumerate(texts.items()):
         changes = [
@@ -239,7 +241,7 @@ def _said(
         ]
         edited_texts[f"edited_{side}"] = None if found.edits is None else _rewritten(text, changes)
     return {
-        "label": nli.labels[int(before.argmax())],
+        "prediction": nli.labels[int(before.argmax())],
         **_chances(nli, "p", before),
         "size": None if found.edits is None else len(edits),
         "minimal": found.minimal,

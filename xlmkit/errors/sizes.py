@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics import bootstrap
-from xlmkit.metrics.frames import ALL, group_names, prompt_numbers
+from xlmkit.stats import bootstrap
+from xlmkit.stats.frames import ALL, group_names, prompt_numbers
 
 
 def edit_sizes(
-    edits: pd.DataFrame, *, by: str = "language", confidence: float = 0.95, count: int = 2000, seed: int = 0
+    edits: pd.DataFrame,
+    *,
+    by: str = "language",
+    confidence_level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """How few words it takes, by language.
 
@@ -18,7 +23,7 @@ def edit_sizes(
     ----------
     edits : what `minimal_edits` gives.
     by : the column to group by.
-    confidence : of the intervals, in (0, 1), by bootstrap over prompts with `count` resamples that `seed` draws.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples that `seed` draws.
 
     Returns
     -------
@@ -31,7 +36,7 @@ def edit_sizes(
     ValueError : if there are no rows or no such column."""
     if "size" not in edits or edits.empty:
         raise ValueError("expected what `minimal_edits` gives, with at least one error")
-    bootstrap.check_confidence(confidence)
+    bootstrap.check_confidence_level(confidence_level)
     names, prompts = group_names(edits, by), prompt_numbers(edits)[0]
     size = edits["size"].fillna(0).to_numpy(dtype=int)
     rows = []
@@ -39,9 +44,11 @@ def edit_sizes(
         own = np.flatnonzero(names == name) if name != ALL else np.arange(len(names))
         numbers = pd.factorize(prompts[own])[0]
         drawn = bootstrap.totals(
-            bootstrap.sums(np.stack([size[own] > 0, np.ones(len(own))], 1), numbers), count=count, seed=seed
+            bootstrap.sums(np.stack([size[own] > 0, np.ones(len(own))], 1), numbers),
+            n_resamples=n_resamples,
+            seed=seed,
         )
-        low, high = bootstrap.interval(drawn[:, 0] / drawn[:, 1], confidence=confidence)
+        low, high = bootstrap.interval(drawn[:, 0] / drawn[:, 1], confidence_level=confidence_level)
         flips = size[own][size[own] > 0]
         row = {
             by: name,

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.erasure import erase, word_numbers
-from xlmkit.pieces import MASK, PAD
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import MASK, PAD
 
 BATCH_TOKENS = {
     "cpu": 1024,
@@ -66,8 +66,10 @@ def check_same_pieces(nli: NLIModel, mlm: NLIModel) -> None:
     if not isinstance(mlm, NLIModel) or mlm.task != "mlm":
         got = f"task {mlm.task!r}" if isinstance(mlm, NLIModel) else type(mlm).__name__
         raise ValueError(f"`mlm` must be a language model; got {got}; remedy: load(source, task='mlm')")
-    sizes = len(nli.pieces), len(mlm.pieces)
-    if sizes[0] != sizes[1] or any(nli.pieces.name(id) != mlm.pieces.name(id) for id in range(sizes[0])):
+    sizes = len(nli.tokenizer), len(mlm.tokenizer)
+    if sizes[0] != sizes[1] or any(
+        nli.tokenizer.name(id) != mlm.tokenizer.name(id) for id in range(sizes[0])
+    ):
         raise ValueError(
             f"`mlm` must have the classifier's pieces ({sizes[0]}); got {sizes[1]}, or others; remedy: the checkpoint from which it was fine-tuned"
         )
@@ -102,7 +104,7 @@ def _mask(mlm: NLIModel) -> int:
 
 def _whole_words(mlm: NLIModel) -> torch.Tensor:
     """(pieces,) true where a piece is a whole word with a letter or digit."""
-    names = [mlm.pieces.name(id) for id in range(len(mlm.pieces))]
+    names = [mlm.tokenizer.name(id) for id in range(len(mlm.tokenizer))]
     return torch.tensor(
         [name.endswith("</w>") and any(map(str.isalnum, name.removesuffix("</w>"))) for name in names]
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from xlmkit.attribution.tables import tabulate
 from xlmkit.explanation import Explanation
 from xlmkit.features import negations
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 
 CLASSES = (
     *("in premise", "in hypothesis", "first word", "last word", "in both sentences", "hypothesis only"),
@@ -20,7 +20,7 @@ CLASSES = (
 in the other one; "hypothesis only": it does not; "negation" as in `xlmkit.features`; "number" has a digit; "punctuation" has neither letter nor digit."""
 PROMPTS = ("promptID", "item", "pairID")
 TEXTS = ("premise", "hypothesis", "text", "english_premise", "english_hypothesis")
-_NEEDED = ("pair_id", "premise_language", "label", "gold", "target", "contrast", "sentence", "word", "word_text", "score")  # fmt: skip
+_NEEDED = ("pair_id", "premise_language", "prediction", "gold", "target", "contrast", "sentence", "word", "word_text", "score")  # fmt: skip
 
 
 def words(
@@ -39,7 +39,7 @@ def words(
 
     Returns
     -------
-    One row a word: `pair_id`, what says which rows are one prompt, `language` ("en>fr" of mixed pairs), `gold`, `label`, `cell` ("gold>label"),
+    One row a word: `pair_id`, what says which rows are one prompt, `language` ("en>fr" of mixed pairs), `gold`, `prediction`, `cell` ("gold>label"),
     `method`, `sentence`, `word`, `word_text`, `score` (in logits; positive pushes to the wrong label), `rank` of the score in its pair (1 pushes
     most), a column of truth values for each of `CLASSES`, then the texts and the English originals. Explanations of right predictions
     are left out, with a notice.
@@ -50,7 +50,7 @@ def words(
     frame = _errors(explanations, pairs)
     pair = frame.groupby("pair_id", sort=False)
     result = frame.assign(
-        cell=frame["gold"] + ">" + frame["label"],
+        cell=frame["gold"] + ">" + frame["prediction"],
         rank=pair["score"].rank(method="first", ascending=False).astype(int),
     )
     return result.assign(**_classes(frame, function_words))[_columns(result, function_words)]
@@ -71,10 +71,12 @@ def _errors(explanations: Sequence[Explanation] | pd.DataFrame, pairs: pd.DataFr
     else:
         frame = tabulate(explanations)
     frame = frame[frame["word"].notna()]
-    wrong = frame[frame["gold"].notna() & (frame["label"] != frame["gold"])]
+    wrong = frame[frame["gold"].notna() & (frame["prediction"] != frame["gold"])]
     if len(wrong) < len(frame):
         known = frame["pair_id"].nunique()
-        say(f"{known - wrong['pair_id'].nunique()} of {known} explained pairs are no errors and are left out")
+        warn_once(
+            f"{known - wrong['pair_id'].nunique()} of {known} explained pairs are no errors and are left out"
+        )
     if wrong.empty:
         raise ValueError(
             "expected explanations of wrong predictions; got none; remedy: explain_errors(nli, preds)"
@@ -88,11 +90,11 @@ def _errors(explanations: Sequence[Explanation] | pd.DataFrame, pairs: pd.DataFr
 
 
 def _check(wrong: pd.DataFrame) -> None:
-    odd = wrong[(wrong["target"] != wrong["label"]) | (wrong["contrast"] != wrong["gold"])]
+    odd = wrong[(wrong["target"] != wrong["prediction"]) | (wrong["contrast"] != wrong["gold"])]
     if len(odd):
         one = odd.iloc[0]
         raise ValueError(
-            f"expected explanations of the prediction against gold ({one['label']} - {one['gold']}); got {one['target']} - {one['contrast']} of pair "
+            f"expected explanations of the prediction against gold ({one['prediction']} - {one['gold']}); got {one['target']} - {one['contrast']} of pair "
             f"{one['pair_id']!r}; remedy: explain_errors(nli, preds)"
         )
     if "aggregation" in wrong and (wrong["aggregation"] == "l2").any():
@@ -125,7 +127,7 @@ def _with_pairs(frame: pd.DataFrame, pairs: pd.DataFrame | None) -> pd.DataFrame
 def _columns(frame: pd.DataFrame, function_words: object) -> list[str]:
     classes = CLASSES if function_words is not None else CLASSES[:-1]
     names = (
-        *("pair_id", *PROMPTS, "language", "gold", "label", "cell", "method"),
+        *("pair_id", *PROMPTS, "language", "gold", "prediction", "cell", "method"),
         *("sentence", "word", "word_text", "score", "rank"),
     )
     here = [name for name in names if name in frame]

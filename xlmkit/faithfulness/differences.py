@@ -10,8 +10,8 @@ from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
 from xlmkit.faithfulness.summary import expanded, prompts_of
-from xlmkit.metrics import bootstrap
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
+from xlmkit.stats import bootstrap
 
 BLOCK = 16  # groups that are resampled together, so that memory stays small
 
@@ -21,7 +21,7 @@ def compare_errors(
     *,
     by: Sequence[str] = ("method", "aggregation"),
     within: str | None = "language",
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Errors against correct predictions, feature by feature.
@@ -31,8 +31,8 @@ def compare_errors(
     profiled : what `profile` gave, errors and correct predictions together.
     by : the columns to group by, beside `feature`.
     within : compare inside the groups of this column and weigh their differences by their errors, because errors are more frequent in some
-        languages, whose sentences differ anyway; "label" does the same by predicted label. None compares all with all.
-    confidence : of the intervals, in (0, 1). seed : of the bootstrap.
+        languages, whose sentences differ anyway; "prediction" does the same by predicted label. None compares all with all.
+    confidence_level : of the intervals, in (0, 1). seed : of the bootstrap.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def compare_errors(
     ValueError : if columns are missing, or no row has gold."""
     keys = [*([by] if isinstance(by, str) else by), "feature"]
     known = _known(profiled, [*keys, *([within] if within else [])])
-    bootstrap.check_confidence(confidence)
+    bootstrap.check_confidence_level(confidence_level)
     prompts, over = prompts_of(known)
     groups = known.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     strata = np.zeros(len(known), dtype=int) if within is None else pd.factorize(known[within])[0]
@@ -56,7 +56,7 @@ def compare_errors(
         means = total[..., 0] / total[..., 1]  # (G, 2): correct and wrong
     difference = _difference(sums.sum(0))  # (G,)
     fewer = (sums.sum(2)[..., 1] > 0).sum(0).min(1)  # (G,) prompts with errors, or with correct predictions
-    low, high, p = _resampled(sums, difference, fewer, confidence, seed)
+    low, high, p = _resampled(sums, difference, fewer, confidence_level, seed)
     firsts = known.loc[~pd.Series(groups).duplicated(), keys].reset_index(drop=True)
     result = firsts.assign(
         n_errors=total[:, 1, 1].astype(int),
@@ -86,7 +86,7 @@ def _known(profiled: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         raise ValueError("expected gold labels, to tell errors from correct predictions; got none")
     if len(known) < len(profiled):
         bare = profiled["pair_id"].nunique() - known["pair_id"].nunique()
-        say(f"{bare} of {profiled['pair_id'].nunique()} pairs have no gold label and are left out")
+        warn_once(f"{bare} of {profiled['pair_id'].nunique()} pairs have no gold label and are left out")
     return known.reset_index(drop=True)
 
 
@@ -101,14 +101,14 @@ def _sums(known: pd.DataFrame, places: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _resampled(
-    sums: np.ndarray, difference: np.ndarray, prompts: np.ndarray, confidence: float, seed: int
+    sums: np.ndarray, difference: np.ndarray, prompts: np.ndarray, confidence_level: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(P, G, S, 2, 2) -> (G,) low, high and p of the differences; some groups at a time, all from the same resamples."""
     found = []
     for start in range(0, sums.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
         drawn = _difference(bootstrap.totals(sums[:, block], seed=seed))  # (count, block)
-        low, high = expanded(drawn, prompts[block], confidence)
+        low, high = expanded(drawn, prompts[block], confidence_level)
         found.append(np.stack([low, high, _p(difference[block], drawn, prompts[block])]))
     low, high, p = np.hstack(found)
     return low, high, p

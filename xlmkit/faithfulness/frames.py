@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xlmkit.explanation import Explanation
-from xlmkit.metrics.frames import PROMPTS
+from xlmkit.stats.frames import PROMPTS
 
 COLUMNS = (
     "pair_id",
@@ -16,7 +16,7 @@ COLUMNS = (
     "aggregation",
     "target",
     "contrast",
-    "label",
+    "prediction",
     "gold",
     "metric",
     "erasure",
@@ -40,7 +40,7 @@ HIGHER_IS_BETTER = {
 def described(explanation: Explanation) -> dict[str, object]:
     """What of an explanation stands in every row about it; languages that differ as "en>de"."""
     languages = dict.fromkeys(filter(None, (explanation.premise_language, explanation.hypothesis_language)))
-    names = ("method", "aggregation", "target", "contrast", "label", "gold")
+    names = ("method", "aggregation", "target", "contrast", "prediction", "gold")
     return {
         "pair_id": explanation.pair_id,
         "language": ">".join(languages),

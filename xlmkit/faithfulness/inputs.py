@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, encode, is_whole
 from xlmkit.explanation import Explanation
 from xlmkit.inference import need_head
+from xlmkit.model import NLIModel
 
 MAX_TOKENS = 256  # of `explain`, where an explanation does not say
 SAME = 0.02  # logits by which a model may miss the output that an explanation says it has
@@ -57,11 +57,11 @@ def encode_explained(nli: NLIModel, explanations: Sequence[Explanation]) -> Enco
 
     Raises
     ------
-    ValueError : if they were made with different `max_tokens`, or this model cuts an input into other tokens."""
-    lengths = {max_tokens(one) for one in explanations}
+    ValueError : if they were made with different `max_length`, or this model cuts an input into other tokens."""
+    lengths = {max_length(one) for one in explanations}
     if len(lengths) > 1:
         raise ValueError(
-            f"expected explanations that were made with one `max_tokens`; got {sorted(lengths)}; remedy: judge them apart"
+            f"expected explanations that were made with one `max_length`; got {sorted(lengths)}; remedy: judge them apart"
         )
     single = explanations[0].hypothesis is None
     encoding = encode(
@@ -70,7 +70,7 @@ def encode_explained(nli: NLIModel, explanations: Sequence[Explanation]) -> Enco
         None if single else [one.hypothesis or "" for one in explanations],
         [one.premise_language for one in explanations],
         hypothesis_languages=None if single else [one.hypothesis_language or "" for one in explanations],
-        max_tokens=lengths.pop(),
+        max_length=lengths.pop(),
     )
     for one, tokens in zip(explanations, encoding.tokens or (), strict=True):
         if [token.text for token in tokens] != [token.text for token in one.tokens]:
@@ -81,10 +81,10 @@ def encode_explained(nli: NLIModel, explanations: Sequence[Explanation]) -> Enco
     return encoding
 
 
-def max_tokens(explanation: Explanation) -> int:
+def max_length(explanation: Explanation) -> int:
     """The longest pair that `explain` was allowed when it made this."""
     settings = explanation.provenance.get("settings") or {}
-    return int(settings.get("max_tokens") or MAX_TOKENS)
+    return int(settings.get("max_length") or MAX_TOKENS)
 
 
 def generator(explanation: Explanation, seed: int, purpose: int = 0) -> np.random.Generator:

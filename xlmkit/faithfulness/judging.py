@@ -13,7 +13,6 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import is_whole
 from xlmkit.erasure import WAYS, erase
 from xlmkit.explanation import Explanation
@@ -29,7 +28,8 @@ from xlmkit.faithfulness.inputs import (
     random_orders,
 )
 from xlmkit.faithfulness.measures import Value, Words
-from xlmkit.keeping import digest, in_parts
+from xlmkit.model import NLIModel
+from xlmkit.results import digest, in_parts
 
 MEASURES = ("comprehensiveness", "sufficiency", "leave_one_out", "infidelity")
 PROBABILITIES = ("comprehensiveness", "sufficiency")  # the others are about logits
@@ -56,7 +56,7 @@ def judge(
 
     Parameters
     ----------
-    explanations : of this model, by any methods; those of one pair share the work. All made with the same `max_tokens`.
+    explanations : of this model, by any methods; those of one pair share the work. All made with the same `max_length`.
     metrics : any of "comprehensiveness" (higher is better), "sufficiency" (lower), "leave_one_out" (Kendall's tau-b, higher) and "infidelity"
         (lower), as in `measures`. The first two are in probability of the target, against the contrast alone where there is one; the
         others in logits, target minus contrast.
@@ -71,7 +71,7 @@ def judge(
     Returns
     -------
     One row an explanation and metric, in order: `pair_id`, those columns of `pairs`, `language` ("en>de" for mixed pairs), `method`, `aggregation`,
-    `target`, `contrast`, `label`, `gold`, `metric`, `erasure` (= `how`), `value`, `control` (mean of the controls), `percentile` (share of the controls
+    `target`, `contrast`, `prediction`, `gold`, `metric`, `erasure` (= `how`), `value`, `control` (mean of the controls), `percentile` (share of the controls
     that it beats, ties half, in [0, 1]; higher is better for every metric, 0.5 is chance). `value` and `percentile` are missing where the
     metric is not defined (leave-one-out of equal scores). `untrained` = True is added if the model's head is random.
 

@@ -18,7 +18,7 @@ from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER, by_id, described, finished
 from xlmkit.faithfulness.inputs import check_explanations, random_orders
 from xlmkit.faithfulness.measures import percentile, shuffled
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing
 
 MEASURES = ("token_f1", "iou", "auprc", "average_precision")
@@ -68,7 +68,7 @@ def plausibility(
             continue
         rows += _rows(one, right, random_orders(one, controls, seed))
     if bare:
-        say(f"{bare} of {len(found)} explanations have no rationale among their words and are left out")
+        warn_once(f"{bare} of {len(found)} explanations have no rationale among their words and are left out")
     return finished(rows, found, pairs)
 
 

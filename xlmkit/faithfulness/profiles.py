@@ -13,7 +13,7 @@ from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.frames import described, with_items
 from xlmkit.faithfulness.inputs import check_explanations
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
-from xlmkit.preprocessing import split_batch
+from xlmkit.tokenization import split_batch
 
 FREQUENT = 25
 FunctionWords = Mapping[str, Collection[str]]
@@ -68,7 +68,7 @@ def profile(
 
     Returns
     -------
-    One row an explanation and feature: `pair_id`, the items of `pairs`, `language`, `method`, `aggregation`, `target`, `contrast`, `label`, `gold`, `correct`
+    One row an explanation and feature: `pair_id`, the items of `pairs`, `language`, `method`, `aggregation`, `target`, `contrast`, `prediction`, `gold`, `correct`
     (missing without gold), `feature`, `value`. Weight is the absolute score. Features, each a share in [0, 1] unless said:
 
     ======================  ===========================================================================
@@ -92,14 +92,14 @@ def profile(
     rows = [
         {
             **described(one),
-            "correct": None if one.gold is None else one.label == one.gold,
+            "correct": None if one.gold is None else one.prediction == one.gold,
             "feature": name,
             "value": value,
         }
         for one in found
         for name, value in _features(one, function_words).items()
     ]
-    columns = ["pair_id", "language", "method", "aggregation", "target", "contrast", "label", "gold"]
+    columns = ["pair_id", "language", "method", "aggregation", "target", "contrast", "prediction", "gold"]
     frame = pd.DataFrame(rows, columns=[*columns, "correct", "feature", "value"])
     if judged is not None:
         frame = pd.concat([frame, _percentiles(judged, frame)], ignore_index=True)

@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 from xlmkit.attribution.batch import Batch, Names
 from xlmkit.attribution.explaining import BATCH_TOKENS
 from xlmkit.attribution.methods import METHOD, Options
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, is_whole
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER, described, finished
@@ -30,7 +29,8 @@ from xlmkit.faithfulness.inputs import (
 )
 from xlmkit.faithfulness.measures import percentile
 from xlmkit.inference import token_budget
-from xlmkit.notices import say
+from xlmkit.model import NLIModel
+from xlmkit.notices import warn_once
 
 GRADIENTS = ("integrated_gradients", "gradient_shap", "saliency", "input_x_gradient")
 RADIUS = 0.1  # of the size of the embeddings
@@ -74,7 +74,9 @@ def sensitivity(
     chosen = [one for one in found if one.method in GRADIENTS]
     if len(chosen) < len(found):
         other = sorted({one.method for one in found} - set(GRADIENTS))
-        say(f"max-sensitivity is for {', '.join(GRADIENTS)}; explanations by {', '.join(other)} are left out")
+        warn_once(
+            f"max-sensitivity is for {', '.join(GRADIENTS)}; explanations by {', '.join(other)} are left out"
+        )
     budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
     rows = []
     for one in tqdm(chosen, desc="sensitivity", unit="explanation", disable=not progress or not chosen):
@@ -154,7 +156,7 @@ def word_scorer(
         rows = len(inputs)
         names = Names((one.target,) * rows, (one.contrast,) * rows)
         batch = replace(Batch.of(nli, encoding.select([0] * rows), names, room), inputs=inputs)
-        values = METHOD[one.method].run(batch, options, one.steps or 1).values  # (n, T, H)
+        values = METHOD[one.method].run(batch, options, one.n_steps or 1).values  # (n, T, H)
         own = values.norm(dim=-1) if one.aggregation == "l2" else values.sum(-1)  # (n, T)
         words = torch.zeros(rows, len(one.words) + 1, device=own.device)
         return words.scatter_add(1, batch.words, own.detach().float())[:, 1:]  # place 0 is no word

@@ -13,8 +13,8 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER
-from xlmkit.metrics import bootstrap
-from xlmkit.metrics.frames import PROMPTS, prompt_numbers
+from xlmkit.stats import bootstrap
+from xlmkit.stats.frames import PROMPTS, prompt_numbers
 
 CHANCE = 0.5  # the percentile of a random explanation, on average
 BLOCK = 64  # groups that are resampled together, so that memory stays small
@@ -25,7 +25,7 @@ def summarize(
     judged: pd.DataFrame,
     *,
     by: Sequence[str] = ("method", "aggregation"),
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Methods by metrics: means with intervals, and whether a method does better than random.
@@ -34,7 +34,7 @@ def summarize(
     ----------
     judged : what `judge`, `sensitivity` or `plausibility` gave, or several of them joined (`pd.concat`).
     by : the columns to group by, beside `metric` and `erasure`; add "language" for a row a language.
-    confidence : of the intervals, in (0, 1).
+    confidence_level : of the intervals, in (0, 1).
     seed : of the bootstrap.
 
     Returns
@@ -48,10 +48,10 @@ def summarize(
 
     Raises
     ------
-    ValueError : if columns are missing, a metric is unknown, there are no rows, or `confidence` is not in (0, 1)."""
+    ValueError : if columns are missing, a metric is unknown, there are no rows, or `confidence_level` is not in (0, 1)."""
     keys = [*([by] if isinstance(by, str) else by), "metric", "erasure"]
     _check(judged, keys)
-    bootstrap.check_confidence(confidence)
+    bootstrap.check_confidence_level(confidence_level)
     prompts, over = prompts_of(judged)
     numbers = judged.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     firsts = judged.loc[~pd.Series(numbers, index=judged.index).duplicated(), keys].reset_index(drop=True)
@@ -59,7 +59,7 @@ def summarize(
     sums = _sums(columns, prompts, numbers)  # (P, G, 3, 2)
     mean = _ratio(sums.sum(0))  # (G, 3)
     counted = (sums[:, :, 0, 1] > 0).sum(0)  # prompts with a value
-    low, high = _intervals(sums, counted, confidence, seed)
+    low, high = _intervals(sums, counted, confidence_level, seed)
     percentile_low, percentile_high = low[:, 2], high[:, 2]
     at_chance = pd.array((percentile_low <= CHANCE) & (percentile_high >= CHANCE), dtype="boolean")
     at_chance[(counted < FEW) | np.isnan(mean[:, 2])] = pd.NA
@@ -113,7 +113,9 @@ def _sums(values: np.ndarray, prompts: np.ndarray, groups: np.ndarray) -> np.nda
     return found
 
 
-def expanded(resampled: np.ndarray, prompts: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def expanded(
+    resampled: np.ndarray, prompts: np.ndarray, confidence_level: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Percentile intervals that are as much wider as Student's are than the normal's.
 
     Parameters
@@ -128,20 +130,20 @@ def expanded(resampled: np.ndarray, prompts: np.ndarray, confidence: float) -> t
         own, n = resampled[:, group], int(prompts[group])
         if np.isnan(own).all():
             continue
-        tail = norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence) / 2, n - 1))
-        sides[:, group] = bootstrap.interval(own, confidence=1 - 2 * max(tail, 1e-9))
+        tail = norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence_level) / 2, n - 1))
+        sides[:, group] = bootstrap.interval(own, confidence_level=1 - 2 * max(tail, 1e-9))
     return sides[0], sides[1]
 
 
 def _intervals(
-    sums: np.ndarray, prompts: np.ndarray, confidence: float, seed: int
+    sums: np.ndarray, prompts: np.ndarray, confidence_level: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(P, G, C, 2) -> (G, C) low and high; some groups at a time, all from the same resamples."""
     found = []
     for start in range(0, sums.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
         drawn = _ratio(bootstrap.totals(sums[:, block], seed=seed))  # (count, block, C)
-        found.append(expanded(drawn, prompts[block], confidence))
+        found.append(expanded(drawn, prompts[block], confidence_level))
     low, high = zip(*found, strict=True)
     return np.concatenate(low), np.concatenate(high)
 

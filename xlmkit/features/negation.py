@@ -106,7 +106,7 @@ def negations(words: Iterable[str], language: str) -> tuple[str, ...]:
 
     Parameters
     ----------
-    words : as `xlmkit.preprocessing.split_batch` cuts them.
+    words : as `xlmkit.tokenization.split_batch` cuts them.
     language : one of the 15 codes.
 
     Raises

@@ -11,11 +11,10 @@ import pandas as pd
 
 from xlmkit.features.negation import negations
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
-from xlmkit.pieces import UNK
-from xlmkit.preprocessing import split_batch
+from xlmkit.tokenization import UNK, split_batch
 
 if TYPE_CHECKING:
-    from xlmkit.checkpoint import NLIModel
+    from xlmkit.model import NLIModel
 
 FEATURES = ("length", "length_ratio", "overlap", "negation")
 PIECE_FEATURES = ("pieces_per_word", "unknown_pieces")
@@ -104,7 +103,7 @@ def _pieces(nli: NLIModel, frame: pd.DataFrame, sides: list[str]) -> dict[str, n
     words = np.zeros(len(frame), dtype=int)
     for sentence, side in (("premise", sides[0]), ("hypothesis", sides[-1])):
         for row, cut in enumerate(split_column(frame, sentence, side, lowercase=nli.lowercase)):
-            ids = [number for word in nli.pieces.ids(cut) for number in word]
+            ids = [number for word in nli.tokenizer.ids(cut) for number in word]
             counts[row] += len(ids), ids.count(UNK)
             words[row] += len(cut)
     return {"pieces_per_word": _ratio(counts[:, 0], words), "unknown_pieces": counts[:, 1]}

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.forward.layers import classify, enter, layer
 from xlmkit.forward.layout import Layout
+from xlmkit.model import NLIModel
 
 
 def embed(nli: NLIModel, input_ids: torch.Tensor) -> torch.Tensor:

@@ -10,10 +10,10 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, is_whole
 from xlmkit.inference.feeding import need_head
-from xlmkit.notices import say
+from xlmkit.model import NLIModel
+from xlmkit.notices import warn_once
 
 # Padded tokens in one batch; a processor gains nothing by more.
 BATCH_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 65536}
@@ -125,6 +125,6 @@ def _check_memory(rows: np.ndarray, error: RuntimeError) -> None:
         raise error
     if len(rows) == 1:
         raise MemoryError(
-            "one pair alone does not fit into memory; remedy: a lower `max_tokens`, dtype='bfloat16', or device='cpu'"
+            "one pair alone does not fit into memory; remedy: a lower `max_length`, dtype='bfloat16', or device='cpu'"
         ) from error
-    say("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")
+    warn_once("out of memory: the batch was halved; a smaller `batch_tokens` avoids the retries")

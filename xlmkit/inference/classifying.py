@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.inference.feeding import need_head
 from xlmkit.inference.predicting import logits_of_frame, provenance, softmax
 from xlmkit.languages import resolve
+from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs
 
 TEMPLATES: dict[str, str] = {
@@ -56,7 +56,7 @@ def classify(
 
     Returns
     -------
-    One row a text: `text`, `language`, `label` (the best), and `p_<label>` in [0, 1] for each candidate.
+    One row a text: `text`, `language`, `prediction` (the best), and `p_<label>` in [0, 1] for each candidate.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def classify(
     else:
         chances = softmax(entailment.reshape(len(texts), len(labels)))
     result = pd.DataFrame({"text": texts, "language": languages})
-    result["label"] = np.array(labels, dtype=object)[chances.argmax(1)]
+    result["prediction"] = np.array(labels, dtype=object)[chances.argmax(1)]
     for column, label in enumerate(labels):
         result[f"p_{label}"] = chances[:, column]
     if not nli.trained:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from xlmkit.checkpoint import CLASSIFIERS, NLIModel
 from xlmkit.encoding import Columns, Encoding, columns, encode, is_whole, lay_out
+from xlmkit.model import CLASSIFIERS, NLIModel
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
-from xlmkit.preparation.processes import Preparers
+from xlmkit.tokenization.processes import Preparers
 
 CHUNK = 4096  # pairs that are encoded and sorted by length together
 
@@ -43,31 +43,33 @@ def check_input(nli: NLIModel, frame: pd.DataFrame) -> pd.DataFrame:
     return checked
 
 
-def encode_frame(nli: NLIModel, frame: pd.DataFrame, *, max_tokens: int, spans: bool) -> Encoding:
+def encode_frame(nli: NLIModel, frame: pd.DataFrame, *, max_length: int, spans: bool) -> Encoding:
     """`encode` of the pairs, or of the single texts, of a checked frame."""
     given, others = _given(frame)
-    return encode(nli, *given, hypothesis_languages=others, max_tokens=max_tokens, spans=spans)
+    return encode(nli, *given, hypothesis_languages=others, max_length=max_length, spans=spans)
 
 
 def encodings(
-    nli: NLIModel, frame: pd.DataFrame, max_tokens: int, workers: int | None
+    nli: NLIModel, frame: pd.DataFrame, max_length: int, workers: int | None
 ) -> Iterator[tuple[slice, Encoding]]:
     """The rows of a checked frame in chunks, encoded without spans, in their order; with workers some chunks ahead of the one that was given out."""
     workers = _workers(nli, workers, len(frame))
     chunks = [slice(start, start + CHUNK) for start in range(0, len(frame), CHUNK)]
     if not workers:
         for rows in chunks:
-            yield rows, encode_frame(nli, frame.iloc[rows], max_tokens=max_tokens, spans=False)
+            yield rows, encode_frame(nli, frame.iloc[rows], max_length=max_length, spans=False)
         return
     waiting: deque[tuple[slice, Columns, Any]] = deque()
-    with Preparers(nli.pieces, lowercase=nli.lowercase, count=min(workers, max(1, len(chunks)))) as preparers:
+    with Preparers(
+        nli.tokenizer, lowercase=nli.lowercase, count=min(workers, max(1, len(chunks)))
+    ) as preparers:
         while chunks or waiting:
             while chunks and len(waiting) <= workers:
                 rows = chunks.pop(0)
                 asked = _columns(frame.iloc[rows])
                 waiting.append((rows, asked, preparers.submit(*asked.flat)))
             rows, asked, prepared = waiting.popleft()
-            yield rows, lay_out(nli, asked, prepared.result(), max_tokens=max_tokens)
+            yield rows, lay_out(nli, asked, prepared.result(), max_length=max_length)
 
 
 def _workers(nli: NLIModel, workers: int | None, rows: int) -> int:

@@ -9,9 +9,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from xlmkit import __version__
-from xlmkit.checkpoint import NLIModel
 from xlmkit.inference.batches import Budget, logits_within
 from xlmkit.inference.feeding import check_input, encodings, need_head
+from xlmkit.model import NLIModel
 
 
 def predict(
@@ -19,7 +19,7 @@ def predict(
     pairs: pd.DataFrame,
     *,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     workers: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -30,13 +30,13 @@ def predict(
     pairs : a frame as `read_pairs` gives it: `premise`, `hypothesis`, `language` (or `premise_language` and `hypothesis_language`);
         for single texts `text` and `language`.
     batch_tokens : padded tokens in one batch; None chooses by device. Out of memory halves it and goes on.
-    max_tokens : the longest pair, special tokens included; longer ones are cut as `encode` says and marked `truncated`.
+    max_length : the longest pair, special tokens included; longer ones are cut as `encode` says and marked `truncated`.
     workers : processes that prepare texts beside the model. None: up to 4 where the model is on an accelerator and there are more than
         `CHUNK` rows, otherwise 0, since on a processor the model uses every core already.
 
     Returns
     -------
-    The given rows, index and columns, and `label`, `p_<label>` for each label (probabilities in [0, 1]), `truncated`, `correct` where the frame
+    The given rows, index and columns, and `prediction`, `p_<label>` for each label (probabilities in [0, 1]), `truncated`, `correct` where the frame
     has gold labels (missing where a row has none), and `untrained` = True throughout if the model's head is random.
     `attrs["provenance"]` names model, kit version and settings.
 
@@ -46,20 +46,20 @@ def predict(
         the model has no head."""
     need_head(nli)
     frame = check_input(nli, pairs)
-    found, truncated = logits_of_frame(nli, frame, batch_tokens, max_tokens, workers, progress)
+    found, truncated = logits_of_frame(nli, frame, batch_tokens, max_length, workers, progress)
     probabilities = softmax(found)
     result = frame.copy()
-    result["label"] = np.array(nli.labels, dtype=object)[found.argmax(1)]
+    result["prediction"] = np.array(nli.labels, dtype=object)[found.argmax(1)]
     for column, label in enumerate(nli.labels):
         result[f"p_{label}"] = probabilities[:, column]
     result["truncated"] = truncated
     if "gold" in result:
-        correct = (result["label"] == result["gold"]).astype("boolean")
+        correct = (result["prediction"] == result["gold"]).astype("boolean")
         result["correct"] = correct.mask(result["gold"].isna())
     if not nli.trained:
         result["untrained"] = True
     settings = {
-        "max_tokens": max_tokens,
+        "max_length": max_length,
         "dtype": str(nli.dtype).removeprefix("torch."),
         "device": nli.device.type,
     }
@@ -76,7 +76,7 @@ def logits_of_frame(
     nli: NLIModel,
     frame: pd.DataFrame,
     batch_tokens: int | None,
-    max_tokens: int,
+    max_length: int,
     workers: int | None,
     progress: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,7 @@ def logits_of_frame(
     truncated = np.zeros(len(frame), dtype=bool)
     budget = Budget.of(nli, batch_tokens)
     with tqdm(total=len(frame), desc="predict", unit="pair", disable=not progress) as bar:
-        for rows, encoding in encodings(nli, frame, max_tokens, workers):
+        for rows, encoding in encodings(nli, frame, max_length, workers):
             found[rows] = logits_within(budget, nli, encoding, bar)
             truncated[rows] = encoding.truncated
     return found, truncated

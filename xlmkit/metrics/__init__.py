@@ -5,12 +5,10 @@
 
 from xlmkit.metrics.accuracy import evaluate
 from xlmkit.metrics.agreement import agreement, by_count, flips, right_wrong
-from xlmkit.metrics.bootstrap import resamples
 from xlmkit.metrics.calibration import calibration, reliability
 from xlmkit.metrics.comparison import compare, compare_models, gap
 from xlmkit.metrics.confusion import confusion
 from xlmkit.metrics.discovery import discover
-from xlmkit.metrics.intervals import effective_rows, wilson
 from xlmkit.metrics.slices import slices
 from xlmkit.metrics.temperature import fit_temperature, temperature_effect, with_temperature
 
@@ -22,16 +20,13 @@ __all__ = [
     "compare_models",
     "confusion",
     "discover",
-    "effective_rows",
     "evaluate",
     "fit_temperature",
     "flips",
     "gap",
     "reliability",
-    "resamples",
     "right_wrong",
     "slices",
     "temperature_effect",
-    "wilson",
     "with_temperature",
 ]

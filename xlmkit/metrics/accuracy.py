@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
 from xlmkit.metrics.confusion import label_counts, macro_f1
-from xlmkit.metrics.frames import ALL, judged, with_gold
-from xlmkit.metrics.intervals import FEWEST, share_intervals
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
+from xlmkit.stats.frames import ALL, judged, with_gold
+from xlmkit.stats.intervals import FEWEST, share_intervals
 
 
 def evaluate(
@@ -19,20 +19,20 @@ def evaluate(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    count: int = COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy and macro-F1 of predictions by language, and over all rows.
 
     Parameters
     ----------
-    preds : predictions of any model: `label` and `gold` by name, one row a pair; `item` where rows are translations of one another, and
+    preds : predictions of any model: `prediction` and `gold` by name, one row a pair; `item` where rows are translations of one another, and
         `promptID` where items share a premise.
     by : the column to group by. Pairs of mixed languages have no `language` and are grouped as "premise>hypothesis".
     labels : the names that may occur. None: those that have a column `p_<label>`, as `predict` gives them, and NLI's where there are none.
-    confidence : of the intervals, in (0, 1).
-    count, seed : resamples of the bootstrap, and what draws them.
+    confidence_level : of the intervals, in (0, 1).
+    n_resamples, seed : resamples of the bootstrap, and what draws them.
 
     Returns
     -------
@@ -47,12 +47,12 @@ def evaluate(
     Raises
     ------
     ValueError : if a column is missing, a prediction is missing, a label is unknown or a number, or no row has gold."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     frame = judged(preds, by, labels)
     known = with_gold(frame)
     over = frame.attrs["prompts"]
     if over == "rows" and frame[by].nunique() > 1:
-        say(
+        warn_once(
             'without an `item` column rows count as independent: if they are translations, the interval of "all" is too narrow'
         )
     groups = sorted(frame[by].unique())
@@ -62,28 +62,28 @@ def evaluate(
     result["n"] = counts.sum((0, 2, 3)).astype(int)
     rows = frame[by].value_counts().reindex(groups).to_list()
     result["without_gold"] = [*rows, len(frame)] - result["n"]
-    figures, few = _figures(counts, totals(counts, count=count, seed=seed), confidence)
+    figures, few = _figures(counts, totals(counts, n_resamples=n_resamples, seed=seed), confidence_level)
     result = result.assign(**figures)
     result.attrs = {
         "interval": "wilson" if few[-1] else "bootstrap",
         "interval_over": over,
         "wilson": [name for name, is_few in zip(result[by], few, strict=True) if is_few],
-        "resamples": count,
+        "resamples": n_resamples,
         "seed": seed,
     }
     return result
 
 
 def _figures(
-    counts: np.ndarray, resampled: np.ndarray, confidence: float
+    counts: np.ndarray, resampled: np.ndarray, confidence_level: float
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The columns of `evaluate` from (P, G, K, K) counts and (count, G, K, K) resampled ones, and (G,) where Wilson's interval stands."""
     hits, rows = np.trace(counts, axis1=2, axis2=3), counts.sum((2, 3))  # (P, G)
     with np.errstate(invalid="ignore"):  # 0 / 0 where a group, or a resample of it, has no rows
         accuracy = hits.sum(0) / rows.sum(0)
         shares = np.trace(resampled, axis1=2, axis2=3) / resampled.sum((2, 3))
-    low, high, few = share_intervals(hits, rows, shares, confidence=confidence)
-    f1_low, f1_high = interval(macro_f1(resampled), confidence=confidence)
+    low, high, few = share_intervals(hits, rows, shares, confidence_level=confidence_level)
+    f1_low, f1_high = interval(macro_f1(resampled), confidence_level=confidence_level)
     bare = (rows > 0).sum(0) < FEWEST
     return {
         "accuracy": accuracy,

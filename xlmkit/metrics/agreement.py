@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, sums, totals
-from xlmkit.metrics.frames import Parallel, group_names, keys, parallel
-from xlmkit.metrics.intervals import FEWEST
 from xlmkit.pairs import is_missing
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, sums, totals
+from xlmkit.stats.frames import Parallel, group_names, keys, parallel
+from xlmkit.stats.intervals import FEWEST
 
 ENGLISH = ("en", "en>en")
 
@@ -24,8 +24,8 @@ def agreement(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    count: int = COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """How far the predictions for one item agree across languages; gold is not needed.
@@ -33,7 +33,7 @@ def agreement(
     Parameters
     ----------
     preds : predictions, each item once in every language; `item` (or `pairID`) says which rows are one item.
-    by, labels, confidence, count, seed : as `evaluate` takes them.
+    by, labels, confidence_level, n_resamples, seed : as `evaluate` takes them.
 
     Returns
     -------
@@ -47,21 +47,25 @@ def agreement(
     ValueError : if there are fewer than two languages, or items differ (the first missing one is named) or stand twice."""
     from statsmodels.stats.inter_rater import fleiss_kappa  # takes a second to load; `evaluate` does without
 
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     found = parallel(preds, by, labels, gold=False)
     raters = len(found.groups)
-    votes = (found.label[:, :, None] == sorted(set(found.label.ravel()))).sum(1)  # (I, K)
+    votes = (found.prediction[:, :, None] == sorted(set(found.prediction.ravel()))).sum(1)  # (I, K)
     pairs = (votes * (votes - 1)).sum(1) / (raters * (raters - 1))
     values = np.column_stack([np.ones(len(votes)), votes.max(1) == raters, pairs, votes / raters])
     by_prompt = sums(values, found.prompts)  # (P, 3 + K)
-    resampled = _measures(totals(by_prompt, count=count, seed=seed))
+    resampled = _measures(totals(by_prompt, n_resamples=n_resamples, seed=seed))
     seen = _measures(by_prompt.sum(0))
     if votes.shape[1] > 1:
         seen[2] = fleiss_kappa(votes)
     row: dict[str, float] = {"languages": raters, "n": len(votes)}
     few = len(by_prompt) < FEWEST
     for place, name in enumerate(("unanimous", "consistency", "fleiss_kappa")):
-        low, high = (math.nan, math.nan) if few else interval(resampled[..., place], confidence=confidence)
+        low, high = (
+            (math.nan, math.nan)
+            if few
+            else interval(resampled[..., place], confidence_level=confidence_level)
+        )
         row |= {name: float(seen[place]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return pd.DataFrame([row])
 
@@ -87,7 +91,7 @@ def flips(preds: pd.DataFrame, *, by: str = "language", labels: Sequence[str] | 
     rows = []
     for first, second in itertools.product(range(len(found.groups)), repeat=2):
         row = {"first": found.groups[first], "second": found.groups[second], "n": len(found.items)}
-        row["share"] = (found.label[:, first] != found.label[:, second]).mean()
+        row["share"] = (found.prediction[:, first] != found.prediction[:, second]).mean()
         if judge:
             row["lost"] = (found.right[:, first] & ~found.right[:, second]).mean()
         rows.append(row)
@@ -157,7 +161,7 @@ def right_wrong(
         if right not in ENGLISH:
             result[f"{right}_{column}"] = preds[column].to_numpy()[found.rows[chosen, 0]]
         result[f"english_{column}"] = _in_english(preds, found, chosen, by, column)
-    sure = _probability(result, found.label[chosen, 1])
+    sure = _probability(result, found.prediction[chosen, 1])
     return result.iloc[np.argsort(-sure, kind="stable")].reset_index(drop=True)
 
 

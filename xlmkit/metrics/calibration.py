@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
-from xlmkit.metrics.frames import ALL
-from xlmkit.metrics.intervals import FEWEST
 from xlmkit.metrics.probabilities import Probable, probable
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
+from xlmkit.stats.frames import ALL
+from xlmkit.stats.intervals import FEWEST
 
 BINS = 10
 KINDS = ("width", "mass")
@@ -32,21 +32,21 @@ def calibration(
     by: str = "language",
     labels: Sequence[str] | None = None,
     bins: int = BINS,
-    confidence: float = 0.95,
-    count: int = COUNT,
-    draws: int = DRAWS,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
+    n_simulations: int = DRAWS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """How far probabilities are from what they promise, by language and over all rows.
 
     Parameters
     ----------
-    preds : `label`, `gold` and `p_<label>` for each label, in [0, 1] and 1 in sum; `item` and `promptID` where there are. Rows without gold are
+    preds : `prediction`, `gold` and `p_<label>` for each label, in [0, 1] and 1 in sum; `item` and `promptID` where there are. Rows without gold are
         left out, which is said.
     by, labels : as `evaluate`.
     bins : of confidence, the probability of the predicted label.
-    confidence : of the intervals, in (0, 1).
-    count, draws, seed : resamples of prompts, simulated sets of gold labels, and what draws both.
+    confidence_level : of the intervals, in (0, 1).
+    n_resamples, n_simulations, seed : resamples of prompts, simulated sets of gold labels, and what draws both.
 
     Returns
     -------
@@ -56,33 +56,33 @@ def calibration(
         too high. Instead a test is inverted: the errors are kept of which, with the noise of the resamples, an ECE such as this is not unusual,
         all bins' distances being shrunk or stretched alike. So `low` is 0 where the floor explains the ECE.
     `ece_floor`, `ece_mass_floor` : mean ECE of the same probabilities when gold is drawn from them, so that they are calibrated.
-        `ece_floor_high` : its 97.5 % percentile (of `confidence`). In "all" an item's translations are right or wrong together, which is
+        `ece_floor_high` : its 97.5 % percentile (of `confidence_level`). In "all" an item's translations are right or wrong together, which is
         the highest that floor can be.
     `ece_p` : how often such a calibrated model shows an ECE of at least `ece`.
     `brier` : mean squared distance of probabilities and gold, summed over labels, in [0, 2], with `brier_low`, `brier_high`; and
         `brier_expected`, what it would be if the probabilities were right.
     `nll` : mean negative log probability of gold, in nats.
     Intervals are by bootstrap over prompts; a group of fewer than 30 has none. `attrs`: `interval_over`, `without_interval`, `bins`,
-    `resamples`, `draws`, `seed`.
+    `resamples`, `n_simulations`, `seed`.
 
     Raises
     ------
     ValueError : if a column is missing, a label is unknown, no row has gold, `bins` is not positive, or probabilities are no probabilities."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     _check_bins(bins)
     read = probable(preds, by, labels)
     groups = [*sorted(set(read.groups)), ALL]
     rows = [np.flatnonzero(read.groups == name) for name in groups[:-1]] + [np.arange(len(read.rows))]
     places = [[_place(read.confidence[own], bins, kind) for kind in KINDS] for own in rows]
     sums = np.stack([_sums(read, own, place, bins) for own, place in zip(rows, places, strict=True)], axis=1)
-    found, drawn = _figures(sums.sum(0), bins), totals(sums, count=count, seed=seed)
+    found, drawn = _figures(sums.sum(0), bins), totals(sums, n_resamples=n_resamples, seed=seed)
     few = (sums[:, :, -1] > 0).sum(0) < FEWEST
     low, high = (
         np.where(few[:, None], np.nan, side)
-        for side in interval(_figures(drawn, bins), confidence=confidence)
+        for side in interval(_figures(drawn, bins), confidence_level=confidence_level)
     )
-    low[:, 0], high[:, 0] = _error_intervals(sums.sum(0), drawn, bins, (1 - confidence) / 2, few)
-    floors = np.stack(_floors(read, rows, places, bins, draws, seed), axis=0)  # (G, draws, 2)
+    low[:, 0], high[:, 0] = _error_intervals(sums.sum(0), drawn, bins, (1 - confidence_level) / 2, few)
+    floors = np.stack(_floors(read, rows, places, bins, n_simulations, seed), axis=0)  # (G, draws, 2)
     ece = found[:, 0]
     table = pd.DataFrame({by: groups, "n": [len(own) for own in rows]})
     table["confidence"] = [read.confidence[own].mean() for own in rows]
@@ -90,8 +90,8 @@ def calibration(
     table["ece"] = ece
     table["low"], table["high"] = low[:, 0], high[:, 0]
     table["ece_floor"] = floors[:, :, 0].mean(1)
-    table["ece_floor_high"] = np.quantile(floors[:, :, 0], 0.5 + confidence / 2, axis=1)
-    table["ece_p"] = (1 + (floors[:, :, 0] >= ece[:, None]).sum(1)) / (1 + draws)
+    table["ece_floor_high"] = np.quantile(floors[:, :, 0], 0.5 + confidence_level / 2, axis=1)
+    table["ece_p"] = (1 + (floors[:, :, 0] >= ece[:, None]).sum(1)) / (1 + n_simulations)
     table["ece_mass"], table["ece_mass_floor"] = found[:, 1], floors[:, :, 1].mean(1)
     table["brier"], table["brier_low"], table["brier_high"] = found[:, 2], low[:, 2], high[:, 2]
     table["brier_expected"] = [(1 - (read.probabilities[own] ** 2).sum(1)).mean() for own in rows]
@@ -100,8 +100,8 @@ def calibration(
         "interval_over": read.over,
         "without_interval": [name for name, is_few in zip(groups, few, strict=True) if is_few],
         "bins": bins,
-        "resamples": count,
-        "draws": draws,
+        "resamples": n_resamples,
+        "draws": n_simulations,
         "seed": seed,
     }
     return table
@@ -235,7 +235,7 @@ def _floors(
     rows: Sequence[np.ndarray],
     places: Sequence[Sequence[np.ndarray]],
     bins: int,
-    draws: int,
+    n_simulations: int,
     seed: int,
 ) -> list[np.ndarray]:
     """By group (draws, 2) ECE of equal width and of equal mass, gold being drawn from the probabilities.
@@ -246,8 +246,8 @@ def _floors(
     items = int(read.item.max()) + 1
     found: list[list[np.ndarray]] = [[] for _ in rows]
     some = max(1, CHUNK // max(items, len(read.rows)))
-    for start in range(0, draws, some):
-        chance = generator.random((min(some, draws - start), items))
+    for start in range(0, n_simulations, some):
+        chance = generator.random((min(some, n_simulations - start), items))
         for group, own in enumerate(rows):
             sure = read.confidence[own]
             gap = (chance[:, read.item[own]] < sure) - sure  # (some, n)

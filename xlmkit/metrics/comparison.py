@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, sums
-from xlmkit.metrics.frames import ALL, group_names, judged, keys, parallel
-from xlmkit.metrics.sign_flip import sign_flip
 from xlmkit.pairs import LABELS
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, sums
+from xlmkit.stats.frames import ALL, group_names, judged, keys, parallel
+from xlmkit.stats.sign_flip import sign_flip
 
 KEYS = ("item", "pairID", "pair_id")  # columns that say, with the language, which pair a row is
 
@@ -27,8 +27,8 @@ def compare(
     pairs: Sequence[tuple[str, str]] | None = None,
     *,
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    count: int = COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy of languages in pairs, on the same items.
@@ -38,29 +38,31 @@ def compare(
     preds : predictions with gold, each item once in every language; `item` (or `pairID`) says which rows are one item.
     by : the column whose values are compared; mixed languages are "premise>hypothesis".
     pairs : (first, second); None takes all pairs. The items must be the same in all values that are named.
-    labels, confidence : as `evaluate` takes them.
-    count, seed : random flips, and what draws them. The smallest possible p is 1 / (`count` + 1): 0.0001, and of 105 pairs a `p_holm` of 0.0105.
+    labels, confidence_level : as `evaluate` takes them.
+    n_resamples, seed : random flips, and what draws them. The smallest possible p is 1 / (`n_resamples` + 1): 0.0001, and of 105 pairs a `p_holm` of 0.0105.
 
     Returns
     -------
     One row a pair: `first`, `second`; `n` items; `first_accuracy`, `second_accuracy` in [0, 1], higher is better; `difference`, the first minus the second, with
     `low` and `high`, all in [-1, 1]; `p` of the sign-flip test over prompts; `p_mcnemar`, the exact test over items, which takes the
     items of a prompt as independent; `p_holm`, `p` corrected for all rows of this table (Holm 1979). p values are two-sided, in [0, 1].
-    The interval leaves out 0 exactly where `p` is at most 1 - `confidence`; it is not corrected. With so few prompts that nothing could
+    The interval leaves out 0 exactly where `p` is at most 1 - `confidence_level`; it is not corrected. With so few prompts that nothing could
     be refuted (one alone, say) it is [-1, 1] and `p` is 1 or close to it.
 
     Raises
     ------
     ValueError : if there are fewer than two values to compare, items differ (the first missing one is named) or stand twice, no column
         says which rows are one item, or what `evaluate` refuses."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     groups = None if pairs is None else list(dict.fromkeys(_checked(pairs)))
     found = parallel(preds, by, labels, groups=groups)
     chosen = list(itertools.combinations(found.groups, 2)) if pairs is None else list(pairs)
     places = np.array([[found.groups.index(name) for name in pair] for pair in chosen])  # (C, 2)
     first, second = found.right[:, places[:, 0]], found.right[:, places[:, 1]]  # (I, C)
     frame = pd.DataFrame(chosen, columns=["first", "second"])
-    tested = _tested(first, second, np.ones(first.shape, bool), found.prompts, (count, seed, confidence))
+    tested = _tested(
+        first, second, np.ones(first.shape, bool), found.prompts, (n_resamples, seed, confidence_level)
+    )
     return _with_holm(frame.assign(**tested))
 
 
@@ -70,8 +72,8 @@ def gap(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    count: int = COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """The transfer gap: what each language loses against the one that the model was trained on.
@@ -79,7 +81,7 @@ def gap(
     Parameters
     ----------
     reference : the language that the others are held against.
-    preds, by, labels, confidence, count, seed : as `compare` takes them.
+    preds, by, labels, confidence_level, n_resamples, seed : as `compare` takes them.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def gap(
     Raises
     ------
     ValueError : as `compare` does, and if the reference does not occur."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     names = sorted(set(group_names(preds, by)))
     found = parallel(preds, by, labels, groups=[reference, *(name for name in names if name != reference)])
     hits = sums(found.right.astype(float), found.prompts)  # (P, G)
@@ -98,7 +100,9 @@ def gap(
     losses = hits[:, :1] - hits[:, 1:]  # (P, G - 1)
     differences = np.column_stack([losses, losses.sum(1)])
     sizes = items * ([1] * losses.shape[1] + [losses.shape[1]])
-    p, low, high = sign_flip(differences, sizes, count=count, seed=seed, confidence=confidence)
+    p, low, high = sign_flip(
+        differences, sizes, n_resamples=n_resamples, seed=seed, confidence_level=confidence_level
+    )
     accuracy = found.right.mean(0)  # (G,)
     frame = pd.DataFrame({by: [*found.groups[1:], ALL], "n": len(found.items)})
     frame["accuracy"] = [*accuracy[1:], accuracy[1:].mean()]
@@ -115,8 +119,8 @@ def compare_models(
     names: tuple[str, str] = ("first", "second"),
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    count: int = COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Two models, or one model in two settings, on the same pairs, by language and over all.
@@ -126,7 +130,7 @@ def compare_models(
     first, second : predictions of the same pairs with gold: the same items in the same languages, in any order; where no
         column says the item, the same `pair_id`s.
     names : what the two are called.
-    by, labels, confidence, count, seed : as `compare` takes them.
+    by, labels, confidence_level, n_resamples, seed : as `compare` takes them.
 
     Returns
     -------
@@ -137,11 +141,11 @@ def compare_models(
     ------
     ValueError : if a pair of one frame is missing in the other (the first is named) or stands twice, their gold labels differ, or what
         `evaluate` refuses."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     if len(set(names)) != 2:
         raise ValueError(f"`names` must be two different names; got {names!r}")
     both = pd.concat(_readable((first, second), names, by, labels), ignore_index=True)
-    known = sorted({*both["label"], *both["gold"].dropna()})
+    known = sorted({*both["prediction"], *both["gold"].dropna()})
     found = parallel(both, "model", None if set(known) <= set(LABELS) else known, groups=names)
     gold = both["gold"].to_numpy()[found.rows]  # (I, 2)
     unlike = np.flatnonzero(gold[:, 0] != gold[:, 1])
@@ -158,7 +162,9 @@ def compare_models(
     # Where one of the frames does not know the prompts, the other one does.
     numbers = [both["prompt"].to_numpy()[rows] for rows in found.rows.T]
     prompts = pd.factorize(min(numbers, key=lambda of_items: len(set(of_items))))[0]
-    tested = _tested(found.right[:, :1], found.right[:, 1:], counted, prompts, (count, seed, confidence))
+    tested = _tested(
+        found.right[:, :1], found.right[:, 1:], counted, prompts, (n_resamples, seed, confidence_level)
+    )
     frame = pd.DataFrame({by: [*groups, ALL], "first": names[0], "second": names[1]})
     frame = frame.assign(**tested)
     if len(groups) > 1:
@@ -174,12 +180,16 @@ def _tested(
     settings: tuple[int, int, float],
 ) -> dict[str, np.ndarray]:
     """The columns of `compare` from what is `right`: (I, C) bool, or (I, 1), over the items that are `counted`, (I, C) bool."""
-    count, seed, confidence = settings
+    n_resamples, seed, confidence_level = settings
     wins, losses = first & ~second & counted, second & ~first & counted
     n = counted.sum(0)
     differences = sums(wins.astype(float) - losses, prompts)
     p, low, high = sign_flip(
-        differences, sums(counted.astype(float), prompts), count=count, seed=seed, confidence=confidence
+        differences,
+        sums(counted.astype(float), prompts),
+        n_resamples=n_resamples,
+        seed=seed,
+        confidence_level=confidence_level,
     )
     return {
         "n": n,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, totals
-from xlmkit.metrics.frames import ALL, judged, with_gold
-from xlmkit.metrics.intervals import share_intervals
 from xlmkit.pairs import LABELS
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, totals
+from xlmkit.stats.frames import ALL, judged, with_gold
+from xlmkit.stats.intervals import share_intervals
 
 
 def confusion(
@@ -18,37 +18,39 @@ def confusion(
     by: str = "language",
     *,
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    count: int = COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """How often each gold label was predicted as each label, by language and over all rows.
 
     Parameters
     ----------
-    preds, by, labels, confidence, count, seed : as `evaluate` takes them.
+    preds, by, labels, confidence_level, n_resamples, seed : as `evaluate` takes them.
 
     Returns
     -------
-    One row a group, gold label and predicted label, also where nothing was counted: `by`, `gold`, `label`, `n` rows, and `share` of the rows
+    One row a group, gold label and predicted label, also where nothing was counted: `by`, `gold`, `prediction`, `n` rows, and `share` of the rows
     with this gold label in [0, 1] with `low` and `high` as in `evaluate`; missing where the group has no such gold. Labels that occur
     nowhere are left out. The last group is "all".
 
     Raises
     ------
     ValueError : as `evaluate` does."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     known = with_gold(judged(preds, by, labels))
     names, table = label_counts(known, by, sorted(known[by].unique()))
     counts = np.concatenate([table, table.sum(1, keepdims=True)], axis=1)  # (P, G + 1, K, K)
     hits = counts.reshape(len(counts), -1)
     rows = np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape).reshape(hits.shape)
     with np.errstate(invalid="ignore"):  # 0 / 0 where a resample has no such gold
-        resampled = totals(hits, count=count, seed=seed) / totals(rows, count=count, seed=seed)
+        resampled = totals(hits, n_resamples=n_resamples, seed=seed) / totals(
+            rows, n_resamples=n_resamples, seed=seed
+        )
         share = hits.sum(0) / rows.sum(0)
-    low, high, _ = share_intervals(hits, rows, resampled, confidence=confidence)
+    low, high, _ = share_intervals(hits, rows, resampled, confidence_level=confidence_level)
     groups = [*sorted(known[by].unique()), ALL]
-    frame = pd.MultiIndex.from_product([groups, names, names], names=[by, "gold", "label"]).to_frame(
+    frame = pd.MultiIndex.from_product([groups, names, names], names=[by, "gold", "prediction"]).to_frame(
         index=False
     )
     return frame.assign(n=hits.sum(0).astype(int), share=share, low=low, high=high)
@@ -58,14 +60,14 @@ def label_counts(known: pd.DataFrame, by: str, groups: Sequence[str]) -> tuple[t
     """The K labels that occur, NLI's in their usual order, and the (P, G, K, K) rows of each prompt, group, gold and predicted label.
 
     `known` is a `judged` frame, all of whose rows have gold; `prompt` numbers need not be consecutive, absent ones have no rows."""
-    found = set(known["gold"]) | set(known["label"])
+    found = set(known["gold"]) | set(known["prediction"])
     names = (*(label for label in LABELS if label in found), *sorted(found - set(LABELS)))
     shape = (int(known["prompt"].max()) + 1, len(groups), len(names), len(names))
     places = (
         known["prompt"].to_numpy(dtype=np.int64),
         pd.Index(groups).get_indexer(pd.Index(known[by])),
         pd.Index(names).get_indexer(pd.Index(known["gold"])),
-        pd.Index(names).get_indexer(pd.Index(known["label"])),
+        pd.Index(names).get_indexer(pd.Index(known["prediction"])),
     )
     cells = np.ravel_multi_index(places, shape)
     return names, np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(float)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics import permutation
-from xlmkit.metrics.bootstrap import COUNT, check_confidence
 from xlmkit.metrics.parts import PARTS, Part, cut, feature_columns
 from xlmkit.metrics.slices import FEWEST, Sample, accuracies, adjusted, p_values, read, too_small
+from xlmkit.stats import permutation
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level
 
 TOP = 10  # slices that are taken to the second half
 ALIKE = 0.8  # share of rows in common (Jaccard) above which two slices are one
@@ -28,9 +28,9 @@ def discover(
     top: int = TOP,
     labels: Sequence[str] | None = None,
     parts: int = PARTS,
-    confidence: float = 0.95,
-    count: int = COUNT,
-    permutations: int = permutation.COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
+    n_permutations: int = permutation.COUNT,
 ) -> pd.DataFrame:
     """The slices by one or two features on which a model is worst against the rest.
 
@@ -38,8 +38,8 @@ def discover(
     ----------
     preds : predictions with gold and the columns to look at; the rows of one language, or of several that are then looked at together (name
         `language` among the columns to look for slices of languages too).
-    columns, labels, parts, count, permutations : as `slices`.
-    confidence : of the intervals, in (0, 1); 1 minus it is the level of `confirmed`.
+    columns, labels, parts, n_resamples, n_permutations : as `slices`.
+    confidence_level : of the intervals, in (0, 1); 1 minus it is the level of `confirmed`.
     seed : draws the halves, resamples and permutations.
     top : how many slices are taken to the second half.
 
@@ -49,14 +49,14 @@ def discover(
     (missing for a slice by one feature); on the first half `n_found`, `accuracy_found` in [0, 1] (higher is better), `difference_found` in [-1, 1]; on the second half `n`, `accuracy`
     with `low` and `high`, `difference` to the rest with `difference_low` and `difference_high`, `p` (two-sided, by permutation), `p_adjusted` (Benjamini
     and Hochberg over this table) and `too_small`, as `slices` gives them; and `confirmed`: worse on the second half too, with `p_adjusted` of at most
-    1 - `confidence`.
+    1 - `confidence_level`.
     On the first half a slice needs 30 items and a rest of 30; the worst is that whose accuracy lies the most standard errors below the rest's.
     Of slices that share 4 rows of 5 only the worst is taken. `attrs` has how many were `looked_at`, and `interval_over`, `seed`.
 
     Raises
     ------
     ValueError : as `slices`, or if there are fewer than two prompts, or no slice has enough items."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     sample, given = read(preds, None, labels)
     first = _half(sample, seed)
     found = _candidates(given, feature_columns(given, columns), parts)
@@ -71,11 +71,15 @@ def discover(
     table["n_found"], table["accuracy_found"], table["difference_found"] = zip(
         *(figures for _, figures in best), strict=True
     )
-    table = table.assign(**accuracies(rest, chosen, groups, confidence=confidence, count=count, seed=seed))
-    table["p"] = p_values(rest, chosen, groups, small, count=permutations, seed=seed)
+    table = table.assign(
+        **accuracies(
+            rest, chosen, groups, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed
+        )
+    )
+    table["p"] = p_values(rest, chosen, groups, small, n_permutations=n_permutations, seed=seed)
     table["p_adjusted"] = adjusted(table["p"])
     table["too_small"] = small
-    table["confirmed"] = (table["difference"] < 0) & (table["p_adjusted"] <= 1 - confidence)
+    table["confirmed"] = (table["difference"] < 0) & (table["p_adjusted"] <= 1 - confidence_level)
     table.attrs = {"looked_at": len(found), "interval_over": sample.over, "seed": seed}
     return table
 

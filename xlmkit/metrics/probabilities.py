@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.frames import item_numbers, judged, own_labels, with_gold
 from xlmkit.pairs import LABELS
+from xlmkit.stats.frames import item_numbers, judged, own_labels, with_gold
 
 SLACK = 0.015 + 1e-9  # what three probabilities that were rounded to two places may miss 1 by
 
@@ -30,7 +30,7 @@ class Probable:
     groups: np.ndarray
     probabilities: np.ndarray
     labels: tuple[str, ...]
-    label: np.ndarray
+    prediction: np.ndarray
     gold: np.ndarray
     prompt: np.ndarray
     over: str
@@ -39,12 +39,12 @@ class Probable:
     @property
     def confidence(self) -> np.ndarray:
         """(N,) the probability of the predicted label."""
-        return self.probabilities[np.arange(len(self.label)), self.label]
+        return self.probabilities[np.arange(len(self.prediction)), self.prediction]
 
     @property
     def right(self) -> np.ndarray:
         """(N,) 1.0 where the prediction is right, else 0.0."""
-        return (self.label == self.gold).astype(float)
+        return (self.prediction == self.gold).astype(float)
 
 
 def probable(preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | None = None) -> Probable:
@@ -61,7 +61,7 @@ def probable(preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | 
         groups=frame[by].to_numpy(dtype=object),
         probabilities=probability_columns(preds, names)[places],
         labels=names,
-        label=_numbers(frame["label"], names),
+        prediction=_numbers(frame["prediction"], names),
         gold=_numbers(frame["gold"], names),
         prompt=pd.factorize(frame["prompt"])[0],
         over=str(frame.attrs.get("prompts", "rows")),

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from xlmkit.metrics import permutation
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
-from xlmkit.metrics.frames import ALL, item_numbers, judged, with_gold
-from xlmkit.metrics.intervals import share_intervals
 from xlmkit.metrics.parts import PARTS, Part, cut, feature_columns
+from xlmkit.stats import permutation
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
+from xlmkit.stats.frames import ALL, item_numbers, judged, with_gold
+from xlmkit.stats.intervals import share_intervals
 
 FEWEST = 30  # items below which a slice, or its rest, says nothing
 
@@ -28,9 +28,9 @@ def slices(
     by: str | None = "language",
     labels: Sequence[str] | None = None,
     parts: int = PARTS,
-    confidence: float = 0.95,
-    count: int = COUNT,
-    permutations: int = permutation.COUNT,
+    confidence_level: float = 0.95,
+    n_resamples: int = COUNT,
+    n_permutations: int = permutation.COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy by the values of columns, each against the rest.
@@ -43,8 +43,8 @@ def slices(
         truth values are taken as they are; a row without a value is in the slice "missing".
     by : slices are cut and compared within each value of this column; None: over all rows, translations of an item staying together in
         every resample.
-    labels, confidence : as `evaluate`.
-    count, permutations, seed : resamples for intervals, permutations for p, and what draws both.
+    labels, confidence_level : as `evaluate`.
+    n_resamples, n_permutations, seed : resamples for intervals, permutations for p, and what draws both.
 
     Returns
     -------
@@ -53,12 +53,12 @@ def slices(
     `difference_high`; `p`, two-sided; `p_adjusted`, after Benjamini and Hochberg over all rows of the table that have a p; `too_small`. Accuracies
     are in [0, 1], higher is better; a negative `difference` is a slice that is worse than the rest.
     A slice of fewer than 30 items, or whose rest has fewer, is `too_small` and has no p; so has one without a rest. `attrs` says what
-    `interval_over`, `tests` (how many p there are), `resamples`, `permutations`, `seed`.
+    `interval_over`, `tests` (how many p there are), `resamples`, `n_permutations`, `seed`.
 
     Raises
     ------
     ValueError : as `evaluate`, or if a column is missing, holds lists, or text of more than 50 different values."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     sample, given = read(preds, by, labels)
     names = feature_columns(given, columns)
     found: list[tuple[str, np.ndarray, Part]] = []
@@ -75,9 +75,13 @@ def slices(
         }
     )
     chosen = [rows for _, rows, _ in found]
-    table = table.assign(**accuracies(sample, chosen, groups, confidence=confidence, count=count, seed=seed))
+    table = table.assign(
+        **accuracies(
+            sample, chosen, groups, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed
+        )
+    )
     small = too_small(sample, chosen, groups)
-    table["p"] = p_values(sample, chosen, groups, small, count=permutations, seed=seed)
+    table["p"] = p_values(sample, chosen, groups, small, n_permutations=n_permutations, seed=seed)
     table["p_adjusted"] = adjusted(table["p"])
     table["too_small"] = small
     if by:
@@ -85,8 +89,8 @@ def slices(
     table.attrs = {
         "interval_over": sample.over,
         "tests": int(table["p"].notna().sum()),
-        "resamples": count,
-        "permutations": permutations,
+        "resamples": n_resamples,
+        "permutations": n_permutations,
         "seed": seed,
     }
     return table
@@ -125,7 +129,7 @@ def read(preds: pd.DataFrame, by: str | None, labels: Sequence[str] | None) -> t
     sides = [name for name in ("language", "premise_language", "hypothesis_language") if name in given]
     spoken = given[sides].astype(str).agg(">".join, axis=1) if sides else pd.Series("", index=given.index)
     sample = Sample(
-        right=(frame["label"] == frame["gold"]).to_numpy(dtype=float),
+        right=(frame["prediction"] == frame["gold"]).to_numpy(dtype=float),
         prompt=pd.factorize(frame["prompt"])[0],
         item=item_numbers(given),
         place=pd.factorize(spoken, sort=True)[0],
@@ -140,8 +144,8 @@ def accuracies(
     chosen: Sequence[np.ndarray],
     groups: Sequence[str],
     *,
-    confidence: float,
-    count: int,
+    confidence_level: float,
+    n_resamples: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
     """`n`, `accuracy`, `difference` and their intervals for C slices, given as the places of their rows, each in its group."""
@@ -157,12 +161,16 @@ def accuracies(
     whole = [by_prompt(np.flatnonzero(sample.group == name)) for name in names]
     sums = np.stack([*inside, *whole], axis=1)  # (P, C + G, 2)
     size, owner = len(chosen), [len(chosen) + names.index(group) for group in groups]
-    drawn = totals(sums, count=count, seed=seed)
+    drawn = totals(sums, n_resamples=n_resamples, seed=seed)
     total = sums.sum(0)
     with np.errstate(invalid="ignore"):  # 0 / 0 in a resample without the slice, or without a rest
         share = _share(drawn[:, :size])
-        low, high, _ = share_intervals(sums[:, :size, 0], sums[:, :size, 1], share, confidence=confidence)
-        below, above = interval(share - _share(drawn[:, owner] - drawn[:, :size]), confidence=confidence)
+        low, high, _ = share_intervals(
+            sums[:, :size, 0], sums[:, :size, 1], share, confidence_level=confidence_level
+        )
+        below, above = interval(
+            share - _share(drawn[:, owner] - drawn[:, :size]), confidence_level=confidence_level
+        )
         accuracy = _share(total[:size])
         difference = accuracy - _share(total[owner] - total[:size])
     bare = too_small(sample, chosen, groups)
@@ -197,7 +205,7 @@ def p_values(
     groups: Sequence[str],
     small: np.ndarray,
     *,
-    count: int,
+    n_permutations: int,
     seed: int,
 ) -> np.ndarray:
     """(C,) p of the slices that are not too small, in their groups; missing for the others."""
@@ -209,5 +217,7 @@ def p_values(
             continue
         members = np.stack([np.isin(rows, chosen[place]) for place in asked], axis=1)
         blocks = sample.prompt[rows], sample.item[rows], sample.place[rows]
-        result[asked] = permutation.slice_p(sample.right[rows], members, blocks, count=count, seed=seed)
+        result[asked] = permutation.slice_p(
+            sample.right[rows], members, blocks, n_permutations=n_permutations, seed=seed
+        )
     return result

@@ -15,13 +15,13 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import t as student
 
-from xlmkit.metrics.bootstrap import COUNT, check_confidence, interval, totals
-from xlmkit.metrics.bootstrap import sums as by_prompt
 from xlmkit.metrics.calibration import TINY, calibration
-from xlmkit.metrics.frames import ALL, group_names, own_labels
-from xlmkit.metrics.intervals import FEWEST
 from xlmkit.metrics.probabilities import Probable, probability_columns, probable
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
+from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
+from xlmkit.stats.bootstrap import sums as by_prompt
+from xlmkit.stats.frames import ALL, group_names, own_labels
+from xlmkit.stats.intervals import FEWEST
 
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are tried
 
@@ -31,7 +31,7 @@ def fit_temperature(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """The temperature at which the log loss of predictions is least, by language and over all rows.
 
@@ -50,17 +50,17 @@ def fit_temperature(
     Raises
     ------
     ValueError : as `calibration`."""
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     read = probable(preds, by, labels)
     logits = _logits(read.probabilities)
     groups = [*sorted(set(read.groups)), ALL]
     rows = [read.groups == name for name in groups[:-1]] + [np.ones(len(read.rows), dtype=bool)]
-    table = [_fitted(logits[own], read.gold[own], read.prompt[own], confidence) for own in rows]
+    table = [_fitted(logits[own], read.gold[own], read.prompt[own], confidence_level) for own in rows]
     result = pd.DataFrame(table)
     result.insert(0, by, groups)
     bound = result[by][~result["temperature"].between(LOWEST * 1.001, HIGHEST * 0.999)]
     if len(bound):
-        say(
+        warn_once(
             f"the log loss has no minimum between temperatures {LOWEST} and {HIGHEST} in {', '.join(bound)}: too few rows, or all of them right or wrong"
         )
     result.attrs["interval_over"] = read.over
@@ -109,7 +109,7 @@ def temperature_effect(
     by: str = "language",
     reference: str = "en",
     labels: Sequence[str] | None = None,
-    count: int = COUNT,
+    n_resamples: int = COUNT,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Calibration of predictions before and after a temperature: fitted on English alone, and on each language.
@@ -118,7 +118,7 @@ def temperature_effect(
     ----------
     preds : what is judged. dev : other predictions of the same model, on which temperatures are fitted.
     reference : the language whose temperature is given to all.
-    by, labels, count, seed : as `calibration` takes them.
+    by, labels, n_resamples, seed : as `calibration` takes them.
 
     Returns
     -------
@@ -143,11 +143,11 @@ def temperature_effect(
     tables = []
     for name, temperature in settings.items():
         scaled = with_temperature(preds, temperature, by=by, labels=labels) if name != "nothing" else preds
-        table = calibration(scaled, by=by, labels=labels, count=count, seed=seed)
+        table = calibration(scaled, by=by, labels=labels, n_resamples=n_resamples, seed=seed)
         given = table[by].map(temperature) if isinstance(temperature, dict) else temperature
         table.insert(1, "fitted_on", name)
         table.insert(2, "temperature", given)
-        gains = _gains(before, probable(scaled, by, labels), table[by], count, seed)
+        gains = _gains(before, probable(scaled, by, labels), table[by], n_resamples, seed)
         tables.append(table.assign(**gains))
     result = pd.concat(tables, ignore_index=True)
     order = {name: place for place, name in enumerate(tables[0][by])}
@@ -160,7 +160,9 @@ def _logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities, TINY))
 
 
-def _fitted(logits: np.ndarray, gold: np.ndarray, prompt: np.ndarray, confidence: float) -> dict[str, Any]:
+def _fitted(
+    logits: np.ndarray, gold: np.ndarray, prompt: np.ndarray, confidence_level: float
+) -> dict[str, Any]:
     """The row of one group: (N, K) logits, (N,) gold and prompts."""
     places = np.arange(len(gold))
 
@@ -176,7 +178,7 @@ def _fitted(logits: np.ndarray, gold: np.ndarray, prompt: np.ndarray, confidence
     prompts = len(np.unique(prompt))
     half = math.nan
     if prompts >= FEWEST:
-        half = float(student.ppf(0.5 + confidence / 2, prompts - 1)) * _spread(
+        half = float(student.ppf(0.5 + confidence_level / 2, prompts - 1)) * _spread(
             logits, gold, prompt, math.exp(-best)
         )
     return {
@@ -228,14 +230,14 @@ def _positive(temperature: object) -> float:
 
 
 def _gains(
-    before: Probable, after: Probable, groups: pd.Series, count: int, seed: int
+    before: Probable, after: Probable, groups: pd.Series, n_resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
     """`brier_gain`, `gain_low` and `gain_high` by group, the last of which is all rows."""
     gain = _brier(before) - _brier(after)
     values = np.stack([gain, np.ones(len(gain))], axis=1)
     members = [before.groups == name if name != ALL else np.ones(len(gain), dtype=bool) for name in groups]
     sums = np.stack([by_prompt(values * own[:, None], before.prompt) for own in members], axis=1)  # (P, G, 2)
-    drawn = totals(sums, count=count, seed=seed)
+    drawn = totals(sums, n_resamples=n_resamples, seed=seed)
     with np.errstate(invalid="ignore"):  # 0 / 0 in a resample without the group
         low, high = interval(drawn[..., 0] / drawn[..., 1])
     few = (sums[..., 1] > 0).sum(0) < FEWEST

@@ -12,7 +12,7 @@ from unicodedata import category
 import pandas as pd
 
 from xlmkit.languages import LANGUAGES, resolve
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 
 LABELS = ("entailment", "neutral", "contradiction")
 SHOWN = 20  # faulty rows that an error lists; the others are counted
@@ -173,7 +173,7 @@ def renamed(frame: pd.DataFrame, source: str, language: str | None, *, single: b
             "add it, or one `language` column",
         )
     elif "language" not in result and language is not None:
-        say(
+        warn_once(
             f"{source} has no `language` column: all its rows are taken as {language!r}, which `languages` names"
         )
         result.insert(0, "language", language)
@@ -231,8 +231,6 @@ def spellings(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 def _column(role: str, spelled: tuple[str, ...], frame: pd.DataFrame, source: str) -> object:
     """The column that plays `role`: the one that has its very name, else the one that is spelled like it."""
     fitting = [column for column in frame.columns if str(column).lower() in spelled]
-    if role == "gold" and _holds_predictions(frame):
-        fitting = [column for column in fitting if column != "label"]
     if role in fitting:
         return role
     if len(fitting) > 1:
@@ -240,14 +238,6 @@ def _column(role: str, spelled: tuple[str, ...], frame: pd.DataFrame, source: st
             f"{source}: `{role}` could be any of the columns {', '.join(map(str, fitting))}; remedy: rename the right one to {role!r}"
         )
     return fitting[0] if fitting else None
-
-
-def _holds_predictions(frame: pd.DataFrame) -> bool:
-    """Whether `label` is what a model said: labels have their columns of probabilities beside it."""
-    if "label" not in frame:
-        return False
-    said = {value for value in frame["label"].to_list() if isinstance(value, str)}
-    return any(f"p_{label}" in frame for label in said | set(LABELS))
 
 
 def _need(frame: pd.DataFrame, roles: Sequence[str], got: Sequence[object], source: str, remedy: str) -> None:
@@ -324,7 +314,7 @@ def _identified(frame: pd.DataFrame, sides: list[str], faults: Faults, rows: Seq
     if "pair_id" in frame and "item" not in frame and frame["pair_id"].duplicated().any():
         keys = set(zip(frame["pair_id"], spoken, strict=True))
         if len(keys) == len(frame):
-            say(f"{faults.source}: ids repeat from language to language, so they are taken as `item`")
+            warn_once(f"{faults.source}: ids repeat from language to language, so they are taken as `item`")
             frame = frame.rename(columns={"pair_id": "item"})
     if "pair_id" not in frame:
         ids = [str(number) for number in range(1, len(frame) + 1)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from xlmkit.languages import LANGUAGES, resolve
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 from xlmkit.pairs.checks import LABELS, SHOWN, Faults, checked, language_columns, plain, renamed, spellings
 from xlmkit.pairs.tables import read_table
 from xlmkit.pairs.workshop import workshop
@@ -274,7 +274,7 @@ def _first(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
         shared = set.intersection(*(set(rows["item"]) for _, rows in languages))
         items = [item for item in frame["item"].unique() if item in shared][:limit]
         if 0 < len(items) < min(limit, frame["item"].nunique()):
-            say(f"`limit` {limit} gives {len(items)} items, which is all that every language has")
+            warn_once(f"`limit` {limit} gives {len(items)} items, which is all that every language has")
         if items:
             return frame[frame["item"].isin(items)]
     return frame[languages.cumcount() < limit]

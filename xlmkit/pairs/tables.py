@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 
 
 @dataclass
@@ -140,7 +140,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _tab_separated(text: str, name: str) -> Table:
     lines = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
     if '"' in text and _tabs_are_quoted(text, lines):
-        say(f"{name} is read as a quoted TSV: its quotes can only be quoting")
+        warn_once(f"{name} is read as a quoted TSV: its quotes can only be quoting")
         return _delimited(text, "\t")
     return _fill((number, line.split("\t")) for number, line in enumerate(lines, 1))
 

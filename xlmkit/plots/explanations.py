@@ -1,6 +1,6 @@
 """Explanations as figures: words by method, words as bars, premise and hypothesis together, one item in several languages.
 
-What they draw are frames, so the same numbers go to a file by `xlmkit.save`, and the figure by `ax.figure.savefig` (or `svg`)."""
+What they draw are frames, so the same numbers go to a file by `xlmkit.save_results`, and the figure by `ax.figure.savefig` (or `svg`)."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def aligned(carried: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         carried,
         *keys,
         "language",
-        "label",
+        "prediction",
         "target",
         "contrast",
         "word",
@@ -206,12 +206,12 @@ def _heat(numbers: pd.DataFrame, texts: pd.DataFrame, wide: bool, *, signed: boo
 def _columns(carried: pd.DataFrame, codes: list[str], wide: bool) -> tuple[list[str], str]:
     """Of each language its code, a sign and its label (in narrow columns its first letter), and what the letters mean."""
     firsts = carried.drop_duplicates("language").set_index("language").loc[codes]
-    labels = [visible(label) for label in firsts["label"]]
+    labels = [visible(label) for label in firsts["prediction"]]
     initials = {label: label[:1].upper() for label in labels}
     short = not wide and len(set(initials.values())) == len(initials)
     signs = [""] * len(codes)
     if "gold" in firsts:
-        rows = zip(firsts["gold"], firsts["label"], strict=True)
+        rows = zip(firsts["gold"], firsts["prediction"], strict=True)
         signs = ["" if pd.isna(gold) else " ✓" if gold == label else f" {WRONG}" for gold, label in rows]
     shown = [initials[label] if short else label for label in labels]
     names = [f"{code}{sign}\n{label}" for code, sign, label in zip(codes, signs, shown, strict=True)]

@@ -1,4 +1,4 @@
-"""Pieces that every figure is made of: colours, names, fonts, Axes of a size, the ticks of a heat map, a line with its dot.
+"""BPETokenizer that every figure is made of: colours, names, fonts, Axes of a size, the ticks of a heat map, a line with its dot.
 
 Colours are those of Okabe and Ito (2008), told apart with any colour vision."""
 

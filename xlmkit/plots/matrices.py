@@ -49,7 +49,7 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
 
     Parameters
     ----------
-    table : a frame as `confusion` gives it: `by`, `gold`, `label`, `share` in [0, 1].
+    table : a frame as `confusion` gives it: `by`, `gold`, `prediction`, `share` in [0, 1].
     columns : panels in a row; None for five or four.
 
     Returns
@@ -59,8 +59,8 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
     Raises
     ------
     ValueError : if a column is missing, or a cell has several rows."""
-    need(table, by, "gold", "label", "share")
-    single(table, by, "gold", "label")
+    need(table, by, "gold", "prediction", "share")
+    single(table, by, "gold", "prediction")
     labels = _labels(table)
     initials = [label[:1].upper() for label in labels]
     short = initials if len(set(initials)) == len(labels) else labels
@@ -68,7 +68,7 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
     for ax in facets.axes_dict.values():
         ax.set_visible(False)  # with every heat map seaborn draws all that is seen of the figure
     for value, ax in facets.axes_dict.items():
-        own = table[table[by] == value].pivot(index="gold", columns="label", values="share")
+        own = table[table[by] == value].pivot(index="gold", columns="prediction", values="share")
         own = 100 * own.reindex(index=labels, columns=labels).set_axis(short, axis=1)
         scale = {"cmap": "Blues", "vmin": 0, "vmax": 100, "cbar": False}
         sns.heatmap(own, annot=True, fmt=".0f", linewidths=1, ax=ax, **scale, **UNTICKED)
@@ -124,5 +124,5 @@ def stretched(
 
 def _labels(table: pd.DataFrame) -> list[str]:
     """The labels in the usual order if they are NLI's, else in that of the alphabet."""
-    found = {str(label) for column in ("gold", "label") for label in table[column]}
+    found = {str(label) for column in ("gold", "prediction") for label in table[column]}
     return list(LABELS) if found <= set(LABELS) else sorted(found)

@@ -37,12 +37,12 @@ def labels(
     Raises
     ------
     ValueError : if a column is missing, a label unknown, or a cell has several rows."""
-    need(predictions, rows, columns, "label")
-    odd = sorted({str(label) for label in predictions["label"]} - set(LABELS))
+    need(predictions, rows, columns, "prediction")
+    odd = sorted({str(label) for label in predictions["prediction"]} - set(LABELS))
     if odd:
-        raise ValueError(f"`label` must be one of {', '.join(LABELS)}; got {', '.join(map(repr, odd))}")
+        raise ValueError(f"`prediction` must be one of {', '.join(LABELS)}; got {', '.join(map(repr, odd))}")
     single(predictions, rows, columns)
-    frame = predictions.assign(code=predictions["label"].map(LABELS.index), letter=_letters(predictions))
+    frame = predictions.assign(code=predictions["prediction"].map(LABELS.index), letter=_letters(predictions))
     grid = {
         name: frame.pivot(index=rows, columns=columns, values=name).reindex(
             index=frame[rows].unique(), columns=frame[columns].unique()
@@ -101,8 +101,8 @@ def probabilities(predictions: pd.DataFrame, *, rows: str = "language", ax: Axes
 
 def _letters(predictions: pd.DataFrame) -> pd.Series:
     """E, N or C of each row's label, with a cross where it is not the gold label."""
-    letters = predictions["label"].str[0].str.upper()
+    letters = predictions["prediction"].str[0].str.upper()
     if "gold" not in predictions:
         return letters
-    wrong = predictions["gold"].notna() & (predictions["label"] != predictions["gold"])
+    wrong = predictions["gold"].notna() & (predictions["prediction"] != predictions["gold"])
     return letters.where(~wrong, letters + WRONG)

@@ -14,14 +14,14 @@ from tqdm.auto import tqdm
 from transformers import XLMTokenizer
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
-from xlmkit.checkpoint.weights import random_head
 from xlmkit.encoding import Encoding
-from xlmkit.metrics.frames import ALL
-from xlmkit.pieces import EOS, PAD
+from xlmkit.model import NLIModel
+from xlmkit.model.weights import random_head
 from xlmkit.probes import judging, usual
 from xlmkit.probes.ids import chunks, need_language_ids, spoken, with_heads, with_vectors
 from xlmkit.probes.traps import TRAPS, Fed, feed, further_ids, without_mask
+from xlmkit.stats.frames import ALL
+from xlmkit.tokenization import EOS, PAD
 
 
 def ablation(
@@ -31,7 +31,7 @@ def ablation(
     tokenizer: XLMTokenizer | None = None,
     heads: int = 5,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def ablation(
     pairs : as `predict` takes them. Nine passes over them.
     tokenizer : transformers' own for this model; None: from its folder.
     heads : how many random heads are drawn for 7 (seeds 0, 1, ...); their figures are means.
-    batch_tokens, max_tokens : as `predict` takes them.
+    batch_tokens, max_length : as `predict` takes them.
     seed : of the resampled prompts.
 
     Returns
@@ -68,7 +68,7 @@ def ablation(
     with tqdm(total=len(frame) * passes, desc="ablation", unit="pair", disable=not progress) as bar:
         for start in range(0, len(frame), inference.CHUNK):
             chunk = frame.iloc[start : start + inference.CHUNK]
-            fed = feed(nli, chunk, tokenizer, max_tokens)
+            fed = feed(nli, chunk, tokenizer, max_length)
             parts.append(list(_judged(networks, fed, judging.golds(chunk, nli.labels), bar)))
     rows = pd.concat([part for trap in zip(*parts, strict=True) for part in trap], ignore_index=True)
     rows["language"] = np.tile(spoken(frame), len(TRAPS))
@@ -82,7 +82,7 @@ def ablation(
         ignore_index=True,
     )
     result.insert(1, "what", result["trap"].map(TRAPS))
-    settings = {"heads": heads, "max_tokens": max_tokens, "seed": seed}
+    settings = {"heads": heads, "max_length": max_length, "seed": seed}
     result.attrs["provenance"] = inference.provenance(nli, "ablation", settings)
     return result
 
@@ -92,7 +92,7 @@ def unmasked_baseline(
     pairs: pd.DataFrame,
     *,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Where trap 6 bites: the pad baseline of an attribution, with its mask and without.
@@ -101,7 +101,7 @@ def unmasked_baseline(
 
     Parameters
     ----------
-    pairs, batch_tokens, max_tokens : as `predict` takes them.
+    pairs, batch_tokens, max_length : as `predict` takes them.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def unmasked_baseline(
     frame = inference.check_input(nli, pairs)
     parts = []
     with tqdm(total=2 * len(frame), desc="baseline", unit="pair", disable=not progress) as bar:
-        for rows, encoding in chunks(nli, frame, max_tokens):
+        for rows, encoding in chunks(nli, frame, max_length):
             special = encoding.input_ids.le(EOS)
             masked = replace(encoding, input_ids=torch.where(special, encoding.input_ids, PAD))
             bare = without_mask(masked)

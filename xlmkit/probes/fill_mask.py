@@ -12,12 +12,11 @@ import pandas as pd
 import torch
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import is_whole
 from xlmkit.languages import resolve
-from xlmkit.pieces import EOS, MASK
-from xlmkit.preprocessing import split_words
+from xlmkit.model import NLIModel
 from xlmkit.probes.ids import NONE, checked_ids, need_language_ids
+from xlmkit.tokenization import EOS, MASK, split_words
 
 SIGN = "<mask>"
 _STAND_IN = "xlmkitmaskedpiece"  # a word that no script splits, in place of the mask while the text is cut
@@ -55,8 +54,8 @@ def fill_mask(
             f"expected a language model; got task {nli.task!r}; remedy: load(source, task='mlm') of a checkpoint from before fine-tuning, such "
             "as FacebookAI/xlm-mlm-xnli15-1024"
         )
-    if not is_whole(top) or not 1 <= top <= len(nli.pieces):
-        raise ValueError(f"`top` must be a whole number from 1 to {len(nli.pieces)}; got {top!r}")
+    if not is_whole(top) or not 1 <= top <= len(nli.tokenizer):
+        raise ValueError(f"`top` must be a whole number from 1 to {len(nli.tokenizer)}; got {top!r}")
     names = checked_ids(nli, ids)
     input_ids = torch.tensor(_masked_ids(nli, text, resolve(language)))  # (T,)
     places = (input_ids == mask_id(nli)).nonzero().flatten()
@@ -68,7 +67,7 @@ def fill_mask(
             zip(best.values.tolist(), best.indices.tolist(), strict=True), 1
         ):
             for rank, (value, number) in enumerate(zip(values, numbers, strict=True), 1):
-                piece = nli.pieces.name(number)
+                piece = nli.tokenizer.name(number)
                 guess = {
                     "piece": piece,
                     "text": piece.removesuffix("</w>"),
@@ -97,7 +96,7 @@ def _masked_ids(nli: NLIModel, text: str, language: str) -> list[int]:
     if words.count(_STAND_IN) != masks:
         raise ValueError(f"expected {SIGN} as a word of its own; got {text!r}; remedy: put spaces around it")
     found = [EOS]
-    for word, pieces in zip(words, nli.pieces.ids(words), strict=True):
+    for word, pieces in zip(words, nli.tokenizer.ids(words), strict=True):
         found += [mask_id(nli)] if word == _STAND_IN else pieces
     found.append(EOS)
     if len(found) > nli.max_positions:
@@ -110,7 +109,7 @@ def _masked_ids(nli: NLIModel, text: str, language: str) -> list[int]:
 def _chances(nli: NLIModel, input_ids: torch.Tensor, name: str) -> torch.Tensor:
     """(T, pieces) probabilities."""
     ids = input_ids[None].to(nli.device)
-    langs = None if name == NONE else torch.full_like(ids, nli.languages[name])
+    langs = None if name == NONE else torch.full_like(ids, nli.lang2id[name])
     with torch.inference_mode():
         states = forward.states(nli.network, ids, langs, torch.ones_like(ids))[-1]
         return nli.network.pred_layer(states)[0].float().softmax(-1).cpu()

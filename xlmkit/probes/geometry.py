@@ -12,8 +12,8 @@ from scipy.cluster.hierarchy import optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 from sklearn.decomposition import PCA
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.languages import LANGUAGES
+from xlmkit.model import NLIModel
 from xlmkit.probes.ids import codes, need_language_ids, vectors
 
 FAMILIES: dict[str, tuple[str, str]] = {
@@ -139,12 +139,14 @@ def nearest(nli: NLIModel, *, count: int = 3, centred: bool = True) -> pd.DataFr
     return result
 
 
-def groups(nli: NLIModel, *, draws: int = 10_000, centred: bool = True, seed: int = 0) -> pd.DataFrame:
+def groups(
+    nli: NLIModel, *, n_permutations: int = 10_000, centred: bool = True, seed: int = 0
+) -> pd.DataFrame:
     """Do languages of one script, family or branch lie closer together than others?
 
     Parameters
     ----------
-    draws, seed : permutations of the languages over the groups, and what draws them. centred : as `geometry`.
+    n_permutations, seed : permutations of the languages over the groups, and what draws them. centred : as `geometry`.
 
     Returns
     -------
@@ -160,7 +162,7 @@ def groups(nli: NLIModel, *, draws: int = 10_000, centred: bool = True, seed: in
     values = cosines.to_numpy()
     upper = np.triu_indices(len(values), 1)
     chance = np.random.default_rng(seed)
-    orders = np.array([chance.permutation(len(values)) for _ in range(draws)])
+    orders = np.array([chance.permutation(len(values)) for _ in range(n_permutations)])
     rows = []
     for grouping in GROUPINGS:
         member = pd.factorize(described[grouping])[0]
@@ -171,7 +173,7 @@ def groups(nli: NLIModel, *, draws: int = 10_000, centred: bool = True, seed: in
             difference = seen[same].mean() - seen[~same].mean()
             drawn = values[orders[:, upper[0]], orders[:, upper[1]]]  # (draws, pairs)
             dealt = drawn[:, same].mean(1) - drawn[:, ~same].mean(1)
-            p = (1 + (dealt >= difference - 1e-12).sum()) / (1 + draws)
+            p = (1 + (dealt >= difference - 1e-12).sum()) / (1 + n_permutations)
             row |= {
                 "within": seen[same].mean(),
                 "between": seen[~same].mean(),
@@ -186,7 +188,7 @@ def _points(nli: NLIModel) -> tuple[list[str], np.ndarray]:
     """Codes, and their embeddings (languages, H) in float64."""
     need_language_ids(nli)
     names = codes(nli)
-    rows = vectors(nli)[[nli.languages[code] for code in names]]
+    rows = vectors(nli)[[nli.lang2id[code] for code in names]]
     return names, rows.double().cpu().numpy()
 
 

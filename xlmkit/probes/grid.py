@@ -9,8 +9,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.inference import predict
+from xlmkit.model import NLIModel
 from xlmkit.probes import judging
 from xlmkit.probes.parallel import parallel
 
@@ -62,7 +62,7 @@ def grid(
     pairs: pd.DataFrame,
     *,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def grid(
     Parameters
     ----------
     pairs : as `mixed` takes them.
-    batch_tokens, max_tokens : as `predict` takes them. seed : of the resampled prompts.
+    batch_tokens, max_length : as `predict` takes them. seed : of the resampled prompts.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def grid(
     Raises
     ------
     ValueError : as `mixed` and `predict`."""
-    found = predict(nli, mixed(pairs), batch_tokens=batch_tokens, max_tokens=max_tokens, progress=progress)
+    found = predict(nli, mixed(pairs), batch_tokens=batch_tokens, max_length=max_length, progress=progress)
     result = grid_table(found, seed=seed)
     result.attrs["provenance"] = found.attrs["provenance"]
     return result
@@ -144,25 +144,27 @@ def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 
 
 def _rows(preds: pd.DataFrame) -> pd.DataFrame:
     """What `judging.summary` takes; the right way is the same premise with a hypothesis in its language."""
-    needed = ["item", "premise_language", "hypothesis_language", "label"]
+    needed = ["item", "premise_language", "hypothesis_language", "prediction"]
     missing = [name for name in needed if name not in preds]
     if missing:
         raise ValueError(
             f"expected predictions on mixed pairs, with the columns {', '.join(needed)}; got none named {', '.join(missing)}; remedy: "
             "predict(nli, mixed(pairs))"
         )
-    frame = preds[["item", "premise_language", "hypothesis_language", "label"]].copy()
+    frame = preds[["item", "premise_language", "hypothesis_language", "prediction"]].copy()
     frame["prompt"] = judging.prompts(preds)
     gold = preds["gold"] if "gold" in preds else pd.Series(None, index=preds.index, dtype=object)
-    frame["correct"] = np.where(gold.isna(), np.nan, (preds["label"] == gold).astype(float))
+    frame["correct"] = np.where(gold.isna(), np.nan, (preds["prediction"] == gold).astype(float))
     own = frame[frame["premise_language"] == frame["hypothesis_language"]]
-    own = own.set_index(["item", "premise_language"])[["label", "correct"]]
+    own = own.set_index(["item", "premise_language"])[["prediction", "correct"]]
     keys = pd.MultiIndex.from_frame(frame[["item", "premise_language"]])
     usual = own.reindex(keys)
     frame["right"] = usual["correct"].to_numpy()
     frame["changed"] = (frame["premise_language"] != frame["hypothesis_language"]).astype(float)
     frame["flip"] = np.where(
-        usual["label"].isna(), np.nan, (usual["label"].to_numpy() != frame["label"].to_numpy()).astype(float)
+        usual["prediction"].isna(),
+        np.nan,
+        (usual["prediction"].to_numpy() != frame["prediction"].to_numpy()).astype(float),
     )
     return frame
 

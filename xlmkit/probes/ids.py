@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.languages import LANGUAGES, resolve
+from xlmkit.model import NLIModel
 from xlmkit.pairs import language_columns
 
 NONE = "none"
@@ -38,7 +38,7 @@ def need_language_ids(nli: NLIModel) -> None:
 
 def codes(nli: NLIModel) -> list[str]:
     """The languages that this model has an id for, in the kit's order."""
-    return [code for code in LANGUAGES if code in nli.languages]
+    return [code for code in LANGUAGES if code in nli.lang2id]
 
 
 def vectors(nli: NLIModel) -> torch.Tensor:
@@ -57,7 +57,7 @@ def checked_ids(nli: NLIModel, ids: Sequence[str] | None) -> list[str]:
     if isinstance(ids, str):
         ids = [ids]
     found = [name if name == NONE else resolve(name) for name in ids]
-    lacking = [name for name in found if name != NONE and name not in nli.languages]
+    lacking = [name for name in found if name != NONE and name not in nli.lang2id]
     if lacking or not found:
         raise ValueError(
             f"`ids` must be codes that {nli.source!r} has an id for ({', '.join(codes(nli))}) or {NONE!r}; got {ids!r}"
@@ -94,7 +94,7 @@ def under(nli: NLIModel, id: str) -> NLIModel:
     need_language_ids(nli)
     (id,) = checked_ids(nli, [id])
     own = vectors(nli)
-    row = torch.zeros_like(own[:1]) if id == NONE else own[nli.languages[id]][None]
+    row = torch.zeros_like(own[:1]) if id == NONE else own[nli.lang2id[id]][None]
     return replace(
         _with_table(nli, row.expand_as(own).clone()), provenance={**nli.provenance, "language_id": id}
     )
@@ -127,7 +127,7 @@ def with_heads(nli: NLIModel, heads: Sequence[dict[str, torch.Tensor]]) -> NLIMo
 def with_none(nli: NLIModel) -> tuple[NLIModel, dict[str, int]]:
     """The model with an id for "none", and the number of each name."""
     own = vectors(nli)
-    numbers = {**{code: nli.languages[code] for code in codes(nli)}, NONE: len(own)}
+    numbers = {**{code: nli.lang2id[code] for code in codes(nli)}, NONE: len(own)}
     return with_vectors(nli, torch.zeros_like(own[:1])), numbers
 
 
@@ -136,11 +136,11 @@ def exchanged(encoding: Encoding, id: int) -> Encoding:
     return replace(encoding, langs=torch.full_like(encoding.langs, id))
 
 
-def chunks(nli: NLIModel, frame: pd.DataFrame, max_tokens: int) -> Iterator[tuple[slice, Encoding]]:
+def chunks(nli: NLIModel, frame: pd.DataFrame, max_length: int) -> Iterator[tuple[slice, Encoding]]:
     """The rows of a checked frame with their encoding, `inference.CHUNK` at a time."""
     for start in range(0, len(frame), inference.CHUNK):
         rows = slice(start, start + inference.CHUNK)
-        yield rows, inference.encode_frame(nli, frame.iloc[rows], max_tokens=max_tokens, spans=False)
+        yield rows, inference.encode_frame(nli, frame.iloc[rows], max_length=max_length, spans=False)
 
 
 def spoken(frame: pd.DataFrame) -> np.ndarray:

@@ -10,8 +10,8 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import is_whole
+from xlmkit.model import NLIModel
 from xlmkit.probes.ids import checked_ids, chunks, need_language_ids, spoken, vectors, with_none, with_vectors
 
 
@@ -22,7 +22,7 @@ def interpolate(
     *,
     steps: int = 10,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
     """How the logits move while the id's embedding goes from the right language's to another's.
@@ -32,12 +32,12 @@ def interpolate(
     pairs : as `predict` takes them; each side of a mixed pair starts from its own language. Every pair is computed `steps` + 1 times.
     to : the code where all end, or "none".
     steps : equal parts of the way.
-    batch_tokens, max_tokens : as `predict` takes them.
+    batch_tokens, max_length : as `predict` takes them.
 
     Returns
     -------
     One row a pair and point: `pair_id`, `language` ("premise>hypothesis" where they differ), `to`, `share` of the way (0: the right id, 1: the other),
-    `label`, `logit_<label>` and `p_<label>` (in [0, 1]) for each label, `gold` and the texts with their English where the pairs have them. All in float32.
+    `prediction`, `logit_<label>` and `p_<label>` (in [0, 1]) for each label, `gold` and the texts with their English where the pairs have them. All in float32.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def interpolate(
     wide, offset = _points(replace(nli, dtype=torch.float32), to, steps)
     found = np.full((steps + 1, len(frame), len(nli.labels)), np.nan, dtype=np.float32)
     with tqdm(total=found[..., 0].size, desc="interpolate", unit="pair", disable=not progress) as bar:
-        for rows, encoding in chunks(nli, frame, max_tokens):
+        for rows, encoding in chunks(nli, frame, max_length):
             for step in range(steps + 1):
                 moved = replace(encoding, langs=encoding.langs + offset * step)
                 found[step, rows] = inference.logits(wide, moved, batch_tokens=batch_tokens, bar=bar)
@@ -76,7 +76,7 @@ def movement(path: pd.DataFrame) -> pd.DataFrame:
     ------
     ValueError : if a column is missing."""
     columns = [name for name in path if str(name).startswith("logit_")]
-    missing = [name for name in ("pair_id", "language", "to", "share", "label") if name not in path]
+    missing = [name for name in ("pair_id", "language", "to", "share", "prediction") if name not in path]
     if missing or not columns:
         raise ValueError(
             f"expected a frame of `interpolate`; got none of {', '.join(missing) or 'logit_<label>'}"
@@ -84,7 +84,7 @@ def movement(path: pd.DataFrame) -> pd.DataFrame:
     start = path[path["share"] == 0].set_index("pair_id").loc[path["pair_id"]]
     moved = path[["language", "to", "share"]].copy()
     moved["change"] = np.abs(path[columns].to_numpy(float) - start[columns].to_numpy(float)).max(1)
-    moved["flips"] = (path["label"].to_numpy() != start["label"].to_numpy()).astype(float)
+    moved["flips"] = (path["prediction"].to_numpy() != start["prediction"].to_numpy()).astype(float)
     keys = moved.groupby(["language", "to", "share"], sort=False)
     result = keys[["change", "flips"]].mean().reset_index()
     result.insert(3, "n", keys.size().to_numpy())
@@ -122,7 +122,7 @@ def _path(nli: NLIModel, frame: pd.DataFrame, found: np.ndarray, to: str) -> pd.
     logits = found.transpose(1, 0, 2).reshape(len(rows), -1)
     chances = np.exp(logits - logits.max(1, keepdims=True, initial=-np.inf), dtype=np.float64)
     chances /= chances.sum(1, keepdims=True)
-    result["label"] = np.array(nli.labels, dtype=object)[logits.argmax(1)]
+    result["prediction"] = np.array(nli.labels, dtype=object)[logits.argmax(1)]
     for place, label in enumerate(nli.labels):
         result[f"logit_{label}"] = logits[:, place]
     for place, label in enumerate(nli.labels):

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.bootstrap import interval, totals
-from xlmkit.metrics.frames import ALL, prompt_numbers
-from xlmkit.metrics.intervals import FEWEST, share_intervals, wilson
+from xlmkit.stats.bootstrap import interval, totals
+from xlmkit.stats.frames import ALL, prompt_numbers
+from xlmkit.stats.intervals import FEWEST, share_intervals, wilson
 
 MEAN = "mean_"
 

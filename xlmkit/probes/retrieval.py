@@ -14,12 +14,12 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import forward, inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, encode
 from xlmkit.languages import resolve
-from xlmkit.metrics import wilson
+from xlmkit.model import NLIModel
 from xlmkit.probes.ids import NONE, codes, need_language_ids
 from xlmkit.probes.parallel import parallel
+from xlmkit.stats import wilson
 
 IDS = ("right", "wrong", NONE)
 
@@ -33,7 +33,7 @@ def retrieval(
     ids: Sequence[str] = IDS,
     centred: bool = False,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
     """How often the nearest sentence of the pivot's language is the translation, by language and layer.
@@ -46,7 +46,7 @@ def retrieval(
     ids : what all sentences, the pivot's too, are given: "right"; "wrong", the id of the language half-way round the model's list (`wrong_language`);
         or "none".
     centred : take each language's mean away first (Libovický et al. 2020, arXiv:2004.05160).
-    batch_tokens, max_tokens : as `predict` takes them.
+    batch_tokens, max_length : as `predict` takes them.
 
     Returns
     -------
@@ -66,19 +66,19 @@ def retrieval(
     rows = []
     with tqdm(total=len(ids) * len(frame), desc="retrieval", unit="sentence", disable=not progress) as bar:
         for setting in ids:
-            target = _vectors(nli, texts[pivot], pivot, setting, budget, max_tokens, bar)
+            target = _vectors(nli, texts[pivot], pivot, setting, budget, max_length, bar)
             target = _directions(target, centred)
             for code in languages:
                 if code == pivot:
                     continue
                 asked = _directions(
-                    _vectors(nli, texts[code], code, setting, budget, max_tokens, bar), centred
+                    _vectors(nli, texts[code], code, setting, budget, max_length, bar), centred
                 )
                 for layer, (ours, theirs) in enumerate(zip(asked, target, strict=True)):
                     hits = (ours @ theirs.T).argmax(1) == np.arange(len(ours))
                     rows.append({"layer": layer, "language": code, "ids": setting, **_share(hits)})
     result = pd.DataFrame(rows)
-    settings = {"pivot": pivot, "column": column, "centred": centred, "max_tokens": max_tokens}
+    settings = {"pivot": pivot, "column": column, "centred": centred, "max_length": max_length}
     result.attrs["provenance"] = inference.provenance(nli, "retrieval", settings)
     return result
 
@@ -131,13 +131,13 @@ def _directions(vectors: np.ndarray, centred: bool) -> np.ndarray:
 
 
 def _vectors(
-    nli: NLIModel, texts: list[str], code: str, setting: str, budget: int, max_tokens: int, bar: tqdm
+    nli: NLIModel, texts: list[str], code: str, setting: str, budget: int, max_length: int, bar: tqdm
 ) -> np.ndarray:
     """(layers + 1, N, H) float32 mean states of the texts' own tokens."""
-    encoding = encode(nli, texts, None, code, max_tokens=max_tokens, spans=False)
+    encoding = encode(nli, texts, None, code, max_length=max_length, spans=False)
     if setting == "wrong":
         encoding = replace(
-            encoding, langs=torch.full_like(encoding.langs, nli.languages[wrong_language(nli, code)])
+            encoding, langs=torch.full_like(encoding.langs, nli.lang2id[wrong_language(nli, code)])
         )
     config = nli.network.config
     found = np.empty((config.n_layers + 1, len(texts), config.emb_dim), dtype=np.float32)

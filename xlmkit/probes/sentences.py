@@ -15,8 +15,8 @@ from sklearn.decomposition import PCA
 from tqdm.auto import tqdm
 
 from xlmkit import forward, inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, encode, is_whole
+from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
 
 PROJECTIONS = ("pca", "umap")
@@ -30,7 +30,7 @@ def sentence_vectors(
     of: str = PAIR,
     layer: int | None = None,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     progress: bool = True,
 ) -> np.ndarray:
     """A vector for each row.
@@ -59,10 +59,10 @@ def sentence_vectors(
             f"`layer` must be a whole number from 0 (after the embeddings) to {last}, the model's last; got {layer!r}"
         )
     if of == PAIR:
-        encoding = inference.encode_frame(nli, frame, max_tokens=max_tokens, spans=False)
+        encoding = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
     else:
         codes = frame[language_columns(frame)[-1 if of == "hypothesis" else 0]].to_list()
-        encoding = encode(nli, frame[of].to_list(), None, codes, max_tokens=max_tokens, spans=False)
+        encoding = encode(nli, frame[of].to_list(), None, codes, max_length=max_length, spans=False)
     budget = inference.token_budget(batch_tokens, inference.BATCH_TOKENS[nli.device.type])
     found = np.empty((len(frame), nli.network.config.emb_dim), dtype=np.float32)
     order = np.argsort(-encoding.lengths, kind="stable")

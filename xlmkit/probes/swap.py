@@ -12,8 +12,8 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
+from xlmkit.model import NLIModel
 from xlmkit.probes import judging
 from xlmkit.probes.ids import checked_ids, chunks, exchanged, need_language_ids, spoken, with_none
 
@@ -24,7 +24,7 @@ def swap(
     *,
     ids: Sequence[str] | None = None,
     batch_tokens: int | None = None,
-    max_tokens: int = 256,
+    max_length: int = 256,
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def swap(
     ----------
     pairs : as `predict` takes them. All 15 languages under all ids make 16 times as many passes as there are pairs: choose items first.
     ids : codes, or "none" for no id; None: all that the model has, and none.
-    batch_tokens, max_tokens : as `predict` takes them.
+    batch_tokens, max_length : as `predict` takes them.
     seed : of the resampled prompts.
 
     Returns
@@ -52,7 +52,7 @@ def swap(
     inference.need_head(nli)
     names = checked_ids(nli, ids)
     frame = inference.check_input(nli, pairs)
-    right, given = _logits(nli, frame, names, batch_tokens, max_tokens, progress)
+    right, given = _logits(nli, frame, names, batch_tokens, max_length, progress)
     gold, usual = judging.golds(frame, nli.labels), right.argmax(1)
     languages, prompt = spoken(frame), judging.prompts(frame)
     before = {"margin": _margins(right, gold), "margin_predicted": _margins(right, usual)}
@@ -75,7 +75,7 @@ def swap(
         )
     result = judging.summary(pd.concat(parts, ignore_index=True), ["text_language", "id"], seed=seed)
     result = result.drop(columns="changed").sort_values("text_language", kind="stable", ignore_index=True)
-    result.attrs["provenance"] = inference.provenance(nli, "swap", {"ids": names, "max_tokens": max_tokens})
+    result.attrs["provenance"] = inference.provenance(nli, "swap", {"ids": names, "max_length": max_length})
     return result
 
 
@@ -84,7 +84,7 @@ def _logits(
     frame: pd.DataFrame,
     names: list[str],
     batch_tokens: int | None,
-    max_tokens: int,
+    max_length: int,
     progress: bool,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(N, labels) logits with the right ids, and with each of the given ones."""
@@ -94,7 +94,7 @@ def _logits(
     given = {name: np.full(shape, np.nan, dtype=np.float32) for name in names}
     total = len(frame) * (len(names) + 1)
     with tqdm(total=total, desc="swap", unit="pair", disable=not progress) as bar:
-        for rows, encoding in chunks(nli, frame, max_tokens):
+        for rows, encoding in chunks(nli, frame, max_length):
             right[rows] = inference.logits(wide, encoding, batch_tokens=batch_tokens, bar=bar)
             for name in names:
                 given[name][rows] = _under(wide, encoding, numbers[name], right[rows], batch_tokens, bar)

@@ -14,12 +14,12 @@ import torch
 from transformers import XLMTokenizer
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, encode
+from xlmkit.model import NLIModel
 from xlmkit.pairs import language_columns, sentence_columns
-from xlmkit.pieces import BOS, EOS, PAD
 from xlmkit.probes import usual
 from xlmkit.probes.ids import exchanged, vectors
+from xlmkit.tokenization import BOS, EOS, PAD
 
 RIGHT = "right"
 TRAPS = {
@@ -52,21 +52,21 @@ class Fed:
     random: bool = False
 
 
-def feed(nli: NLIModel, chunk: pd.DataFrame, tokenizer: XLMTokenizer, max_tokens: int) -> Iterator[Fed]:
+def feed(nli: NLIModel, chunk: pd.DataFrame, tokenizer: XLMTokenizer, max_length: int) -> Iterator[Fed]:
     """The right way first, then each trap in the order of `TRAPS`."""
     none = len(vectors(nli))
-    right = inference.encode_frame(nli, chunk, max_tokens=max_tokens, spans=False)
+    right = inference.encode_frame(nli, chunk, max_length=max_length, spans=False)
     yield Fed(RIGHT, right)
     yield Fed("1", _beginning(right, BOS))
-    yield Fed("2", _spoken(nli, chunk, _as_english(nli, chunk, max_tokens)))
-    moses = usual.cut_by_language(tokenizer, chunk, max_tokens).encoding
+    yield Fed("2", _spoken(nli, chunk, _as_english(nli, chunk, max_length)))
+    moses = usual.cut_by_language(tokenizer, chunk, max_length).encoding
     first = BOS if nli.pair_format == "huggingface" else EOS
     yield Fed("3", _spoken(nli, chunk, _beginning(moses, first)))
     yield Fed("4", exchanged(right, none))
     yield Fed("5", _typed(nli, right, _behind_the_middle(right)))
     yield Fed("6", without_mask(right))
     yield Fed("7", right, random=True)
-    called = usual.called(tokenizer, chunk, max_tokens)
+    called = usual.called(tokenizer, chunk, max_length)
     silent = exchanged(called.encoding, none)
     yield Fed("usual", silent)
     typed = without_mask(_typed(nli, silent, called.second))
@@ -111,18 +111,17 @@ def _behind_the_middle(encoding: Encoding) -> torch.Tensor:
     return special.cumsum(1) - special >= 2
 
 
-def _as_english(nli: NLIModel, chunk: pd.DataFrame, max_tokens: int) -> Encoding:
+def _as_english(nli: NLIModel, chunk: pd.DataFrame, max_length: int) -> Encoding:
     texts = [chunk[name].to_list() for name in sentence_columns(chunk)]
     return encode(
-        nli, texts[0], texts[1] if len(texts) > 1 else None, "en", max_tokens=max_tokens, spans=False
+        nli, texts[0], texts[1] if len(texts) > 1 else None, "en", max_length=max_length, spans=False
     )
 
 
 def _spoken(nli: NLIModel, chunk: pd.DataFrame, encoding: Encoding) -> Encoding:
     """The encoding with the right language id at every position: the middle `</s>` bears the hypothesis's."""
     sides = [
-        torch.tensor([nli.languages[code] for code in chunk[name]])[:, None]
-        for name in language_columns(chunk)
+        torch.tensor([nli.lang2id[code] for code in chunk[name]])[:, None] for name in language_columns(chunk)
     ]
     premise = encoding.input_ids.le(EOS).cumsum(1) < 2
     return replace(encoding, langs=torch.where(premise, sides[0], sides[-1]).expand_as(encoding.input_ids))

@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from transformers import XLMTokenizer
 
-from xlmkit.checkpoint import NLIModel
-from xlmkit.checkpoint.source import EMBEDDED, locate
 from xlmkit.encoding import Encoding
+from xlmkit.model import NLIModel
+from xlmkit.model.source import EMBEDDED, locate
 from xlmkit.pairs import language_columns, sentence_columns
-from xlmkit.pieces import PAD
+from xlmkit.tokenization import PAD
 
 
 def user_tokenizer(nli: NLIModel) -> XLMTokenizer:
@@ -36,15 +36,15 @@ class Given:
     second: torch.Tensor
 
 
-def called(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: int) -> Given:
+def called(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int) -> Given:
     """Each row as `tokenizer(premise, hypothesis)` gives it: `<s> P </s> H </s>`, all cut as English."""
     once = lru_cache(maxsize=None)(
         lambda text: tuple(tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)))
     )
-    return _given(tokenizer, [[once(text) for text in row] for row in _texts(frame)], max_tokens)
+    return _given(tokenizer, [[once(text) for text in row] for row in _texts(frame)], max_length)
 
 
-def cut_by_language(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: int) -> Given:
+def cut_by_language(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int) -> Given:
     """The same layout with each text cut by `_tokenize(text, lang=...)`: sacremoses in place of the Perl scripts."""
     once = lru_cache(maxsize=None)(
         lambda text, code: tuple(tokenizer.convert_tokens_to_ids(tokenizer._tokenize(text, lang=code)))
@@ -54,16 +54,16 @@ def cut_by_language(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_tokens: in
         [once(text, code) for text, code in zip(frame[name], codes, strict=True)]
         for name, codes in zip(sentence_columns(frame), (languages[0], languages[-1]), strict=False)
     ]
-    return _given(tokenizer, [list(row) for row in zip(*sides, strict=True)], max_tokens)
+    return _given(tokenizer, [list(row) for row in zip(*sides, strict=True)], max_length)
 
 
 def _texts(frame: pd.DataFrame) -> list[list[str]]:
     return frame[sentence_columns(frame)].to_numpy().tolist()
 
 
-def _given(tokenizer: XLMTokenizer, rows: list[list[tuple[int, ...]]], max_tokens: int) -> Given:
+def _given(tokenizer: XLMTokenizer, rows: list[list[tuple[int, ...]]], max_length: int) -> Given:
     """The tokeniser's own layout, padded."""
-    kept = [_kept(row, max_tokens) for row in rows]
+    kept = [_kept(row, max_length) for row in rows]
     joined = [tokenizer.build_inputs_with_special_tokens(*row) for row in kept]
     width = max(map(len, joined), default=0)
     ids = torch.full((len(rows), width), PAD)
@@ -75,9 +75,9 @@ def _given(tokenizer: XLMTokenizer, rows: list[list[tuple[int, ...]]], max_token
     return Given(Encoding(ids, torch.zeros_like(ids), mask, ((0, 0),) * len(rows)), second)
 
 
-def _kept(sides: list[tuple[int, ...]], max_tokens: int) -> list[list[int]]:
+def _kept(sides: list[tuple[int, ...]], max_length: int) -> list[list[int]]:
     """What fits: the longer sentence gives first, at its end, as in `encode`."""
     kept = [list(side) for side in sides]
-    while sum(map(len, kept)) > max_tokens - len(kept) - 1:
+    while sum(map(len, kept)) > max_length - len(kept) - 1:
         max(reversed(kept), key=len).pop()
     return kept

@@ -19,11 +19,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from xlmkit.checkpoint import NLIModel, load
 from xlmkit.languages import LANGUAGES
+from xlmkit.model import NLIModel, load
 from xlmkit.pairs import read_pairs
-from xlmkit.pieces import Pieces
-from xlmkit.preprocessing import split_batch
 from xlmkit.recipe import (
     balancing,
     beginning,
@@ -37,6 +35,7 @@ from xlmkit.recipe import (
 )
 from xlmkit.recipe.inputs import DEV, Inputs, read
 from xlmkit.recipe.measuring import Figures, measure
+from xlmkit.tokenization import BPETokenizer, split_batch
 from xlmkit.training.energy import WORLD, Meter
 
 __all__ = ["SMOKE", "Plan", "make"]
@@ -128,7 +127,7 @@ def make(
             ),
         )
     }
-    pieces = Pieces.from_tables(*tables)
+    pieces = BPETokenizer.from_tables(*tables)
     network = beginning.start(teacher, pieces=len(pieces), seed=seed)
     nli = NLIModel.in_memory(network, pieces, networks.LABELS, source="mini-xnli15")
 

@@ -9,12 +9,12 @@ import torch
 from tqdm.auto import tqdm
 from transformers import XLMForSequenceClassification
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import encode
 from xlmkit.languages import LANGUAGES
-from xlmkit.pieces import EOS, PAD
+from xlmkit.model import NLIModel
 from xlmkit.recipe import encoder, networks, places, views
 from xlmkit.recipe.encoder import Encoder
+from xlmkit.tokenization import EOS, PAD
 
 KEPT = (0, 1, 3, 4, 6, 7, 9, 11)  # of the teacher's 12 layers
 LANGUAGE_SCALE = 0.03  # of the language embeddings, which the teacher has not
@@ -55,8 +55,8 @@ def embed(
 
     `texts` are samples by language. Gives the number of pieces that were met in none: they take the teacher's vectors of their own letters."""
     theirs = teacher.network.transformer.embeddings.weight.numpy()
-    sums = np.zeros((len(nli.pieces), theirs.shape[1]))
-    counts = np.zeros(len(nli.pieces))
+    sums = np.zeros((len(nli.tokenizer), theirs.shape[1]))
+    counts = np.zeros(len(nli.tokenizer))
     for code, lines in tqdm(texts.items(), desc="first vectors", unit="language", disable=not progress):
         encoding = encode(nli, list(lines), None, code)
         assert encoding.tokens is not None  # since spans were asked for
@@ -72,7 +72,7 @@ def embed(
                     counts[number] += 1
     unmet = np.flatnonzero(counts == 0)
     for number in unmet:
-        letters = nli.pieces.name(int(number)).removesuffix("</w>")
+        letters = nli.tokenizer.name(int(number)).removesuffix("</w>")
         sums[number] = theirs[teacher.tokenizer.encode(letters).ids or [encoder.UNK]].mean(0)
     found = sums / np.maximum(counts, 1)[:, None]
     found[EOS] = theirs[[encoder.BOS, encoder.EOS]].mean(0)

@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
-from xlmkit.pieces import EOS, PAD
+from xlmkit.model import NLIModel
 from xlmkit.recipe import networks, versions, views
 from xlmkit.recipe.beginning import KEPT
 from xlmkit.recipe.encoder import Encoder
@@ -26,6 +25,7 @@ from xlmkit.recipe.inputs import Inputs
 from xlmkit.recipe.states import States
 from xlmkit.recipe.versions import Pair
 from xlmkit.recipe.views import Views
+from xlmkit.tokenization import EOS, PAD
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def finish(
                 label_smoothing=plan.smoothing,
                 soft_targets=plan.soft_targets,
                 max_gradient_norm=1.0,
-                max_tokens=views.MAX_TOKENS,
+                max_length=views.MAX_TOKENS,
                 precision="bf16" if networks.precision() == torch.bfloat16 else "fp32",
                 weight_decay=0.01,
                 seed=number,

@@ -16,11 +16,11 @@ import pandas as pd
 import torch
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel, load
 from xlmkit.encoding import Encoding, encode
 from xlmkit.inference import logits, predict
 from xlmkit.languages import LANGUAGES
 from xlmkit.metrics import calibration, evaluate
+from xlmkit.model import NLIModel, load
 from xlmkit.pairs import read_pairs
 from xlmkit.recipe.inputs import TEST
 

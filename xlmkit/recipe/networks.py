@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from transformers import XLMConfig, XLMForSequenceClassification
 
-from xlmkit.checkpoint.hardware import choose_dtype
 from xlmkit.languages import LANGUAGES
+from xlmkit.model.device import choose_dtype
 
 LABELS = ("contradiction", "neutral", "entailment")  # the authors' order
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding, Token, encode
+from xlmkit.model import NLIModel
 from xlmkit.recipe import encoder, places
 from xlmkit.recipe.versions import Pair
 
@@ -82,7 +82,7 @@ def _views(pairs: list[Pair], nli: NLIModel, tokenizer: Tokenizer) -> Views:
         [pair.hypothesis for pair in pairs],
         [pair.premise_language for pair in pairs],
         hypothesis_languages=[pair.hypothesis_language for pair in pairs],
-        max_tokens=MAX_TOKENS,
+        max_length=MAX_TOKENS,
     )
     assert ours.tokens is not None  # since spans were asked for
     ids, our_units, their_units = [], [], []

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.languages import LANGUAGES
-from xlmkit.preprocessing import VERSION
+from xlmkit.model import NLIModel
 from xlmkit.recipe import vocabulary
 from xlmkit.recipe.inputs import TRAINED
 from xlmkit.recipe.measuring import Figures
+from xlmkit.tokenization import VERSION
 
 LICENCE = "CC-BY-NC-4.0"
 WHAT = "a teaching model made by `python -m xlmkit.recipe`; no figure of it says anything about the published XLM-15"

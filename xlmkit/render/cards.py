@@ -28,7 +28,7 @@ def card(explanation: Explanation) -> str:
 def section(explanation: Explanation) -> str:
     """A card without its style."""
     states = {
-        "xk-failed": explanation.passed is False,
+        "xk-failed": explanation.converged is False,
         "xk-untrained": not explanation.trained,
         "xk-unsigned": not explanation.signed,
     }
@@ -42,10 +42,10 @@ def section(explanation: Explanation) -> str:
 
 
 def _head(explanation: Explanation) -> str:
-    label, target = escaped(explanation.label), escaped(explanation.target)
+    label, target = escaped(explanation.prediction), escaped(explanation.target)
     gold = ""
     if explanation.gold is not None:
-        right = explanation.gold == explanation.label
+        right = explanation.gold == explanation.prediction
         gold = f'<span class="xk-gold">gold: {escaped(explanation.gold)} {"✓ right" if right else "✗ wrong"}</span>'
     contrast = (
         f" rather than <b>{escaped(explanation.contrast)}</b>" if explanation.contrast is not None else ""
@@ -70,9 +70,9 @@ def banners(explanation: Explanation) -> str:
         found.append(
             "<b>Untrained.</b> This model's head is random: neither the label nor the scores mean anything."
         )
-    if explanation.passed is False and explanation.delta is not None and explanation.change is not None:
+    if explanation.converged is False and explanation.delta is not None and explanation.change is not None:
         found.append(
-            f"<b>Failed.</b> After {explanation.steps} steps the scores still miss the change in logit by "
+            f"<b>Failed.</b> After {explanation.n_steps} steps the scores still miss the change in logit by "
             f"{unsigned(explanation.delta)}; {unsigned(tolerance(explanation.change))} is allowed. Do not rely on them."
         )
     if explanation.truncated:
@@ -153,13 +153,13 @@ GATE = "the gate: whether all numbers add up to the change, but for the delta th
 
 
 def _verdict(explanation: Explanation) -> str:
-    if explanation.passed is None or explanation.delta is None or explanation.change is None:
-        samples = "" if explanation.steps is None else f"{explanation.steps} samples; "
+    if explanation.converged is None or explanation.delta is None or explanation.change is None:
+        samples = "" if explanation.n_steps is None else f"{explanation.n_steps} samples; "
         return f"{samples}no gate: this method does not promise that its scores add up to the change, or forces them to"
-    word = "passed" if explanation.passed else "FAILED"
+    word = "passed" if explanation.converged else "FAILED"
     return (
         f"delta {signed(explanation.delta)}, allowed {unsigned(tolerance(explanation.change))}, "
-        f"{explanation.steps} steps: <b>{word}</b>"
+        f"{explanation.n_steps} steps: <b>{word}</b>"
     )
 
 

@@ -46,7 +46,7 @@ def grid(explanations: Sequence[Explanation], pairs: pd.DataFrame | None) -> str
     originals = _originals(listed, pairs)
     same = len({(one.target, one.contrast) for one in listed}) == 1
     # A failed explanation's scores say nothing, so they do not set the scale either.
-    scale = max(map(largest, [one for one in listed if one.passed is not False] or listed))
+    scale = max(map(largest, [one for one in listed if one.converged is not False] or listed))
     beside = any(any(own) for own in originals)
     rows = "".join(
         _row(one, scale, own if beside else None, same) for one, own in zip(listed, originals, strict=True)
@@ -119,7 +119,7 @@ def _head(explanations: list[Explanation], pairs: pd.DataFrame | None, same: boo
     amount = f"{len(explanations)} language{'' if len(explanations) == 1 else 's'}"
     known = [one for one in explanations if one.gold is not None]
     golds = sorted({str(one.gold) for one in known})
-    right = sum(one.gold == one.label for one in known)
+    right = sum(one.gold == one.prediction for one in known)
     counts = f"<span>gold: {escaped(', '.join(golds))}; {right} right, {len(known) - right} wrong</span>"
     why = (
         _why(first)
@@ -138,13 +138,13 @@ def _why(explanation: Explanation) -> str:
 
 
 def _row(explanation: Explanation, scale: float, english: tuple[str, ...] | None, same: bool) -> str:
-    states = {"xk-failed": explanation.passed is False, "xk-untrained": not explanation.trained}
+    states = {"xk-failed": explanation.converged is False, "xk-untrained": not explanation.trained}
     classes = " ".join(name for name, holds in states.items() if holds)
     codes = dict.fromkeys(filter(None, (explanation.premise_language, explanation.hypothesis_language)))
     names = "<br>".join(f"{escaped(language_name(code))} ({escaped(code)})" for code in codes)
     verdict = ""
     if explanation.gold is not None:
-        right = explanation.gold == explanation.label
+        right = explanation.gold == explanation.prediction
         verdict = (
             f'<br><span class="xk-{"right" if right else "wrong"}">{"✓ right" if right else "✗ wrong"}</span>'
         )
@@ -155,7 +155,7 @@ def _row(explanation: Explanation, scale: float, english: tuple[str, ...] | None
         originals = "".join(f'<p lang="en" dir="ltr">{escaped(text)}</p>' for text in english)
         beside = f'<td class="xk-english">{originals}</td>'
     return (
-        f'<tr class="{classes}"><th scope="row"><b>{names}</b><br>{escaped(explanation.label)} '
+        f'<tr class="{classes}"><th scope="row"><b>{names}</b><br>{escaped(explanation.prediction)} '
         f"{100 * explanation.probability:.0f}&#8239;%{verdict}{why}</th><td>{banners(explanation)}{texts}</td>{beside}</tr>"
     )
 

@@ -15,9 +15,9 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, baselines, metrics
 from xlmkit.features import features
-from xlmkit.metrics.bootstrap import COUNT, sums
-from xlmkit.metrics.frames import ALL, parallel, prompt_numbers
-from xlmkit.metrics.sign_flip import sign_flip
+from xlmkit.stats.bootstrap import COUNT, sums
+from xlmkit.stats.frames import ALL, parallel, prompt_numbers
+from xlmkit.stats.sign_flip import sign_flip
 
 DATA = (
     "item",
@@ -52,7 +52,7 @@ def analyse(
     reference: str = "en",
     dev: pd.DataFrame | None = None,
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({}),
-    count: int = COUNT,
+    n_resamples: int = COUNT,
     seed: int = 0,
     progress: bool = True,
 ) -> Analysis:
@@ -60,12 +60,12 @@ def analyse(
 
     Parameters
     ----------
-    preds : predictions of any model, with gold: `pair_id`, `language`, `item`, `premise`, `hypothesis`, `gold`, `label`, `p_<label>`. What lacks a
+    preds : predictions of any model, with gold: `pair_id`, `language`, `item`, `premise`, `hypothesis`, `gold`, `prediction`, `p_<label>`. What lacks a
         column goes without the questions that need it.
     reference : the language that the others are held against.
     dev : the same model's predictions of a development set, on which temperatures are fitted; None takes half of the prompts, and judges the other.
     beside : predictions of the same pairs by others, another checkpoint say, by name; two baselines stand there anyway, trained and asked in turns.
-    count, seed : of resamples and random flips.
+    n_resamples, seed : of resamples and random flips.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def analyse(
     Raises
     ------
     ValueError : if there is no accuracy to speak of: no gold, no predictions, unknown labels."""
-    chance: dict[str, Any] = {"count": count, "seed": seed}
+    chance: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
     found = {"accuracy": metrics.evaluate(preds, **chance)}
     left_out: dict[str, str] = {}
     bar = tqdm(total=TOTAL + len(beside), initial=1, desc="analyse", unit="question", disable=not progress)
@@ -93,7 +93,7 @@ def loss(preds: pd.DataFrame, language: str, reference: str = "en", **chance: An
     Parameters
     ----------
     preds : predictions with gold, each item in both languages; the columns of `KINDS` that there are say the kinds, as the reference's row has them.
-    chance : `count` and `seed`, as `gap` takes them.
+    chance : `n_resamples` and `seed`, as `gap` takes them.
 
     Returns
     -------

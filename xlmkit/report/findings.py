@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from xlmkit.languages import LANGUAGES
-from xlmkit.metrics.frames import ALL
 from xlmkit.report.analysis import Analysis
+from xlmkit.stats.frames import ALL
 
 LEVEL = 0.05  # of p, after correction
 
@@ -93,11 +93,11 @@ def _confusion(analysis: Analysis) -> Iterator[str]:
     wrong = [
         row
         for row in _rows(analysis, "confusion")
-        if row[by] == ALL and row["gold"] != row["label"] and row["n"] > 0
+        if row[by] == ALL and row["gold"] != row["prediction"] and row["n"] > 0
     ]
     if wrong:
         row = max(wrong, key=lambda row: row["share"])
-        yield f"The commonest mistake takes {row['gold']} for {row['label']}: {percent(row['share'])} of the pairs that are {row['gold']}."
+        yield f"The commonest mistake takes {row['gold']} for {row['prediction']}: {percent(row['share'])} of the pairs that are {row['gold']}."
 
 
 def _calibration(analysis: Analysis) -> Iterator[str]:

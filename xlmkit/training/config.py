@@ -38,7 +38,7 @@ class TrainingConfig:
     epochs : passes over the training rows; need not be whole.
     schedule : "constant", or "linear" down to zero; both after `warmup`, a share of all steps in which the rate rises in a line.
     dropout : probability, wherever XLM has it.
-    max_tokens : the longest input; longer ones are cut as `encode` says.
+    max_length : the longest input; longer ones are cut as `encode` says.
     label_smoothing : share of each label's weight that is spread over all labels (Szegedy et al. 2016).
     soft_targets : weight in [0, 1] of the probabilities in the training rows' columns `p_<label>` against the label (Hinton et al. 2015).
     max_gradient_norm : longer gradients are shortened to it; None leaves them, as the authors do.
@@ -64,7 +64,7 @@ class TrainingConfig:
     schedule: str = "constant"
     warmup: float = 0.0
     dropout: float = 0.1
-    max_tokens: int = 256
+    max_length: int = 256
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     soft_targets: float = 0.0
@@ -130,7 +130,7 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "schedule": _one_of(SCHEDULES),
     "warmup": _SHARE,
     "dropout": _BELOW_1,
-    "max_tokens": _COUNT,  # `encode` knows the model's bounds
+    "max_length": _COUNT,  # `encode` knows the model's bounds
     "weight_decay": _NOT_NEGATIVE,
     "label_smoothing": _BELOW_1,
     "soft_targets": _SHARE,

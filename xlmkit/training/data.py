@@ -18,13 +18,13 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import Encoding
 from xlmkit.inference import encode_frame
 from xlmkit.languages import resolve
-from xlmkit.notices import say
+from xlmkit.model import NLIModel
+from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, label_name, language_columns, read_pairs, sentence_columns
-from xlmkit.pieces import PAD
+from xlmkit.tokenization import PAD
 from xlmkit.training.config import TrainingConfig
 
 CHUNK = 4096  # rows encoded in one call
@@ -76,7 +76,7 @@ class Examples:
         index = self.starts[rows][:, None] + np.minimum(places, lengths[:, None] - 1)
         found = (np.where(mask, self.input_ids[index], PAD), self.langs[index], mask)
         ids, langs, real = (torch.from_numpy(array.astype(np.int64)) for array in found)
-        return Encoding(ids, langs, real, dropped=((),) * len(rows))
+        return Encoding(ids, langs, real, n_truncated=((),) * len(rows))
 
 
 def read(config: TrainingConfig) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
@@ -104,10 +104,10 @@ def check_languages(nli: NLIModel, frame: pd.DataFrame, name: str) -> None:
     if not nli.uses_language_ids:
         return
     found = pd.concat([frame[column] for column in language_columns(frame)]).value_counts()
-    outside = {str(code): int(count) for code, count in found.items() if code not in nli.languages}
+    outside = {str(code): int(count) for code, count in found.items() if code not in nli.lang2id}
     if outside:
         raise ValueError(
-            f"{name} has rows in languages outside the model: expected {', '.join(nli.languages)}, got "
+            f"{name} has rows in languages outside the model: expected {', '.join(nli.lang2id)}, got "
             + ", ".join(f"{count} in {code!r}" for code, count in outside.items())
             + "; remedy: leave them out (for train, name the others in `languages`), or take another model"
         )
@@ -129,7 +129,7 @@ def encoded(nli: NLIModel, frame: pd.DataFrame, config: TrainingConfig, *, name:
     with tqdm(total=len(frame), desc=f"encode {name}", unit="row", disable=not config.progress) as bar:
         for begin in range(0, len(frame), CHUNK):
             part = frame.iloc[begin : begin + CHUNK]
-            found = encode_frame(nli, part, max_tokens=config.max_tokens, spans=False)
+            found = encode_frame(nli, part, max_length=config.max_length, spans=False)
             real = found.attention_mask.bool()
             ids.append(found.input_ids[real].to(torch.int32).numpy())
             langs.append(found.langs[real].to(torch.int16).numpy())
@@ -250,7 +250,7 @@ def _labelled(frame: pd.DataFrame, labels: tuple[str, ...], name: str) -> pd.Dat
         result["gold"] = [names.get(value) for value in frame["gold"].to_list()]
     known = result["gold"].notna()
     if not known.all():
-        say(f"{int((~known).sum())} of {len(frame)} rows of {name} have no gold label and are left out")
+        warn_once(f"{int((~known).sum())} of {len(frame)} rows of {name} have no gold label and are left out")
     return result[known].reset_index(drop=True)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
+from xlmkit.model import NLIModel
 from xlmkit.training.config import TrainingConfig
 
 STEPS = 3  # of a trial, after one that warms up
@@ -144,7 +144,7 @@ def estimate(
     model : a model, which is tried for a few steps (on a copy); or the size of one, such as `XLM15`.
     tokens_per_row : mean tokens of a training row, special tokens included.
     rows, dev_rows : of training, and of each evaluation.
-    longest : tokens of the longest training row; at most, and by default, `config.max_tokens`.
+    longest : tokens of the longest training row; at most, and by default, `config.max_length`.
     device : the machine to calculate for, such as `H200`; None for this one.
 
     Raises
@@ -158,7 +158,7 @@ def estimate(
     shape = model if isinstance(model, Shape) else Shape.of(model)
     cuda = device is not None or (nli is not None and nli.device.type == "cuda")
     half = is_half(config, cuda=cuda, here=device is None)
-    longest = min(longest or config.max_tokens, config.max_tokens)
+    longest = min(longest or config.max_length, config.max_length)
     parts = _parts(shape, config, tokens=longest, cuda=cuda, half=half)
     peak = _peak(shape, config, parts, tokens=longest, cuda=cuda)
     free = device.memory if device else free_memory(nli.device) if nli else None
@@ -270,7 +270,7 @@ def _said(
     if found.fits is False and free is not None:
         smaller = "" if config.gradient_checkpointing else "gradient_checkpointing=True, or "
         memory += (
-            f" That is more than the {said_bytes(free)} that are free; remedy: {smaller}a smaller `max_tokens`, or a smaller `batch_size` with "
+            f" That is more than the {said_bytes(free)} that are free; remedy: {smaller}a smaller `max_length`, or a smaller `batch_size` with "
             "`accumulation` raised in the same measure (same steps, less memory)."
         )
     if found.seconds is None:

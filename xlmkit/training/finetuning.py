@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 
-from xlmkit.checkpoint import NLIModel, start
-from xlmkit.checkpoint.source import locate
-from xlmkit.notices import say
+from xlmkit.model import NLIModel, start
+from xlmkit.model.source import locate
+from xlmkit.notices import warn_once
 from xlmkit.pairs import sentence_columns
 from xlmkit.training import data, judging, result, states
 from xlmkit.training.config import COLLAPSES, FULL_SIZE, TrainingConfig
@@ -56,7 +56,7 @@ def finetune(config: TrainingConfig) -> Finetuned:
     result.compare(folder, made_of)
     if result.is_finished(folder):
         states.remove(folder / STATES)
-        say(
+        warn_once(
             f"{os.fspath(folder)!r} is finished, so nothing was trained; remedy: another `out` to train again"
         )
         return result.read(folder)
@@ -69,7 +69,7 @@ def finetune(config: TrainingConfig) -> Finetuned:
     judged = data.encoded(nli, dev, config, name="dev")
     del train, dev
     if accelerator.is_main_process:
-        say(_estimate(nli, config, learnt, judged, accelerator.num_processes))
+        warn_once(_estimate(nli, config, learnt, judged, accelerator.num_processes))
     with result.claim(folder, made_of) if accelerator.is_main_process else nullcontext():
         training = Training(nli, learnt, judged, config, accelerator=accelerator)
         try:
@@ -114,9 +114,9 @@ def _accelerator() -> Accelerator:
 def _warn(nli: NLIModel, config: TrainingConfig) -> None:
     """Say what is allowed and seldom meant."""
     if not nli.trained:
-        say(f"{nli.source!r} gets a new head for the labels {', '.join(map(repr, nli.labels))}")
+        warn_once(f"{nli.source!r} gets a new head for the labels {', '.join(map(repr, nli.labels))}")
     if nli.network.config.emb_dim >= FULL_SIZE and config.learning_rate >= COLLAPSES:
-        say(
+        warn_once(
             f"`learning_rate` {config.learning_rate!r} on a full-size checkpoint: 2.5e-5, which the authors' README names, ends at 33.3 % "
             "(XLM #199); 5e-6 is known to work"
         )
@@ -134,7 +134,7 @@ def _estimate(
         longest=train.longest,
         dev_rows=math.ceil(len(dev) / processes),
     )
-    cut = f" {train.truncated} of {len(train)} training rows are longer than {config.max_tokens} tokens and are cut."
+    cut = f" {train.truncated} of {len(train)} training rows are longer than {config.max_length} tokens and are cut."
     return found.text + (cut if train.truncated else "")
 
 

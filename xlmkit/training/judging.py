@@ -14,8 +14,8 @@ import torch
 from accelerate import Accelerator
 
 from xlmkit import inference
-from xlmkit.checkpoint import NLIModel
-from xlmkit.metrics import wilson
+from xlmkit.model import NLIModel
+from xlmkit.stats import wilson
 from xlmkit.training.data import ALL, Examples
 from xlmkit.training.states import Progress
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from xlmkit import forward
-from xlmkit.checkpoint import NLIModel
+from xlmkit.model import NLIModel
 from xlmkit.training import judging, states
 from xlmkit.training.config import TrainingConfig
 from xlmkit.training.data import Examples
@@ -301,7 +301,7 @@ def _out_of_memory(config: TrainingConfig) -> MemoryError:
         )
     if not config.gradient_checkpointing:
         ways.append("`gradient_checkpointing=True`")
-    ways.append(f"a `max_tokens` below {config.max_tokens}")
+    ways.append(f"a `max_length` below {config.max_length}")
     return MemoryError(
         f"a batch of {config.batch_size} rows does not fit into memory; remedy: {', or '.join(ways)}"
     )

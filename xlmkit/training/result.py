@@ -22,8 +22,8 @@ import torch
 from safetensors.torch import save_file
 
 import xlmkit
-from xlmkit.checkpoint import NLIModel
-from xlmkit.preprocessing import VERSION
+from xlmkit.model import NLIModel
+from xlmkit.tokenization import VERSION
 from xlmkit.training import states
 from xlmkit.training.config import TrainingConfig
 from xlmkit.training.data import fingerprints

@@ -119,7 +119,7 @@ def originals(pairs: pd.DataFrame) -> dict[str, tuple[str, str]]:
 
 def _column(title: str, answer: Answer, scale: float, chosen: int | None, still: bool) -> str:
     own, situation = answer.explanation, answer.question.situation
-    label = f"{escaped(own.label)} {percent(answer.probabilities[own.label])}"
+    label = f"{escaped(own.prediction)} {percent(answer.probabilities[own.prediction])}"
     coming = "" if answer.final else "; the chosen method is on its way"
     why = f"explained: {escaped(own.target)}, by {escaped(method_name(own))}{coming}"
     hint = "" if still else '<div class="xk-why">Click a word to drop, mask or replace it.</div>'

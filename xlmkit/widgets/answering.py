@@ -15,10 +15,10 @@ from xlmkit.attribution.explaining import places
 from xlmkit.attribution.masked import MAX_TOKENS, explain_masked
 from xlmkit.attribution.path import STEPS
 from xlmkit.attribution.perturbation import usual_samples
-from xlmkit.checkpoint import NLIModel
 from xlmkit.encoding import SENTENCES, Encoding
 from xlmkit.erasure import erase
 from xlmkit.inference import encode_frame, logits, need_head
+from xlmkit.model import NLIModel
 from xlmkit.probes.ids import under
 from xlmkit.widgets.session import Answer, Question
 from xlmkit.widgets.situation import RIGHT, Situation
@@ -87,7 +87,7 @@ class Answers:
         _need_words(situation)
         nli = self._model(situation.language_id)
         frame = situation.to_frame()
-        encoding = encode_frame(nli, frame, max_tokens=MAX_TOKENS, spans=True)
+        encoding = encode_frame(nli, frame, max_length=MAX_TOKENS, spans=True)
         words = places(encoding, 0)[1]
         hidden = situation.hidden(words)
         probabilities = _probabilities(nli, erase(encoding, [hidden]) if hidden else encoding)

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from xlmkit.languages import LANGUAGES
-from xlmkit.metrics.frames import own_labels
 from xlmkit.metrics.parts import KNOWN, MOST, PREFIX, cut
 from xlmkit.pairs import check_pairs, is_missing, label_reader, language_columns, sentence_columns
+from xlmkit.stats.frames import own_labels
 
 OUTCOMES = ("all", "wrong", "right")
 ORDERS = ("as given", "most confident first", "least confident first")
@@ -49,28 +49,27 @@ def predictions(preds: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     TypeError : if it is no frame.
-    ValueError : if rows are faulty, there are none, or a row has no prediction in `label`."""
+    ValueError : if rows are faulty, there are none, or a row has no prediction in `prediction`."""
     if not isinstance(preds, pd.DataFrame):
         raise TypeError(
             f"expected a DataFrame of predictions, got {type(preds).__name__}; remedy: predict(nli, pairs)"
         )
-    if "label" not in preds or preds["label"].isna().any():
+    if "prediction" not in preds or preds["prediction"].isna().any():
         missing = (
-            "no column `label`"
-            if "label" not in preds
-            else f"{int(preds['label'].isna().sum())} rows without one"
+            "no column `prediction`"
+            if "prediction" not in preds
+            else f"{int(preds['prediction'].isna().sum())} rows without one"
         )
         raise ValueError(f"expected a prediction in every row; got {missing}; remedy: predict(nli, pairs)")
     if preds.empty:
         raise ValueError("expected predictions; got a frame without rows")
     labels = tuple(own_labels(preds))
     read = label_reader(labels)
-    # `label` is taken out first: without columns of probabilities it could be taken for the gold labels.
-    frame = check_pairs(preds.drop(columns="label"), labels=labels).reset_index(drop=True)
-    frame["label"] = pd.Series([read(label) for label in preds["label"].to_list()], dtype=object)
+    frame = check_pairs(preds.drop(columns="prediction"), labels=labels).reset_index(drop=True)
+    frame["prediction"] = pd.Series([read(label) for label in preds["prediction"].to_list()], dtype=object)
     frame["confidence"] = _confidence(frame)
     if "gold" in frame:
-        right = (frame["label"] == frame["gold"]).astype("boolean")
+        right = (frame["prediction"] == frame["gold"]).astype("boolean")
         frame["correct"] = right.mask(frame["gold"].isna())
     return with_english(frame)
 
@@ -120,7 +119,7 @@ def chosen(
     keep = np.ones(len(frame), dtype=bool) if part is None else part.copy()
     if choice.language is not None:
         keep &= (frame[language_columns(frame)] == choice.language).any(axis=1).to_numpy()
-    for column in ("gold", "label"):
+    for column in ("gold", "prediction"):
         wanted = getattr(choice, column)
         if wanted is not None:
             keep &= (frame[column] == wanted).to_numpy() if column in frame else False
@@ -198,7 +197,7 @@ def folded_texts(frame: pd.DataFrame) -> list[str]:
 def _confidence(frame: pd.DataFrame) -> pd.Series:
     """The probability of each row's own label; missing where the frame has none."""
     found = pd.Series(np.nan, index=frame.index, dtype=float)
-    for label in frame["label"].unique():
+    for label in frame["prediction"].unique():
         if f"p_{label}" in frame:
-            found = found.mask(frame["label"] == label, frame[f"p_{label}"])
+            found = found.mask(frame["prediction"] == label, frame[f"p_{label}"])
     return found

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xlmkit import inference, probes
-from xlmkit.checkpoint import CLASSIFIERS, NLIModel
+from xlmkit.model import CLASSIFIERS, NLIModel
 from xlmkit.pairs import check_pairs, sentence_columns
 from xlmkit.probes.sentences import PAIR, PROJECTIONS, has_umap, project, sentence_vectors
 from xlmkit.render import escaped
@@ -50,7 +50,7 @@ def embedding_map(
     ------
     ValueError : if rows are faulty, there are fewer than three, or there is neither a row nor a language embedding."""
     frame = None if preds is None else _read(nli, preds, most, seed)
-    languages = probes.embedding_map(nli) if nli.uses_language_ids and len(nli.languages) > 2 else None
+    languages = probes.embedding_map(nli) if nli.uses_language_ids and len(nli.lang2id) > 2 else None
     layers = int(nli.network.config.n_layers)
     return EmbeddingMap(
         frame, languages, partial(sentence_vectors, nli, progress=False), layers=layers, seed=seed
@@ -59,18 +59,18 @@ def embedding_map(
 
 def _read(nli: NLIModel, preds: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     """The rows to draw, with predictions if the model can make them, or has made them."""
-    # A `label` alone is gold, as everywhere in the kit; beside `gold` or probabilities it is a prediction.
-    known = "label" in preds and ("gold" in preds or any(str(name).startswith("p_") for name in preds))
-    given = preds.drop(columns="label") if known else preds
+    # A `prediction` alone is gold, as everywhere in the kit; beside `gold` or probabilities it is a prediction.
+    known = "prediction" in preds and ("gold" in preds or any(str(name).startswith("p_") for name in preds))
+    given = preds.drop(columns="prediction") if known else preds
     judges = nli.task in CLASSIFIERS
     frame = inference.check_input(nli, given) if judges else check_pairs(given, labels=None)
     frame = frame.reset_index(drop=True)
     if known:
-        frame["label"] = preds["label"].to_list()
+        frame["prediction"] = preds["prediction"].to_list()
     frame = sampled(frame, most, seed).reset_index(drop=True)
     if not known and judges:
         frame = inference.predict(nli, frame, progress=False)
-    return predictions(frame) if "label" in frame else with_english(frame)
+    return predictions(frame) if "prediction" in frame else with_english(frame)
 
 
 class EmbeddingMap(Panel):
@@ -174,7 +174,7 @@ class EmbeddingMap(Panel):
         if (of, layer) not in self._known:
             yield partial(self.say, f"The model reads {len(self._frame)} rows …")
             self._known[of, layer] = self._vectors(
-                self._frame.drop(columns="label", errors="ignore"), of=of, layer=layer
+                self._frame.drop(columns="prediction", errors="ignore"), of=of, layer=layer
             )
         groups = np.array([spoken(row) for row in records(self._frame)]) if centred else None
         points = project(self._known[of, layer], projection=projection, groups=groups, seed=self._seed)
@@ -184,7 +184,7 @@ class EmbeddingMap(Panel):
         if (of == LANGUAGE_TABLE) != (self._present == LANGUAGE_TABLE):
             self._chosen = None
         self._present, self._points = of, points
-        self.say("")
+        self.warn_once("")
         self.draw()
 
     def _rows(self) -> list[dict[str, Any]]:

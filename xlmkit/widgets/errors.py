@@ -11,7 +11,7 @@ import ipywidgets
 import pandas as pd
 
 from xlmkit import attribution, inference
-from xlmkit.checkpoint import NLIModel
+from xlmkit.model import NLIModel
 from xlmkit.render import card, escaped
 from xlmkit.render.cards import METHOD_NAMES
 from xlmkit.widgets.bars import bars
@@ -268,7 +268,7 @@ class Errors(Panel):
         self._page = min(question.page, pages - 1)
         self.place.html = f"{len(rows)} of {len(self._frame)} rows, page {self._page + 1} of {pages}"
         self.back.disabled, self.onward.disabled = self._page == 0, self._page + 1 >= pages
-        self.say("")
+        self.warn_once("")
         self.draw()
 
     def _take_note(self) -> None:
@@ -303,7 +303,7 @@ class Errors(Panel):
 
     def _show_card(self, row: int, html: str) -> None:
         self._card = html if row == self._opened else self._card
-        self.say("")
+        self.warn_once("")
         self.draw()
 
     def _list(self) -> str:

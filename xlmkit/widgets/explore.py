@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from xlmkit.attribution import METHODS
-from xlmkit.checkpoint import NLIModel
 from xlmkit.inference import check_input, need_head
 from xlmkit.languages import LANGUAGES
+from xlmkit.model import NLIModel
 from xlmkit.widgets.answering import Answers
 from xlmkit.widgets.explorer import Explorer
 from xlmkit.widgets.situation import Situation
@@ -54,7 +54,7 @@ def explore(
             premise, hypothesis, language, language if hypothesis_language is None else hypothesis_language
         ),
         labels=nli.labels,
-        ids=[code for code in LANGUAGES if code in nli.languages] if nli.uses_language_ids else [],
+        ids=[code for code in LANGUAGES if code in nli.lang2id] if nli.uses_language_ids else [],
         method=method,
         target=target,
         pairs=None if pairs is None else check_input(nli, pairs),

@@ -66,7 +66,7 @@ def says(row: Mapping[str, Any]) -> str:
     """Language, prediction, confidence, and whether it is right."""
     lines = [
         f"<b>{escaped(spoken(row))}</b>",
-        f"{escaped(row['label'])} {sure(row.get('confidence'))}".strip(),
+        f"{escaped(row['prediction'])} {sure(row.get('confidence'))}".strip(),
     ]
     outcome = verdict(row)
     if outcome:
@@ -79,7 +79,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     gold = row.get("gold")
     if is_missing(gold):
         return ""
-    if gold == row["label"]:
+    if gold == row["prediction"]:
         return '<span class="xk-right">✓ right</span>'
     return f'<span class="xk-wrong">✗ wrong</span>, gold: {escaped(gold)}'
 

@@ -20,14 +20,14 @@ ALL = "all"
 
 def labels_of(frame: pd.DataFrame) -> list[str]:
     """The labels that occur as gold or as prediction, NLI's in their usual order."""
-    found = {*frame["label"].dropna(), *(frame["gold"].dropna() if "gold" in frame else ())}
+    found = {*frame["prediction"].dropna(), *(frame["gold"].dropna() if "gold" in frame else ())}
     return [*(label for label in LABELS if label in found), *sorted(found - set(LABELS))]
 
 
 def counted(frame: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     """How many rows with gold have each gold and predicted label: a square frame, gold down and prediction across."""
     known = frame[frame["gold"].notna()] if "gold" in frame else frame[:0].assign(gold=None)
-    table = pd.crosstab(known["gold"], known["label"]) if len(known) else pd.DataFrame()
+    table = pd.crosstab(known["gold"], known["prediction"]) if len(known) else pd.DataFrame()
     return table.reindex(index=labels, columns=labels, fill_value=0).fillna(0).astype(int)
 
 

@@ -21,7 +21,7 @@ from xlmkit.results import atomic_write
 
 FILE = "notes.jsonl"
 KEY = ("pair_id", "premise", "hypothesis", "text")  # what says which item a note is about
-CARRIED = (*KEY, "item", "language", "premise_language", "hypothesis_language", "gold", "label")
+CARRIED = (*KEY, "item", "language", "premise_language", "hypothesis_language", "gold", "prediction")
 WRITTEN = ("tag", "comment")
 SAVED = "saved"  # when, in UTC
 

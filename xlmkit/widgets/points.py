@@ -16,7 +16,7 @@ from xlmkit.widgets.items import sides, spoken
 
 OF_LANGUAGES = ("language", "script", "family")
 COLUMNS = {
-    "prediction": "label",
+    "prediction": "prediction",
     "right or wrong": "correct",
     "gold": "gold",
     "phenomenon": "phenomenon",
@@ -86,8 +86,8 @@ def said(row: Mapping[str, Any]) -> str:
     if _is_language(row):
         return f"{row['name']} ({row['language']}): {row['family']}, {row['branch']}; script {row['script']}"
     lines = [spoken(row)]
-    if isinstance(row.get("label"), str):
-        lines[0] += f"; predicted: {row['label']}{_verdict(row)}"
+    if isinstance(row.get("prediction"), str):
+        lines[0] += f"; predicted: {row['prediction']}{_verdict(row)}"
     lines += [str(row[name]) for name, _ in sides(row)]
     originals = [row.get(f"english_{name}") for name, code in sides(row) if code != "en"]
     lines += [f"English: {text}" for text in originals if isinstance(text, str)]
@@ -98,7 +98,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
     gold = row.get("gold")
     if not isinstance(gold, str):
         return ""
-    return ", right" if gold == row["label"] else f", wrong, gold: {gold}"
+    return ", right" if gold == row["prediction"] else f", wrong, gold: {gold}"
 
 
 def _is_language(row: Mapping[str, Any]) -> bool:

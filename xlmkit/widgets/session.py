@@ -92,7 +92,7 @@ class Session:
                 self.steps[place] = replace(step, probabilities=dict(answer.probabilities))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a step: `step`, `change`, the pair with its languages, `language_id`, `masked` words, `label` and `p_<label>` in [0, 1].
+        """One row a step: `step`, `change`, the pair with its languages, `language_id`, `masked` words, `prediction` and `p_<label>` in [0, 1].
 
         What has not been answered yet has no label."""
         rows = []
@@ -109,7 +109,7 @@ class Session:
                     "hypothesis_language": own.hypothesis_language,
                     "language_id": own.language_id,
                     "masked": " ".join(own.text(span) for span in own.masked),
-                    "label": best,
+                    "prediction": best,
                     **{f"p_{label}": share for label, share in step.probabilities.items()},
                 }
             )

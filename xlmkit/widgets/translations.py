@@ -44,7 +44,7 @@ def ordered(rows: pd.DataFrame, order: str) -> pd.DataFrame:
     if order.startswith("confidence"):
         return by_name.sort_values("confidence", ascending=order.endswith("lowest first"), kind="stable")
     if order == "prediction":
-        return by_name.sort_values("label", kind="stable")
+        return by_name.sort_values("prediction", kind="stable")
     if order == "wrong first" and "correct" in rows:
         places = by_name["correct"].astype("Int64").fillna(2).to_numpy()  # wrong, right, unknown
         return by_name.iloc[places.argsort(kind="stable")]
@@ -63,7 +63,7 @@ def viewed(rows: pd.DataFrame, view: str) -> pd.DataFrame:
         return rows
     if view == "not as in English":
         english = _english_label(rows)
-        return rows if english is None else rows[rows["label"] != english]
+        return rows if english is None else rows[rows["prediction"] != english]
     if "correct" not in rows:
         return rows[:0]
     return rows[(rows["correct"] == (view == "right")).fillna(False).to_numpy(dtype=bool)]
@@ -72,7 +72,7 @@ def viewed(rows: pd.DataFrame, view: str) -> pd.DataFrame:
 def summary(rows: pd.DataFrame) -> str:
     """How far the languages agree, in one sentence for each thing that is known."""
     amount = len(rows)
-    labels = rows["label"].value_counts()
+    labels = rows["prediction"].value_counts()
     counts = ", ".join(f"{label} {count}" for label, count in labels.items())
     parts = [f"{amount} language{'' if amount == 1 else 's'}. Predicted: {counts}"]
     if "gold" in rows and rows["gold"].notna().any():
@@ -83,7 +83,7 @@ def summary(rows: pd.DataFrame) -> str:
     if english is not None and amount > 1:
         others = rows[~_is_english(rows)]
         parts.append(
-            f"As in English ({english}): {int((others['label'] == english).sum())} of {len(others)} others"
+            f"As in English ({english}): {int((others['prediction'] == english).sum())} of {len(others)} others"
         )
     if amount > 1:
         same = (labels * (labels - 1)).sum() / (amount * (amount - 1))
@@ -112,7 +112,7 @@ def table(
     found = dict(explanations or {})
     own = [found[str(name)] for name in rows["pair_id"] if str(name) in found]
     # A failed explanation's scores say nothing, so they do not set the scale either.
-    scale = max(map(largest, [one for one in own if one.passed is not False] or own), default=0.0)
+    scale = max(map(largest, [one for one in own if one.converged is not False] or own), default=0.0)
     listed = records(rows)
     heads = [
         "language",
@@ -139,7 +139,7 @@ def table(
 def _row(row: Mapping[str, Any], explanation: Explanation | None, scale: float, open_: bool) -> str:
     states = {
         "xk-open": open_,
-        "xk-failed": explanation is not None and explanation.passed is False,
+        "xk-failed": explanation is not None and explanation.converged is False,
         "xk-untrained": row.get("untrained") is True,
     }
     classes = " ".join(name for name, holds in states.items() if holds)
@@ -156,7 +156,7 @@ def _row(row: Mapping[str, Any], explanation: Explanation | None, scale: float, 
     )
     beside = original(row, heading=False)
     return (
-        f'<tr class="{classes}"><th scope="row">{button}</th><td class="xk-says"><b>{escaped(row["label"])}</b> {sure(row.get("confidence"))}'
+        f'<tr class="{classes}"><th scope="row">{button}</th><td class="xk-says"><b>{escaped(row["prediction"])}</b> {sure(row.get("confidence"))}'
         f"<br>{verdict(row)}</td><td>{warning}{''.join(texts)}</td>{f'<td>{beside}</td>' if beside else ''}</tr>"
     )
 
@@ -178,7 +178,7 @@ def _is_english(rows: pd.DataFrame) -> pd.Series:
 
 def _english_label(rows: pd.DataFrame) -> str | None:
     """What is predicted for the English text; None where there is none."""
-    labels = rows.loc[_is_english(rows), "label"]
+    labels = rows.loc[_is_english(rows), "prediction"]
     return None if labels.empty else str(labels.iloc[0])
 
 

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xlmkit.notices import say
-from xlmkit.pieces import Pieces
-from xlmkit.preparation import Blocks, Prepared
-from xlmkit.preprocessing import VERSION
+from xlmkit.notices import warn_once
+from xlmkit.tokenization.bpe import BPETokenizer
+from xlmkit.tokenization.texts import Blocks, Prepared
+from xlmkit.tokenization.words import VERSION
 
 LIMIT_MB = 512
 LEAST = 256  # distinct texts; fewer are prepared sooner than a file is written
@@ -53,7 +53,7 @@ class Cache:
             OSError
         ):  # another process may have removed it, or the folder may be read-only
             if found is None:
-                say(
+                warn_once(
                     f"a damaged file in {str(self.folder)!r} is left out and removed; its texts are prepared anew"
                 )
                 path.unlink()
@@ -78,7 +78,7 @@ class Cache:
                     os.unlink(file.name)
                     raise
         except OSError as error:
-            say(
+            warn_once(
                 f"prepared texts cannot be kept in {str(self.folder)!r}: {error}; remedy: XLMKIT_CACHE=FOLDER, or XLMKIT_CACHE=off"
             )
 
@@ -116,7 +116,7 @@ def chosen() -> Cache | None:
     return Cache(Path(folder).expanduser(), int(limit) * 2**20)
 
 
-def kept(blocks: Blocks, cache: Cache | None, pieces: Pieces, *, lowercase: bool) -> Blocks:
+def kept(blocks: Blocks, cache: Cache | None, pieces: BPETokenizer, *, lowercase: bool) -> Blocks:
     """`blocks` with a memory: of what the cache has, nothing is computed; what is computed, it gets."""
     if cache is None:
         return blocks

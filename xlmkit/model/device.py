@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -21,7 +21,7 @@ def choose(device: str | torch.device, dtype: str | torch.dtype) -> tuple[torch.
     precision, reason = choose_dtype(dtype, place)
     remedies = [f"`{name}=`" for name, value in (("device", device), ("dtype", dtype)) if value == "auto"]
     if remedies:
-        say(
+        warn_once(
             f"predictions are computed on {place} in {str(precision).removeprefix('torch.')}{reason}; attributions always in "
             f"float32. Choose yourself with {' and '.join(remedies)}."
         )

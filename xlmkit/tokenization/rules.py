@@ -3,7 +3,7 @@
 tools/tokenize.sh (facebookresearch/XLM) sends text through the Moses scripts replace-unicode-punctuation,
 normalize-punctuation, remove-non-printing-char and tokenizer -no-escape. What they do is written anew here, their oddities
 included, since the model was trained on what came out. Two readers apply the table: `Rule.apply` to many lines at once, and
-`xlmkit.preprocessing.tracked` to one line while it remembers where each character came from. Both read the same patterns,
+`xlmkit.tokenization.tracked` to one line while it remembers where each character came from. Both read the same patterns,
 so both give the same words.
 
 A line ends in "\\n", no pattern matches across it, and none may take quadratic time on a long line.

@@ -22,10 +22,10 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import save_file
 from transformers import XLMConfig
 
-from xlmkit.checkpoint import settings, weights
-from xlmkit.notices import say
-from xlmkit.pieces import Pieces
-from xlmkit.preprocessing import VERSION
+from xlmkit.model import config as settings
+from xlmkit.model import weights
+from xlmkit.notices import warn_once
+from xlmkit.tokenization import VERSION, BPETokenizer
 
 LABELS = ("contradiction", "neutral", "entailment")  # `label2id` of xlm/evaluation/xnli.py
 CODES = "codes_xnli_15"
@@ -98,7 +98,7 @@ def convert(
     if head:
         tensors |= head
         settings.name_labels(config, LABELS)
-        say(
+        warn_once(
             f"{source.name} has a head; its logits are taken as {', '.join(LABELS)}, as the authors' XNLI code numbers them"
         )
     with _new_folder(folder) as place:
@@ -298,7 +298,7 @@ def _write_pieces(place: Path, names: Mapping[str, int], merges: Path) -> None:
     (place / "vocab.json").write_text(json.dumps(names, ensure_ascii=False, indent=2), encoding="utf-8")
     shutil.copyfile(merges, place / "merges.txt")
     try:
-        Pieces.read(place)
+        BPETokenizer.read(place)
     except ValueError as error:
         raise ValueError(str(error).replace(str(place / "merges.txt"), str(merges))) from error
     lines = merges.read_text(encoding="utf-8").split("\n")

@@ -22,7 +22,7 @@ def slice_p(
     members: np.ndarray,
     blocks: tuple[np.ndarray, np.ndarray, np.ndarray],
     *,
-    count: int = COUNT,
+    n_permutations: int = COUNT,
     seed: int = 0,
 ) -> np.ndarray:
     """Two-sided p of S slices of N rows: is the share of right rows another than in the rest?
@@ -32,7 +32,7 @@ def slice_p(
     right : (N,) 1 or 0.
     members : (N, S) 1 where a row is in the slice; every slice and every rest needs rows.
     blocks : (N,) the prompt, the item within the prompts, and the place within the item (language) of each row, as whole numbers.
-    count, seed : permutations, and what draws them.
+    n_permutations, seed : permutations, and what draws them.
 
     Returns
     -------
@@ -51,11 +51,11 @@ def slice_p(
     values = np.concatenate(
         [
             difference((answers @ members).astype(float))
-            for answers in _permuted(right.astype(np.float32), blocks, count, seed)
+            for answers in _permuted(right.astype(np.float32), blocks, n_permutations, seed)
         ]
     )
     extreme = (np.abs(values) >= np.abs(seen) - 1e-9).sum(0)
-    counted = (1 + extreme) / (1 + count)
+    counted = (1 + extreme) / (1 + n_permutations)
     spread = np.sqrt((values**2).mean(0))
     with np.errstate(divide="ignore", invalid="ignore"):  # no spread: all permutations show what was seen
         tail = 2 * norm.sf(np.abs(seen) / spread)
@@ -63,14 +63,14 @@ def slice_p(
 
 
 def _permuted(
-    right: np.ndarray, blocks: tuple[np.ndarray, np.ndarray, np.ndarray], count: int, seed: int
+    right: np.ndarray, blocks: tuple[np.ndarray, np.ndarray, np.ndarray], n_permutations: int, seed: int
 ) -> Iterator[np.ndarray]:
     """(some, N) answers at a time, permuted in blocks."""
     generator = np.random.default_rng(seed)
     cubes = _cubes(*blocks)
     some = max(1, CELLS // len(right))
-    for start in range(0, count, some):
-        size = min(some, count - start)
+    for start in range(0, n_permutations, some):
+        size = min(some, n_permutations - start)
         answers = np.empty((size, len(right)), dtype=np.float32)
         for cube in cubes:
             prompts, items, _ = cube.shape

@@ -16,15 +16,14 @@ import torch
 import transformers
 
 from xlmkit import __version__
-from xlmkit.checkpoint import hardware, settings, weights
-from xlmkit.checkpoint.model import CLASSIFIERS, PAIR_FORMATS, NLIModel
-from xlmkit.checkpoint.source import Place, locate
-from xlmkit.notices import say
+from xlmkit.model import config as settings
+from xlmkit.model import device as hardware
+from xlmkit.model import weights
+from xlmkit.model.nli_model import CLASSIFIERS, NLIModel
+from xlmkit.model.source import Place, locate
+from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS
-from xlmkit.pieces import Pieces
-from xlmkit.preprocessing import VERSION
-
-__all__ = ["CLASSIFIERS", "PAIR_FORMATS", "NLIModel", "load", "start"]
+from xlmkit.tokenization import VERSION, BPETokenizer
 
 TASKS = (*CLASSIFIERS, "mlm")
 
@@ -65,7 +64,7 @@ def load(
     task = settings.choose_task(task, kit_file, place.name)
     classifier = task in CLASSIFIERS
     config = settings.read_config(place.folder, classifier=classifier)
-    pieces = _read_pieces(place, config.vocab_size)
+    tokenizer = _read_tokenizer(place, config.vocab_size)
     files = weights.weight_files(place.folder, place.name)
     tensors = weights.read_tensors(files)
     trained = _check_head(tensors, place.name, task, allow_untrained)
@@ -79,7 +78,7 @@ def load(
     languages = settings.read_languages(config, place.folder, place.name)
     return NLIModel(
         network=network.to(chosen_device),
-        pieces=pieces,
+        tokenizer=tokenizer,
         labels=labels,
         languages=languages,
         pair_format=settings.pair_format(kit_file, place.name) if classifier else "xlm",
@@ -122,7 +121,7 @@ def start(
     settings.check_files(place.folder, place.name)
     kit_file = settings.read_kit_file(place.folder)
     config = settings.read_config(place.folder, classifier=True)
-    pieces = _read_pieces(place, config.vocab_size)
+    tokenizer = _read_tokenizer(place, config.vocab_size)
     files = weights.weight_files(place.folder, place.name)
     tensors = weights.read_tensors(files)
     task = "nli" if sentences == 2 and sorted(labels) == sorted(LABELS) else "classification"
@@ -137,7 +136,7 @@ def start(
     network = weights.build(config, tensors, task, place.name)
     return NLIModel(
         network=network.to(device),
-        pieces=pieces,
+        tokenizer=tokenizer,
         labels=names,
         languages=settings.read_languages(config, place.folder, place.name),
         pair_format=settings.pair_format(kit_file, place.name)
@@ -154,14 +153,14 @@ def start(
     )
 
 
-def _read_pieces(place: Place, expected: int) -> Pieces:
-    pieces = Pieces.read(place.folder)
-    if len(pieces) != expected:
+def _read_tokenizer(place: Place, expected: int) -> BPETokenizer:
+    tokenizer = BPETokenizer.read(place.folder)
+    if len(tokenizer) != expected:
         raise ValueError(
-            f"the vocabulary of {place.name!r} does not fit its network: expected {expected} pieces (`vocab_size` in config.json), got "
-            f"{len(pieces)} in vocab.json; remedy: take vocab.json, merges.txt and config.json from the same checkpoint"
+            f"the vocabulary of {place.name!r} does not fit its network: expected {expected} tokens (`vocab_size` in config.json), got "
+            f"{len(tokenizer)} in vocab.json; remedy: take vocab.json, merges.txt and config.json from the same checkpoint"
         )
-    return pieces
+    return tokenizer
 
 
 def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_untrained: bool) -> bool:
@@ -181,7 +180,7 @@ def _check_head(tensors: dict[str, torch.Tensor], name: str, task: str, allow_un
             f"train one with `xlmkit finetune --model {shlex.quote(name)} --train FILE --dev FILE --out FOLDER` and load FOLDER, or pass "
             "`allow_untrained=True` to see what a random head does, or `task='mlm'` for the language model"
         )
-    say(
+    warn_once(
         f"{name!r} has no trained {kind} head; it was given a random one as asked, so its labels mean nothing"
     )
     return False

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from transformers import XLMForSequenceClassification, XLMWithLMHeadModel
 
-from xlmkit.checkpoint import weights
+from xlmkit.model import weights
 from xlmkit.pairs import LABELS
-from xlmkit.pieces import Pieces
+from xlmkit.tokenization import BPETokenizer
 
 PAIR_FORMATS = ("xlm", "huggingface")
 CLASSIFIERS = ("nli", "classification")  # tasks whose network gives a logit a label
@@ -25,7 +25,7 @@ class NLIModel:
     Attributes
     ----------
     network : in float32, in evaluation mode, without gradients for its weights, on `device`.
-    pieces : the vocabulary and its merges.
+    tokenizer : the vocabulary and its merges.
     labels : names in the order of the logits; () where `task` is "mlm".
     languages : code -> language id of this checkpoint; empty where it knows none.
     pair_format : "xlm" for `</s> P </s> H </s>` (the authors'), "huggingface" for `<s> P </s> H </s>`.
@@ -39,7 +39,7 @@ class NLIModel:
     fused : False to compute logits by transformers' own forward instead of `forward`: the same numbers, slower; with `dataclasses.replace`."""
 
     network: XLMForSequenceClassification | XLMWithLMHeadModel
-    pieces: Pieces
+    tokenizer: BPETokenizer
     labels: tuple[str, ...]
     languages: Mapping[str, int]
     pair_format: str
@@ -54,7 +54,9 @@ class NLIModel:
     fused: bool = True
 
     @classmethod
-    def in_memory(cls, network: Any, pieces: Pieces, labels: Sequence[str], *, source: str) -> NLIModel:
+    def in_memory(
+        cls, network: Any, tokenizer: BPETokenizer, labels: Sequence[str], *, source: str
+    ) -> NLIModel:
         """A model around a network that no folder holds yet, taken as trained: the authors' pair format, lower-casing, float32.
 
         Parameters
@@ -65,7 +67,7 @@ class NLIModel:
         nli = sorted(labels) == sorted(LABELS)
         return cls(
             network=network,
-            pieces=pieces,
+            tokenizer=tokenizer,
             labels=tuple(labels),
             languages=dict(network.config.lang2id),
             pair_format="xlm",

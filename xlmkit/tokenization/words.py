@@ -17,9 +17,9 @@ from itertools import accumulate
 import regex
 
 from xlmkit.languages import resolve
-from xlmkit.preprocessing.rules import table
-from xlmkit.preprocessing.segment import chinese, thai
-from xlmkit.preprocessing.tracked import Tracked
+from xlmkit.tokenization.rules import table
+from xlmkit.tokenization.segment import chinese, thai
+from xlmkit.tokenization.tracked import Tracked
 
 __all__ = ["VERSION", "Word", "dropped", "split_batch", "split_words"]
 

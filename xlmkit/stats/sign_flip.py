@@ -10,16 +10,16 @@ import math
 
 import numpy as np
 
-from xlmkit.metrics.bootstrap import CELLS, COUNT
+from xlmkit.stats.bootstrap import CELLS, COUNT
 
 
 def sign_flip(
     differences: np.ndarray,
     sizes: np.ndarray,
     *,
-    count: int = COUNT,
+    n_resamples: int = COUNT,
     seed: int = 0,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The sign-flip test of C mean differences over prompts, and the interval of what it does not refute.
 
@@ -34,12 +34,12 @@ def sign_flip(
 
     Raises
     ------
-    ValueError : if `count` is not positive."""
-    if count < 1:
-        raise ValueError(f"expected one or more random flips; got `count` {count!r}")
+    ValueError : if `n_resamples` is not positive."""
+    if n_resamples < 1:
+        raise ValueError(f"expected one or more random flips; got `n_resamples` {n_resamples!r}")
     seen, total = differences.sum(0), sizes.sum(0)  # (C,)
-    flipped, balance = _flipped(differences, sizes, count, seed)  # (count, C) each
-    p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (count + 1)
+    flipped, balance = _flipped(differences, sizes, n_resamples, seed)  # (count, C) each
+    p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (n_resamples + 1)
     # Were the true difference d, a prompt's surplus over d * size would flip. A flip is as extreme as what was seen where
     # |seen - d * total| <= |flipped - d * balance|; as |balance| <= total, that holds for all d between these two roots.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -48,24 +48,24 @@ def sign_flip(
     same = np.abs(balance) == total  # all signs alike: as extreme for any d
     low[same], high[same] = -np.inf, np.inf
     # d is not refuted while 1 + (flips as extreme) > (1 - confidence) * (count + 1); rounding must not make 500 of 499.9999999.
-    needed = math.floor((1 - confidence) * (count + 1) + 1e-9)
+    needed = math.floor((1 - confidence_level) * (n_resamples + 1) + 1e-9)
     if needed < 1:
         return p, np.full(p.shape, -1.0), np.full(p.shape, 1.0)
     low = np.partition(low, needed - 1, axis=0)[needed - 1]
-    high = np.partition(high, count - needed, axis=0)[count - needed]
+    high = np.partition(high, n_resamples - needed, axis=0)[n_resamples - needed]
     return p, np.clip(low, -1, 1), np.clip(high, -1, 1)
 
 
 def _flipped(
-    differences: np.ndarray, sizes: np.ndarray, count: int, seed: int
+    differences: np.ndarray, sizes: np.ndarray, n_resamples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(count, C) sums of `differences` and of `sizes` under random signs of the prompts, the same signs for all columns."""
     both = np.concatenate([differences, sizes], axis=1)
     generator = np.random.default_rng(seed)
     some = max(1, CELLS // len(both))
     drawn = []
-    for start in range(0, count, some):
-        shape = (min(some, count - start), len(both))
+    for start in range(0, n_resamples, some):
+        shape = (min(some, n_resamples - start), len(both))
         drawn.append((2.0 * generator.integers(2, size=shape) - 1) @ both)
     flipped, balance = np.split(np.concatenate(drawn), 2, axis=1)
     return flipped, balance

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import regex
 
-from xlmkit.preprocessing.rules import Rule
+from xlmkit.tokenization.rules import Rule
 
 
 @dataclass(frozen=True)

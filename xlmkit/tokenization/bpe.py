@@ -25,7 +25,7 @@ _SURROGATE = regex.compile(r"\p{Cs}")
 CACHED_WORDS = 500_000  # about 100 MB; one word more, and the cache starts anew
 
 
-class Pieces:
+class BPETokenizer:
     """The pieces of one checkpoint.
 
     A word that was met before is answered from a cache, which holds at most `CACHED_WORDS` words after each call."""
@@ -39,7 +39,7 @@ class Pieces:
         self._cache: dict[str, tuple[int, ...]] = {}
 
     @classmethod
-    def from_tables(cls, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> Pieces:
+    def from_tables(cls, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> BPETokenizer:
         """The pieces of a vocabulary and of its merges, first merge first.
 
         Parameters
@@ -53,7 +53,7 @@ class Pieces:
         return cls(vocabulary, merges)
 
     @classmethod
-    def read(cls, folder: str | Path) -> Pieces:
+    def read(cls, folder: str | Path) -> BPETokenizer:
         """The pieces of a model folder in Hugging Face form: its `vocab.json` and `merges.txt`.
 
         Raises

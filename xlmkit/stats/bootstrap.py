@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from xlmkit.metrics.frames import prompt_numbers
+from xlmkit.stats.frames import prompt_numbers
 
 COUNT = 10_000  # resamples
 CELLS = 2**20  # weights that are in memory together, 8 MB
 
 
-def resamples(preds: pd.DataFrame, count: int = COUNT, seed: int = 0) -> np.ndarray:
+def resamples(preds: pd.DataFrame, n_resamples: int = COUNT, seed: int = 0) -> np.ndarray:
     """How often each resample drew each prompt of `preds`; prompts are numbered as `frames.prompt_numbers` does it.
 
     Returns
@@ -26,25 +26,25 @@ def resamples(preds: pd.DataFrame, count: int = COUNT, seed: int = 0) -> np.ndar
 
     Raises
     ------
-    ValueError : if `count` is not positive, or there are no rows."""
+    ValueError : if `n_resamples` is not positive, or there are no rows."""
     prompts = int(prompt_numbers(preds)[0].max(initial=-1)) + 1
-    return np.concatenate(list(weights(prompts, count=count, seed=seed))).astype(np.int64)
+    return np.concatenate(list(weights(prompts, n_resamples=n_resamples, seed=seed))).astype(np.int64)
 
 
-def weights(prompts: int, *, count: int = COUNT, seed: int = 0) -> Iterator[np.ndarray]:
-    """The multinomial weights of `count` resamples of P `prompts`, as (some, P) float64 at a time, so that memory stays small.
+def weights(prompts: int, *, n_resamples: int = COUNT, seed: int = 0) -> Iterator[np.ndarray]:
+    """The multinomial weights of `n_resamples` resamples of P `prompts`, as (some, P) float64 at a time, so that memory stays small.
 
     Raises
     ------
-    ValueError : if `prompts` or `count` is not positive."""
-    if prompts < 1 or count < 1:
+    ValueError : if `prompts` or `n_resamples` is not positive."""
+    if prompts < 1 or n_resamples < 1:
         raise ValueError(
-            f"expected one or more prompts and resamples; got {prompts} prompts, `count` {count!r}"
+            f"expected one or more prompts and resamples; got {prompts} prompts, `n_resamples` {n_resamples!r}"
         )
     generator = np.random.default_rng(seed)
     some = max(1, CELLS // prompts)
-    for start in range(0, count, some):
-        size = min(some, count - start)
+    for start in range(0, n_resamples, some):
+        size = min(some, n_resamples - start)
         drawn = generator.integers(prompts, size=(size, prompts))
         drawn += np.arange(size)[:, None] * prompts
         yield np.bincount(drawn.ravel(), minlength=size * prompts).reshape(size, prompts).astype(float)
@@ -59,21 +59,21 @@ def sums(values: np.ndarray, prompts: np.ndarray, size: int | None = None) -> np
     return result
 
 
-def totals(values: np.ndarray, *, count: int = COUNT, seed: int = 0) -> np.ndarray:
+def totals(values: np.ndarray, *, n_resamples: int = COUNT, seed: int = 0) -> np.ndarray:
     """(P, ...) sums by prompt -> (count, ...) their sums over each resample; the same `seed` draws the same prompts, whatever the sums."""
     flat = values.reshape(len(values), -1).astype(float)
-    drawn = [chosen @ flat for chosen in weights(len(values), count=count, seed=seed)]
+    drawn = [chosen @ flat for chosen in weights(len(values), n_resamples=n_resamples, seed=seed)]
     return np.concatenate(drawn).reshape(-1, *values.shape[1:])
 
 
-def interval(resampled: np.ndarray, *, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def interval(resampled: np.ndarray, *, confidence_level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """(count, ...) resampled figures -> their percentile interval, low and high of shape (...); resamples without the figure (NaN) are left out.
 
     Raises
     ------
-    ValueError : if `confidence` does not lie between 0 and 1."""
-    check_confidence(confidence)
-    tail = (1 - confidence) / 2
+    ValueError : if `confidence_level` does not lie between 0 and 1."""
+    check_confidence_level(confidence_level)
+    tail = (1 - confidence_level) / 2
     flat = resampled.reshape(len(resampled), -1)
     found = np.full((2, flat.shape[1]), np.nan)
     missing = np.isnan(flat)
@@ -85,7 +85,7 @@ def interval(resampled: np.ndarray, *, confidence: float = 0.95) -> tuple[np.nda
     return low, high
 
 
-def check_confidence(confidence: float) -> None:
+def check_confidence_level(confidence_level: float) -> None:
     """Refuse with a ValueError what does not lie between 0 and 1."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be between 0 and 1; got {confidence!r}")
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"`confidence_level` must be between 0 and 1; got {confidence_level!r}")

@@ -17,30 +17,30 @@ from threading import Lock
 from types import TracebackType
 from typing import IO, cast
 
-from xlmkit.notices import say
-from xlmkit.pieces import Pieces
-from xlmkit.preparation import Blocks, Prepared, computed, prepare
-from xlmkit.preparation.cache import chosen, kept
+from xlmkit.notices import warn_once
+from xlmkit.tokenization.bpe import BPETokenizer
+from xlmkit.tokenization.cache import chosen, kept
+from xlmkit.tokenization.texts import Blocks, Prepared, computed, prepare
 
 # The caller's `sys.path` comes first, so that the program finds what the caller has.
 _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from xlmkit.preparation.processes import serve; serve()"
+    "from xlmkit.tokenization.processes import serve; serve()"
 )
 
 
-def usual(pieces: Pieces, *, lowercase: bool) -> Blocks:
+def usual(tokenizer: BPETokenizer, *, lowercase: bool) -> Blocks:
     """Blocks computed here, and kept where the environment says."""
-    return kept(computed(pieces, lowercase=lowercase), chosen(), pieces, lowercase=lowercase)
+    return kept(computed(tokenizer, lowercase=lowercase), chosen(), tokenizer, lowercase=lowercase)
 
 
 class Preparers:
     """`count` processes for one checkpoint's pieces; a context manager, at whose end they are gone."""
 
-    def __init__(self, pieces: Pieces, *, lowercase: bool, count: int) -> None:
-        self._here = usual(pieces, lowercase=lowercase)
+    def __init__(self, tokenizer: BPETokenizer, *, lowercase: bool, count: int) -> None:
+        self._here = usual(tokenizer, lowercase=lowercase)
         self._lock = Lock()
-        self._children = [_Child(pieces, lowercase) for _ in range(count)]
+        self._children = [_Child(tokenizer, lowercase) for _ in range(count)]
         self._idle: SimpleQueue[_Child] = SimpleQueue()
         for child in self._children:
             self._idle.put(child)
@@ -55,7 +55,7 @@ class Preparers:
         try:
             answer = child.ask((texts, codes))
         except (OSError, EOFError, pickle.UnpicklingError):
-            say("a process that prepares texts has died; its texts are prepared here")
+            warn_once("a process that prepares texts has died; its texts are prepared here")
             with self._lock:
                 return prepare(self._here, texts, codes)
         finally:
@@ -83,8 +83,8 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints, prints elsewhere
     asked = sys.stdin.buffer
-    pieces, lowercase = pickle.load(asked)
-    blocks = usual(pieces, lowercase=lowercase)
+    tokenizer, lowercase = pickle.load(asked)
+    blocks = usual(tokenizer, lowercase=lowercase)
     while True:
         try:
             texts, codes = pickle.load(asked)
@@ -102,8 +102,11 @@ def serve() -> None:
 class _Child:
     """One process, of a session of its own: Ctrl-C reaches the caller, who ends it."""
 
-    def __init__(self, pieces: Pieces, lowercase: bool) -> None:
-        self._first: list[object] = [sys.path, (pieces, lowercase)]  # told with the first question: megabytes
+    def __init__(self, tokenizer: BPETokenizer, lowercase: bool) -> None:
+        self._first: list[object] = [
+            sys.path,
+            (tokenizer, lowercase),
+        ]  # told with the first question: megabytes
         self.process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
             stdin=subprocess.PIPE,

@@ -10,8 +10,8 @@ from itertools import chain
 
 import numpy as np
 
-from xlmkit.pieces import Pieces
-from xlmkit.preprocessing import split_batch
+from xlmkit.tokenization.bpe import BPETokenizer
+from xlmkit.tokenization.words import split_batch
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ def prepare(blocks: Blocks, texts: Sequence[str], codes: Sequence[str]) -> Prepa
     return whole.take(rows)
 
 
-def computed(pieces: Pieces, *, lowercase: bool) -> Blocks:
-    """Blocks as `preprocessing` and `pieces` make them."""
+def computed(tokenizer: BPETokenizer, *, lowercase: bool) -> Blocks:
+    """Blocks as `preprocessing` and `tokenizer` make them."""
 
     def block(code: str, texts: list[str]) -> Prepared:
         sentences = split_batch(texts, code, lowercase=lowercase)
-        words = pieces.ids(list(chain.from_iterable(sentences)))
+        words = tokenizer.ids(list(chain.from_iterable(sentences)))
         found = iter(words)
         sizes = [sum(len(next(found)) for _ in sentence) for sentence in sentences]
         return Prepared(np.fromiter(chain.from_iterable(words), np.int32), np.array(sizes, dtype=np.int32))

@@ -10,14 +10,14 @@ import math
 import numpy as np
 from scipy.stats import norm
 
-from xlmkit.metrics.bootstrap import interval
+from xlmkit.stats.bootstrap import interval
 
 # Prompts that a group must have for its intervals to be bootstrapped. In simulations (accuracy 0.5 to 0.9, 1 to 15 rows a prompt, alike or not)
 # 95 % intervals held the truth in 90 to 96 % of the draws from 30 prompts on, and in 67 to 97 % at 10, where Wilson's did in 85 to 98 %.
 FEWEST = 30
 
 
-def wilson(share: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(share: float, n: float, *, confidence_level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval (1927) of a share that was seen in `n` draws; `n` need not be whole.
 
     At whole numbers it equals `scipy.stats.binomtest(...).proportion_ci(method="wilson")`, which takes no others.
@@ -29,7 +29,7 @@ def wilson(share: float, n: float, *, confidence: float = 0.95) -> tuple[float, 
     Returns
     -------
     low, high : in [0, 1]."""
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = float(norm.ppf(0.5 + confidence_level / 2))
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)
@@ -46,7 +46,7 @@ def effective_rows(hits: np.ndarray, rows: np.ndarray) -> float:
 
 
 def share_intervals(
-    hits: np.ndarray, rows: np.ndarray, resampled: np.ndarray, *, confidence: float = 0.95
+    hits: np.ndarray, rows: np.ndarray, resampled: np.ndarray, *, confidence_level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Intervals of C shares `hits` / `rows`.
 
@@ -60,12 +60,12 @@ def share_intervals(
     low, high : (C,) in [0, 1]; missing where there are no rows.
     few : (C,) where they are Wilson's: fewer than `FEWEST` prompts have rows, or all that have any have the same share, so that every resample
         would say the same."""
-    low, high = (side.copy() for side in interval(resampled, confidence=confidence))
+    low, high = (side.copy() for side in interval(resampled, confidence_level=confidence_level))
     total, prompts = rows.sum(0), (rows > 0).sum(0)
     share = np.divide(hits.sum(0), total, out=np.full(total.shape, np.nan), where=total > 0)
     same = (np.abs(hits - share * rows) < 1e-9).all(0)
     few = (total > 0) & ((prompts < FEWEST) | same)
     for place in np.flatnonzero(few):
         n = effective_rows(hits[:, place], rows[:, place])
-        low[place], high[place] = wilson(float(share[place]), n, confidence=confidence)
+        low[place], high[place] = wilson(float(share[place]), n, confidence_level=confidence_level)
     return low, high, few

@@ -1,6 +1,6 @@
 """Frames of predictions, from any model, read for the metrics.
 
-What is asked of a frame: `label` (the prediction) by name, `gold` where something is judged, a column to group by, and for honest intervals
+What is asked of a frame: `prediction` (the prediction) by name, `gold` where something is judged, a column to group by, and for honest intervals
 what says which rows belong together. In XNLI three items share a premise (`promptID`), and every item stands in 15 languages (`item`)."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, is_missing, label_reader
 
 PROMPTS = ("promptID", "item", "pairID")  # columns that say which rows are resampled together
@@ -27,7 +27,7 @@ class Parallel:
     items: np.ndarray  # (I,) text
     prompts: np.ndarray  # (I,) whole numbers 0 to P - 1; items of one prompt share one
     rows: np.ndarray  # (I, G) whole numbers: where the item stands in the frame that was read
-    label: np.ndarray  # (I, G) text, predicted
+    prediction: np.ndarray  # (I, G) text, predicted
     right: np.ndarray  # (I, G) bool; False where there is no gold
     column: str  # that says which rows are one item
 
@@ -35,7 +35,7 @@ class Parallel:
 def judged(
     preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | None = None, *, gold: bool = True
 ) -> pd.DataFrame:
-    """`by`, `label`, `gold` and `prompt` of each row, in the order of `preds` and numbered from 0.
+    """`by`, `prediction`, `gold` and `prompt` of each row, in the order of `preds` and numbered from 0.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def judged(
         )
     frame = pd.DataFrame({by: group_names(preds, by)})
     read = label_reader(labels or own_labels(preds))
-    for column in ("label", "gold"):
+    for column in ("prediction", "gold"):
         values = preds[column].to_list() if column in preds else [None] * len(preds)
         names = {value: read(value) for value in set(values)}
         frame[column] = pd.Series([names.get(value) for value in values], dtype=object)
-    unpredicted = int(frame["label"].isna().sum())
+    unpredicted = int(frame["prediction"].isna().sum())
     if unpredicted:
         raise ValueError(
             f"expected a prediction in every row; got none in {unpredicted} of {len(frame)}; remedy: predict them"
@@ -77,7 +77,7 @@ def with_gold(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of a `judged` frame that have gold, their prompts numbered anew; how many have none is said."""
     known = frame[frame["gold"].notna()]
     if len(known) < len(frame):
-        say(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
+        warn_once(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
     return known.assign(prompt=pd.factorize(known["prompt"])[0])
 
 
@@ -141,7 +141,7 @@ def parallel(
         raise ValueError(
             f"expected each {column} to have one {frame.attrs['prompts']}; got several for {items[astray[0]]!r}"
         )
-    label = frame["label"].to_numpy()[rows]
+    label = frame["prediction"].to_numpy()[rows]
     right = label == frame["gold"].to_numpy()[rows]
     return Parallel(names, items, pd.factorize(prompts[:, 0])[0], rows, label, right, column)
 
@@ -179,7 +179,7 @@ def keys(preds: pd.DataFrame, column: str) -> np.ndarray:
 def own_labels(preds: pd.DataFrame) -> Sequence[str]:
     """The labels that have a column of probabilities, if all predictions are among them; else NLI's, which know other spellings."""
     own = [column[2:] for column in preds if isinstance(column, str) and column.startswith("p_")]
-    said = {label for label in preds["label"].to_list() if isinstance(label, str)}
+    said = {label for label in preds["prediction"].to_list() if isinstance(label, str)}
     return own if own and said <= set(own) and not set(LABELS) <= set(own) else LABELS
 
 
@@ -192,11 +192,13 @@ def _check_frame(preds: pd.DataFrame) -> None:
 
 def _check_columns(preds: pd.DataFrame, gold: bool) -> None:
     _check_frame(preds)
-    missing = [column for column in (("label", "gold") if gold else ("label",)) if column not in preds]
+    missing = [
+        column for column in (("prediction", "gold") if gold else ("prediction",)) if column not in preds
+    ]
     if missing:
         raise ValueError(
-            f"expected columns `label` (the prediction) and `gold`; got no {' and no '.join(missing)}; "
-            "remedy: predict gives `label`, and `gold` comes with the pairs"
+            f"expected columns `prediction` (the prediction) and `gold`; got no {' and no '.join(missing)}; "
+            "remedy: predict gives `prediction`, and `gold` comes with the pairs"
         )
     if preds.empty:
         raise ValueError("expected predictions; got a frame without rows")

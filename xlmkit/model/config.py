@@ -14,10 +14,10 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import XLMConfig
 
-from xlmkit.checkpoint.model import CLASSIFIERS, PAIR_FORMATS
-from xlmkit.notices import say
+from xlmkit.model.nli_model import CLASSIFIERS, PAIR_FORMATS
+from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, label_name
-from xlmkit.preprocessing import VERSION
+from xlmkit.tokenization import VERSION
 
 FORMAT = 1
 AGAIN = "remedy: copy it again from where the checkpoint was published"
@@ -120,7 +120,7 @@ def read_kit_file(folder: Path) -> dict[str, Any] | None:
             f"{path} is malformed: {'; '.join(faults)}; remedy: correct it, or delete it to take the authors' pair format"
         )
     if version != VERSION:
-        say(
+        warn_once(
             f"{path} records preprocessing version {version!r}, this kit prepares texts by version {VERSION!r}: some texts may reach "
             "the model in other pieces than in training"
         )
@@ -131,7 +131,7 @@ def pair_format(kit_file: dict[str, Any] | None, name: str) -> str:
     """The pair format that `xlmkit.json` records; without one the authors', which is said once."""
     if kit_file is not None:
         return kit_file["pair_format"]
-    say(
+    warn_once(
         f"{name!r} has no xlmkit.json, so pairs are given in the authors' format `</s> premise </s> hypothesis </s>`; if it was "
         'fine-tuned the Hugging Face way (`<s>` first), put {"format": 1, "pair_format": "huggingface"} into its xlmkit.json'
     )
@@ -202,7 +202,7 @@ def read_languages(config: XLMConfig, folder: Path, name: str) -> dict[str, int]
     table = getattr(config, "lang2id", None) or read_tokenizer_config(folder).get("lang2id") or {}
     needed = bool(config.use_lang_emb and config.n_langs > 1)
     if not needed and config.n_langs > 1:
-        say(
+        warn_once(
             f"{name!r} has no language embeddings: a pair's language decides how its text is prepared, and nothing else"
         )
     if not needed and not table:
@@ -223,7 +223,7 @@ def read_lowercase(folder: Path, name: str) -> bool:
     if recorded in ("true", "false"):  # a published file has had the text instead of the value
         return recorded == "true"
     if recorded is None:
-        say(
+        warn_once(
             f"{name!r} does not say whether its texts were lower-cased; they are, as in XLMTokenizer without that setting. If not, put "
             '{"do_lowercase_and_remove_accent": false} into its tokenizer_config.json'
         )

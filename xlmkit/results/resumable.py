@@ -12,8 +12,8 @@ from typing import IO, Any, TypeVar
 
 import pandas as pd
 
-from xlmkit.notices import say
-from xlmkit.results import check_place, plain, unwritten
+from xlmkit.notices import warn_once
+from xlmkit.results.files import check_place, plain, unwritten
 
 FORMAT = 1
 
@@ -59,7 +59,7 @@ def in_parts(
         _lock(file, path)
         kept = _kept(file, path, json.loads(json.dumps(asked, default=plain)))
         if kept:
-            say(f"going on after {len(kept)} of {len(parts)} parts that {os.fspath(path)!r} holds")
+            warn_once(f"going on after {len(kept)} of {len(parts)} parts that {os.fspath(path)!r} holds")
         for number, part in enumerate(parts):
             if number < len(kept):
                 yield [unpack(one) for one in kept[number]]

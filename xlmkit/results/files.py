@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as pa_csv
 
-from xlmkit.notices import say
+from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing
 
 FORMAT = 1
@@ -30,7 +30,7 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _TRUTHS = ("correct", "truncated", "untrained")  # columns of predictions that are true or false
 
 
-def save(result: Any, path: str | os.PathLike[str]) -> None:
+def save_results(result: Any, path: str | os.PathLike[str]) -> None:
     """Save what `predict` or `explain` gave; `read_results` gives it back equal.
 
     Parameters
@@ -65,14 +65,14 @@ def save(result: Any, path: str | os.PathLike[str]) -> None:
 
 
 def read_results(path: str | os.PathLike[str]) -> Any:
-    """What `save` saved: a frame with its `attrs["provenance"]`, or the list of Explanations.
+    """What `save_results` saved: a frame with its `attrs["provenance"]`, or the list of Explanations.
 
     Without the `.provenance.json` of a .csv or .tsv, `p_<label>` columns are numbers, `correct`, `truncated` and `untrained` are truth
     values and all else is text; if the file was changed after it was saved, it loads without provenance, and that is said.
 
     Raises
     ------
-    ValueError : if the file is not what `save` writes.
+    ValueError : if the file is not what `save_results` writes.
     FileNotFoundError : if there is no such file."""
     path = Path(path)
     suffix = path.suffix.lower()
@@ -90,7 +90,7 @@ def read_results(path: str | os.PathLike[str]) -> Any:
         return _from_csv(data, _DELIMITERS[suffix], note)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path.name}: expected a file that `save` wrote; it cannot be read as {suffix} ({error}); remedy: read_pairs reads pairs"
+            f"{path.name}: expected a file that `save_results` wrote; it cannot be read as {suffix} ({error}); remedy: read_pairs reads pairs"
         ) from error
 
 
@@ -260,7 +260,7 @@ def _read_note(path: Path, data: bytes) -> dict[str, Any]:
     if note.get("format") != FORMAT:
         raise ValueError(f"{_note_path(path).name}: expected format {FORMAT}, got {note.get('format')!r}")
     if note["sha256"] != hashlib.sha256(data).hexdigest():
-        say(f"{path.name} was changed after it was saved; it is read without provenance")
+        warn_once(f"{path.name} was changed after it was saved; it is read without provenance")
         return {}
     return note
 
