@@ -202,7 +202,7 @@ def _check_samples(options: Options, encoding: Encoding, frame: pd.DataFrame) ->
     for id, words in zip(frame["pair_id"], word_counts(encoding).tolist(), strict=True):
         if options.n_samples < words + 2:
             raise ValueError(
-                f"`n_samples` must be at least the number of words + 2; pair {id!r} has {words} words; got {options.samples}; "
+                f"`n_n_samples` must be at least the number of words + 2; pair {id!r} has {words} words; got {options.n_samples}; "
                 "remedy: leave it out, or a lower `max_length`"
             )
 

@@ -80,7 +80,7 @@ def load(
         network=network.to(chosen_device),
         tokenizer=tokenizer,
         labels=labels,
-        languages=languages,
+        lang2id=languages,
         pair_format=settings.pair_format(kit_file, place.name) if classifier else "xlm",
         lowercase=settings.read_lowercase(place.folder, place.name),
         task=task,
@@ -138,7 +138,7 @@ def start(
         network=network.to(device),
         tokenizer=tokenizer,
         labels=names,
-        languages=settings.read_languages(config, place.folder, place.name),
+        lang2id=settings.read_languages(config, place.folder, place.name),
         pair_format=settings.pair_format(kit_file, place.name)
         if trained
         else (kit_file or {}).get("pair_format", "xlm"),

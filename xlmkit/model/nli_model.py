@@ -27,7 +27,7 @@ class NLIModel:
     network : in float32, in evaluation mode, without gradients for its weights, on `device`.
     tokenizer : the vocabulary and its merges.
     labels : names in the order of the logits; () where `task` is "mlm".
-    languages : code -> language id of this checkpoint; empty where it knows none.
+    lang2id : code -> language id of this checkpoint; empty where it knows none.
     pair_format : "xlm" for `</s> P </s> H </s>` (the authors'), "huggingface" for `<s> P </s> H </s>`.
     lowercase : whether texts are lower-cased and stripped of marks (`do_lowercase_and_remove_accent`).
     task : "nli", "classification" for other labels, or "mlm".
@@ -41,7 +41,7 @@ class NLIModel:
     network: XLMForSequenceClassification | XLMWithLMHeadModel
     tokenizer: BPETokenizer
     labels: tuple[str, ...]
-    languages: Mapping[str, int]
+    lang2id: Mapping[str, int]
     pair_format: str
     lowercase: bool
     task: str
@@ -69,7 +69,7 @@ class NLIModel:
             network=network,
             tokenizer=tokenizer,
             labels=tuple(labels),
-            languages=dict(network.config.lang2id),
+            lang2id=dict(network.config.lang2id),
             pair_format="xlm",
             lowercase=True,
             task="nli" if nli else "classification",

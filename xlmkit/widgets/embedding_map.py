@@ -184,7 +184,7 @@ class EmbeddingMap(Panel):
         if (of == LANGUAGE_TABLE) != (self._present == LANGUAGE_TABLE):
             self._chosen = None
         self._present, self._points = of, points
-        self.warn_once("")
+        self.say("")
         self.draw()
 
     def _rows(self) -> list[dict[str, Any]]:

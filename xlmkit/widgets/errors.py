@@ -268,7 +268,7 @@ class Errors(Panel):
         self._page = min(question.page, pages - 1)
         self.place.html = f"{len(rows)} of {len(self._frame)} rows, page {self._page + 1} of {pages}"
         self.back.disabled, self.onward.disabled = self._page == 0, self._page + 1 >= pages
-        self.warn_once("")
+        self.say("")
         self.draw()
 
     def _take_note(self) -> None:
@@ -303,7 +303,7 @@ class Errors(Panel):
 
     def _show_card(self, row: int, html: str) -> None:
         self._card = html if row == self._opened else self._card
-        self.warn_once("")
+        self.say("")
         self.draw()
 
     def _list(self) -> str:

@@ -53,7 +53,7 @@ class Panel(Pictured):
         self._works.append(latest)
         return latest
 
-    def warn_once(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Say in place what is going on; an empty text says nothing."""
         self.status.html = f'<div class="xk-notice">{escaped(text)}</div>' if text else ""
 
@@ -78,14 +78,14 @@ class Panel(Pictured):
             read += rows
             latest.check()
             if doing:
-                self.warn_once(f"{doing} is at work: {read} inputs read …")
+                self.say(f"{doing} is at work: {read} inputs read …")
 
         with watched(before_pass):
             yield
 
     def _keep(self) -> None:
         self.keep()
-        self.warn_once(KEPT)
+        self.say(KEPT)
 
     def _shown(self, show: Callable[[], None]) -> None:
         show()

@@ -158,7 +158,7 @@ class Parallel(Panel):
         """Predictions first, then the colours, language by language."""
         item, method = question
         if item not in self._rows:
-            yield lambda: self.warn_once("The model reads the item in all its languages …")
+            yield lambda: self.say("The model reads the item in all its languages …")
             own = self._pairs[self._pairs["item"] == item]
             self._rows[item] = predictions(self._predict(own))
         rows = self._rows[item]
@@ -177,7 +177,7 @@ class Parallel(Panel):
                 [explanation] = self._explain(unpredicted(rows.iloc[[place]]), method=method)
             found[explanation.pair_id] = explanation
         yield lambda: self._turn_to(item)
-        yield lambda: self.warn_once("")
+        yield lambda: self.say("")
 
     def _turn_to(self, item: str) -> None:
         if item != self._present:
@@ -199,7 +199,7 @@ class Parallel(Panel):
         still_open = pair_id == self._opened
         self._card = html if still_open else self._card
         self.draw()
-        self.warn_once("The explanation stands under its row." if still_open else "")
+        self.say("The explanation stands under its row." if still_open else "")
 
     def _table(self, rows: pd.DataFrame) -> str:
         shown = viewed(ordered(rows, self.order.value), self.view.value)
@@ -237,14 +237,14 @@ class Parallel(Panel):
     def _narrow(self) -> None:
         offered = self._offered(self.search.value)
         if not offered:
-            self.warn_once(f"No item has “{self.search.value}” in its texts.")
+            self.say(f"No item has “{self.search.value}” in its texts.")
             return
         kept = self.item.value
         values = [item for _, item in offered]
         self.item.options = offered
         self.item.value = kept if kept in values else values[0]
         more = len(self._items) > OFFERED and len(offered) == OFFERED
-        self.warn_once(
+        self.say(
             f"The first {OFFERED} fitting items are listed; more words narrow them." if more else ""
         )
 
