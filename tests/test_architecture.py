@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "xlmkit"
 
 ROOMS = (  # in import order: a room imports only rooms above it
+    "checks",
     "notices",
     "languages",
     "bundled",

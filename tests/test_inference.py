@@ -235,7 +235,7 @@ def test_predictions_carry_their_provenance(nli, pairs):
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, "9", True])
 def test_a_budget_that_is_no_positive_whole_number_is_refused(nli, pairs, wrong):
-    with pytest.raises(ValueError, match="`batch_tokens` must be a positive whole number"):
+    with pytest.raises(ValueError, match="batch_tokens"):
         predict(nli, pairs, batch_tokens=wrong, progress=False)
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from xlmkit.encoding import Encoding, Token, is_whole
+from xlmkit.checks import is_int
+from xlmkit.encoding import Encoding, Token
 from xlmkit.tokenization import MASK, PAD
 
 WAYS = ("mask", "pad", "delete")
@@ -89,7 +90,7 @@ def _numbers(tokens: tuple[Token, ...]) -> list[int]:
 
 def _checked(chosen: Iterable[int], count: int, row: int) -> list[int]:
     listed = list(chosen)
-    odd = [number for number in listed if not is_whole(number) or not 0 <= number < count]
+    odd = [number for number in listed if not is_int(number) or not 0 <= number < count]
     if odd:
         raise ValueError(
             f"`words` must hold numbers from 0 to {count - 1}, the words of pair {row}; got {odd[0]!r}"

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from xlmkit.alignment.carrying import by_method, partner_matrix
 from xlmkit.alignment.parallel import ALL
-from xlmkit.encoding import is_whole
+from xlmkit.checks import is_int
 from xlmkit.explanation import Explanation
 from xlmkit.stats import bootstrap
 
@@ -60,7 +60,7 @@ def agreement_by_item(
     if unaligned not in UNALIGNED:
         raise ValueError(f"`unaligned` must be one of {', '.join(UNALIGNED)}; got {unaligned!r}")
     for name, value, least in (("shuffles", shuffles, 1), ("seed", seed, 0)):
-        if not is_whole(value) or value < least:
+        if not is_int(value) or value < least:
             raise ValueError(f"`{name}` must be a whole number, {least} or more; got {value!r}")
     methods = by_method(explanations)
     keys = ["item", "prompt", "first", "second", "first_pair", "second_pair"]

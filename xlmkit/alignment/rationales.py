@@ -16,7 +16,7 @@ from xlmkit.alignment.aligning import vectors_by_item
 from xlmkit.alignment.matching import MATCHINGS, check_matching, match, similarity
 from xlmkit.alignment.parallel import ALL, check_parallel, language_pairs
 from xlmkit.alignment.vectors import WordVectors, check_layers, layers_of
-from xlmkit.encoding import is_whole
+from xlmkit.checks import is_int
 from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, is_missing, sentence_columns
 
@@ -172,7 +172,7 @@ def _spans(frame: pd.DataFrame, side: str) -> list[list[tuple[int, int]]]:
     for id, text, given in zip(frame["pair_id"], frame[side], frame[column], strict=True):
         spans = [] if is_missing(given) else [tuple(span) for span in given]
         for span in spans:
-            if len(span) != 2 or not all(map(is_whole, span)) or not 0 <= span[0] < span[1] <= len(text):
+            if len(span) != 2 or not all(map(is_int, span)) or not 0 <= span[0] < span[1] <= len(text):
                 raise ValueError(
                     f"`{column}` must hold spans [start, end) inside the text, which has {len(text)} characters; got {list(span)!r} in pair {id!r}"
                 )

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 
 from xlmkit import forward
-from xlmkit.encoding import Encoding, is_whole
+from xlmkit.checks import is_int
+from xlmkit.encoding import Encoding
 from xlmkit.erasure import word_numbers
 from xlmkit.explanation import ExplainedWord
 from xlmkit.inference import encode_frame, token_budget
@@ -51,7 +52,7 @@ def check_layers(nli: NLIModel, layers: Sequence[int]) -> list[int]:
     Raises
     ------
     ValueError : if there are none, or one is no layer of this model."""
-    odd = [layer for layer in layers if not is_whole(layer) or not 0 <= layer <= layers_of(nli)]
+    odd = [layer for layer in layers if not is_int(layer) or not 0 <= layer <= layers_of(nli)]
     if odd or not len(layers):
         raise ValueError(
             f"a layer must be a whole number from 0 (after the embeddings) to {layers_of(nli)}, the model's last; got {odd[0] if odd else 'none'!r}"

@@ -17,7 +17,8 @@ import torch
 from xlmkit.attribution.batch import Names
 from xlmkit.attribution.explaining import places
 from xlmkit.attribution.names import check_names, names_of, predicted_labels
-from xlmkit.encoding import Encoding, is_whole
+from xlmkit.checks import check_int
+from xlmkit.encoding import Encoding
 from xlmkit.erasure import WAYS, erase
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
 from xlmkit.model import NLIModel
@@ -58,8 +59,7 @@ def interaction(
     check_names(nli, target, contrast)
     if how not in WAYS:
         raise ValueError(f"`how` must be one of {', '.join(WAYS)}; got {how!r}")
-    if not is_whole(top) or top < 1:
-        raise ValueError(f"`top` must be a positive whole number of words; got {top!r}")
+    check_int("top", top, 1)
     frame = check_input(nli, pair)
     if len(frame) != 1 or len(sentence_columns(frame)) != 2:
         raise ValueError(

@@ -16,7 +16,7 @@ from xlmkit.attribution.path import (
 )
 from xlmkit.attribution.perturbation import kernel_shap, lime, occlusion
 from xlmkit.attribution.rollout import attention_rollout
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int, is_int
 
 PADDED = "pad, special tokens kept"
 BOTH, SUM, NORM, SHARE = ("sum", "l2"), ("sum",), ("l2",), ("share",)
@@ -106,16 +106,15 @@ def check_options(
     own = METHOD[method]
     if n_steps is not None and not own.gated:
         raise ValueError(f"`n_steps` belongs to path methods; {method} takes none; remedy: leave it out")
-    if n_steps is not None and not (is_whole(n_steps) and 1 <= n_steps <= STEPS[-1]):
+    if n_steps is not None and not (is_int(n_steps) and 1 <= n_steps <= STEPS[-1]):
         raise ValueError(f"`n_steps` must be a whole number from 1 to {STEPS[-1]}; got {n_steps!r}")
     if n_samples is not None and not own.sampled:
         raise ValueError(
             f"`n_samples` belongs to kernel_shap and lime; {method} takes none; remedy: leave it out"
         )
-    if n_samples is not None and not (is_whole(n_samples) and n_samples >= 1):
+    if n_samples is not None and not (is_int(n_samples) and n_samples >= 1):
         raise ValueError(f"`n_samples` must be a positive whole number; got {n_samples!r}")
-    if not is_whole(seed) or seed < 0:
-        raise ValueError(f"`seed` must be a whole number from 0; got {seed!r}")
+    check_int("seed", seed, 0)
     return Options(method, _aggregation(method, aggregation), n_steps, n_samples, seed)
 
 

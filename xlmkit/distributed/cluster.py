@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from xlmkit.checks import is_int
 from xlmkit.distributed.parts import Part
 from xlmkit.distributed.work import Outcome, Task, Worker
-from xlmkit.encoding import is_whole
 
 BLOCKS = 10_000  # pieces that Ray Data keeps account of; above, several parts make one
 LOCAL = "local"
@@ -58,7 +58,7 @@ class Workers:
     def __post_init__(self) -> None:
         for name in ("count", "cpus"):
             value = getattr(self, name)
-            if value is not None and not (is_whole(value) and value >= 1):
+            if value is not None and not (is_int(value) and value >= 1):
                 raise ValueError(f"`{name}` must be a positive whole number; got {value!r}")
 
     @property

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.pairs import SPELLINGS
 from xlmkit.pairs.checks import TEXT_SPELLINGS
 from xlmkit.pairs.tables import json_row
@@ -72,8 +72,7 @@ def parts_of(source: Source, rows: int) -> list[Part]:
     ------
     ValueError : if there is no row, a file is of another kind or cannot be read, or two files have one name.
     FileNotFoundError : if there is no such file."""
-    if not is_whole(rows) or rows < 1:
-        raise ValueError(f"`shard_rows` must be a positive whole number; got {rows!r}")
+    check_int("shard_rows", rows, 1)
     paths = files_of(source)
     names = [os.path.basename(path) for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -10,7 +10,6 @@ stays, `language_ids` gives words of code-switched text their own, `spans` says 
 from xlmkit.encoding.encoding import encode
 from xlmkit.encoding.language_ids import WordLanguages
 from xlmkit.encoding.layout import lay_out
-from xlmkit.encoding.options import is_whole
 from xlmkit.encoding.sentences import SENTENCES, Columns, columns
 from xlmkit.encoding.value import Encoding, Token
 
@@ -22,6 +21,5 @@ __all__ = [
     "WordLanguages",
     "columns",
     "encode",
-    "is_whole",
     "lay_out",
 ]

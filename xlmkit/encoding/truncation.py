@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xlmkit.encoding.options import is_whole
+from xlmkit.checks import is_int
 from xlmkit.model import NLIModel
 
 
@@ -18,7 +18,7 @@ def check_length(nli: NLIModel, max_length: int, sentences: int) -> None:
     ------
     ValueError : in these cases, or if it is no whole number."""
     least = specials_of(sentences) + sentences
-    if not is_whole(max_length) or not least <= max_length <= nli.max_positions:
+    if not is_int(max_length) or not least <= max_length <= nli.max_positions:
         raise ValueError(
             f"`max_length` must be a whole number from {least} ({specials_of(sentences)} special tokens and a piece of each sentence) to "
             f"{nli.max_positions} (the model's positions); got {max_length!r}"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.errors.words import PROMPTS, TEXTS, blamable
 from xlmkit.stats import bootstrap
 from xlmkit.stats.frames import prompt_numbers
@@ -133,8 +133,7 @@ def _check(
     if of not in KINDS:
         raise ValueError(f"`of` must be one of {', '.join(KINDS)}; got {of!r}")
     for name, value in (("top", top), ("least", least)):
-        if not is_whole(value) or value < 1:
-            raise ValueError(f"`{name}` must be a positive whole number; got {value!r}")
+        check_int(name, value, 1)
     missing = [name for name in ("pair_id", "word_text", "score", "rank", *groups) if name not in words]
     if missing or words.empty:
         raise ValueError(

@@ -17,7 +17,8 @@ from scipy.special import softmax
 from tqdm.auto import tqdm
 
 from xlmkit.alignment.vectors import words_of
-from xlmkit.encoding import Encoding, is_whole
+from xlmkit.checks import check_int
+from xlmkit.encoding import Encoding
 from xlmkit.errors.search import Edits, Found, Search, Task, search
 from xlmkit.errors.variants import Edit, check_same_pieces, edited, guesses
 from xlmkit.errors.words import is_lettered
@@ -80,8 +81,7 @@ def minimal_edits(
     OSError : if `keep` cannot be written, or another run is writing it."""
     need_head(nli)
     for name, value in (("budget", budget), ("top", top)):
-        if not is_whole(value) or value < 1:
-            raise ValueError(f"`{name}` must be a positive whole number; got {value!r}")
+        check_int(name, value, 1)
     if mlm is not None:
         check_same_pieces(nli, mlm)
     frame = check_input(nli, errors)

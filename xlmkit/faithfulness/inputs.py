@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xlmkit.encoding import Encoding, encode, is_whole
+from xlmkit.checks import check_int
+from xlmkit.encoding import Encoding, encode
 from xlmkit.explanation import Explanation
 from xlmkit.inference import need_head
 from xlmkit.model import NLIModel
@@ -95,8 +96,7 @@ def generator(explanation: Explanation, seed: int, purpose: int = 0) -> np.rando
     Raises
     ------
     ValueError : if `seed` is no whole number from 0."""
-    if not is_whole(seed) or seed < 0:
-        raise ValueError(f"`seed` must be a whole number, 0 or more; got {seed!r}")
+    check_int("seed", seed, 0)
     key = "\0".join(map(str, _input(explanation))).encode("utf-8", "surrogatepass")
     return np.random.default_rng([int(seed), zlib.crc32(key), purpose])
 
@@ -107,8 +107,7 @@ def random_orders(explanation: Explanation, controls: int, seed: int) -> np.ndar
     Raises
     ------
     ValueError : if `controls` is no whole number from 1, or `seed` none from 0."""
-    if not is_whole(controls) or controls < 1:
-        raise ValueError(f"`controls` must be a whole number, 1 or more; got {controls!r}")
+    check_int("controls", controls, 1)
     order = np.arange(len(explanation.words))
     return generator(explanation, seed).permuted(np.tile(order, (controls, 1)), axis=1)
 

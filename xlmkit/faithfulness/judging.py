@@ -13,7 +13,7 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import inference
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.erasure import WAYS, erase
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness import measures
@@ -135,8 +135,7 @@ def _check_options(metrics: Sequence[str], how: str, masks: int) -> tuple[str, .
         raise ValueError(f"`metrics` must be some of {', '.join(MEASURES)}; got {metrics!r}")
     if how not in WAYS:
         raise ValueError(f"`how` must be one of {', '.join(WAYS)}; got {how!r}")
-    if not is_whole(masks) or masks < 1:
-        raise ValueError(f"`masks` must be a whole number, 1 or more; got {masks!r}")
+    check_int("masks", masks, 1)
     return wanted
 
 

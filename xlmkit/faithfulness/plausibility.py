@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xlmkit.encoding import is_whole
+from xlmkit.checks import is_int
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER, by_id, described, finished
 from xlmkit.faithfulness.inputs import check_explanations, random_orders
@@ -99,7 +99,7 @@ def rationale_words(explanation: Explanation, spans: Sequence[Spans]) -> np.ndar
 def _check(pair_id: str, side: str, text: str, spans: Any) -> None:
     for span in spans:
         whole = isinstance(span, Sequence | np.ndarray) and not isinstance(span, str) and len(span) == 2
-        if not whole or not all(is_whole(place) for place in span):
+        if not whole or not all(is_int(place) for place in span):
             raise ValueError(
                 f"the {side} rationale of pair {pair_id!r} must be a list of spans [start, end) in characters; got {span!r} in it"
             )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.frames import described, with_items
 from xlmkit.faithfulness.inputs import check_explanations
@@ -34,8 +34,7 @@ def frequent_words(pairs: pd.DataFrame, count: int = FREQUENT) -> dict[str, froz
     Raises
     ------
     ValueError : if `count` is not as said, or rows are faulty."""
-    if not is_whole(count) or count < 1:
-        raise ValueError(f"`count` must be a whole number, 1 or more; got {count!r}")
+    check_int("count", count, 1)
     frame = check_pairs(pairs, labels=None)
     sentences, languages = sentence_columns(frame), language_columns(frame)
     texts: dict[str, dict[str, None]] = {}

@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 from xlmkit.attribution.batch import Batch, Names
 from xlmkit.attribution.explaining import BATCH_TOKENS
 from xlmkit.attribution.methods import METHOD, Options
-from xlmkit.encoding import Encoding, is_whole
+from xlmkit.checks import check_int
+from xlmkit.encoding import Encoding
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER, described, finished
 from xlmkit.faithfulness.inputs import (
@@ -100,8 +101,7 @@ def sensitivity(
 def _check_options(radius: float, samples: int) -> None:
     if isinstance(radius, bool) or not isinstance(radius, int | float) or not 0 < radius < float("inf"):
         raise ValueError(f"`radius` must be a positive share of the embeddings' size; got {radius!r}")
-    if not is_whole(samples) or samples < 1:
-        raise ValueError(f"`samples` must be a whole number, 1 or more; got {samples!r}")
+    check_int("samples", samples, 1)
 
 
 Embeddings = tuple[torch.Tensor] | torch.Tensor  # (n, T, H); captum gives now the one, now the other

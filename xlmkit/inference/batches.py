@@ -10,7 +10,8 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import forward
-from xlmkit.encoding import Encoding, is_whole
+from xlmkit.checks import check_int
+from xlmkit.encoding import Encoding
 from xlmkit.inference.feeding import need_head
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
@@ -58,8 +59,7 @@ def token_budget(batch_tokens: int | None, usual: int) -> int:
     ValueError : if it is no positive whole number."""
     if batch_tokens is None:
         return usual
-    if not is_whole(batch_tokens) or batch_tokens < 1:
-        raise ValueError(f"`batch_tokens` must be a positive whole number of tokens; got {batch_tokens!r}")
+    check_int("batch_tokens", batch_tokens, 1)
     return batch_tokens
 
 

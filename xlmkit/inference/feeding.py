@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from xlmkit.encoding import Columns, Encoding, columns, encode, is_whole, lay_out
+from xlmkit.checks import check_int
+from xlmkit.encoding import Columns, Encoding, columns, encode, lay_out
 from xlmkit.model import CLASSIFIERS, NLIModel
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
 from xlmkit.tokenization.processes import Preparers
@@ -76,8 +77,7 @@ def _workers(nli: NLIModel, workers: int | None, rows: int) -> int:
     """How many processes prepare; a ValueError where the option is no whole number from 0."""
     if workers is None:
         return 0 if nli.device.type == "cpu" or rows <= CHUNK else max(0, min(4, (os.cpu_count() or 1) - 1))
-    if not is_whole(workers) or workers < 0:
-        raise ValueError(f"`workers` must be a whole number from 0; got {workers!r}")
+    check_int("workers", workers, 0)
     return workers
 
 

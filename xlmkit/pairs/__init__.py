@@ -12,9 +12,11 @@ from xlmkit.pairs.checks import (
     language_columns,
     sentence_columns,
 )
+from xlmkit.pairs.items import ITEM_COLUMNS, row_language, shared_items, with_english
 from xlmkit.pairs.sources import check_pairs, read_pairs
 
 __all__ = [
+    "ITEM_COLUMNS",
     "LABELS",
     "SPELLINGS",
     "check_pairs",
@@ -23,5 +25,8 @@ __all__ = [
     "label_reader",
     "language_columns",
     "read_pairs",
+    "row_language",
     "sentence_columns",
+    "shared_items",
+    "with_english",
 ]

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from xlmkit import forward
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.languages import resolve
 from xlmkit.model import NLIModel
 from xlmkit.probes.ids import NONE, checked_ids, need_language_ids
@@ -54,8 +54,7 @@ def fill_mask(
             f"expected a language model; got task {nli.task!r}; remedy: load(source, task='mlm') of a checkpoint from before fine-tuning, such "
             "as FacebookAI/xlm-mlm-xnli15-1024"
         )
-    if not is_whole(top) or not 1 <= top <= len(nli.tokenizer):
-        raise ValueError(f"`top` must be a whole number from 1 to {len(nli.tokenizer)}; got {top!r}")
+    check_int("top", top, 1, len(nli.tokenizer))
     names = checked_ids(nli, ids)
     input_ids = torch.tensor(_masked_ids(nli, text, resolve(language)))  # (T,)
     places = (input_ids == mask_id(nli)).nonzero().flatten()

@@ -10,7 +10,7 @@ import torch
 from tqdm.auto import tqdm
 
 from xlmkit import inference
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.model import NLIModel
 from xlmkit.probes.ids import checked_ids, chunks, need_language_ids, spoken, vectors, with_none, with_vectors
 
@@ -45,8 +45,7 @@ def interpolate(
     need_language_ids(nli)
     inference.need_head(nli)
     (to,) = checked_ids(nli, [to])
-    if not is_whole(steps) or steps < 1:
-        raise ValueError(f"`steps` must be a positive whole number; got {steps!r}")
+    check_int("steps", steps, 1)
     frame = inference.check_input(nli, pairs)
     wide, offset = _points(replace(nli, dtype=torch.float32), to, steps)
     found = np.full((steps + 1, len(frame), len(nli.labels)), np.nan, dtype=np.float32)

@@ -15,7 +15,8 @@ from sklearn.decomposition import PCA
 from tqdm.auto import tqdm
 
 from xlmkit import forward, inference
-from xlmkit.encoding import Encoding, encode, is_whole
+from xlmkit.checks import is_int
+from xlmkit.encoding import Encoding, encode
 from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
 
@@ -54,7 +55,7 @@ def sentence_vectors(
         raise ValueError(f"`of` must be {PAIR!r} or one of {', '.join(columns)}; got {of!r}")
     last = int(nli.network.config.n_layers)
     layer = last if layer is None else layer
-    if not is_whole(layer) or not 0 <= layer <= last:
+    if not is_int(layer) or not 0 <= layer <= last:
         raise ValueError(
             f"`layer` must be a whole number from 0 (after the embeddings) to {last}, the model's last; got {layer!r}"
         )
