@@ -276,17 +276,16 @@ def cells(accuracy):
 
 def test_within_and_across_are_the_means_of_the_diagonal_and_of_the_rest():
     preds = cells({("de", "de"): 32, ("en", "en"): 36, ("de", "en"): 20, ("en", "de"): 24})
-    for found in (probes.within_across(preds), probes.within_across(probes.grid_table(preds))):
-        own = found.iloc[0]
-        assert own[["within", "across", "difference"]].tolist() == pytest.approx([0.85, 0.55, -0.3])
-        assert found["model"].tolist() == ["this model", "mBERT", "XLM-R", "InfoXLM"]
-        assert found.loc[2, ["within", "across"]].tolist() == [0.742, 0.648]
-    assert np.isnan(own["low"])
+    columns = ["same_language", "mixed_languages", "difference"]
+    for given in (preds, probes.grid_table(preds)):
+        found = probes.mixed_language_gap(given)
+        assert found[columns].to_numpy().tolist() == [pytest.approx([0.85, 0.55, -0.3])]
+    assert np.isnan(found["low"].item())
 
 
 def test_the_interval_of_the_difference_is_over_items():
     preds = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 16, ("en", "de"): 16})
-    own = probes.within_across(preds).iloc[0]
+    own = probes.mixed_language_gap(preds).iloc[0]
     chance = np.random.default_rng(
         7
     )  # by hand: an item's own difference is -1 for 16 of the 40 items, else 0
@@ -305,14 +304,14 @@ def test_few_items_have_no_interval_and_items_that_never_change_a_cautious_one()
     assert found.loc[("de", "de"), columns].tolist() == [0, 0, 0]
     less = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 16, ("en", "de"): 16})
     less = less[less["item"].astype(int) % 2 == 0]
-    assert probes.within_across(less)[["low", "high"]].isna().all(axis=None)
+    assert probes.mixed_language_gap(less)[["low", "high"]].isna().all(axis=None)
     few = probes.grid_table(less).set_index(["premise_language", "hypothesis_language"])
     assert few.loc[("de", "en"), columns[1:]].isna().all()
 
 
 def test_a_grid_without_mixed_pairs_has_no_across():
-    with pytest.raises(ValueError, match="mixed ones"):
-        probes.within_across(cells({("de", "de"): 8, ("en", "en"): 9}))
+    with pytest.raises(ValueError, match="mixed pairs"):
+        probes.mixed_language_gap(cells({("de", "de"): 8, ("en", "en"): 9}))
 
 
 def test_items_that_are_not_parallel_are_refused_and_the_first_missing_one_is_named(nli, pairs):

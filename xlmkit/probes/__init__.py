@@ -6,7 +6,7 @@ time, `geometry` looks at the language embeddings themselves, `retrieval` at the
 from xlmkit.probes.ablation import ablation, unmasked_baseline
 from xlmkit.probes.fill_mask import fill_mask
 from xlmkit.probes.geometry import FAMILIES, dendrogram, embedding_map, geometry, groups, nearest
-from xlmkit.probes.grid import PUBLISHED, grid, grid_table, mixed, within_across
+from xlmkit.probes.grid import grid, grid_table, mixed, mixed_language_gap
 from xlmkit.probes.ids import under
 from xlmkit.probes.interpolation import interpolate, movement
 from xlmkit.probes.retrieval import retrieval
@@ -15,7 +15,6 @@ from xlmkit.probes.traps import TRAPS
 
 __all__ = [
     "FAMILIES",
-    "PUBLISHED",
     "TRAPS",
     "ablation",
     "dendrogram",
@@ -27,11 +26,11 @@ __all__ = [
     "groups",
     "interpolate",
     "mixed",
+    "mixed_language_gap",
     "movement",
     "nearest",
     "retrieval",
     "swap",
     "under",
     "unmasked_baseline",
-    "within_across",
 ]

@@ -1,6 +1,6 @@
 """Grid: the premise in one language, the hypothesis in another, each with its right id, for all 225 combinations.
 
-The diagonal is what XNLI measures; what lies beside it was published for other models (`PUBLISHED`), never for XLM with its language ids."""
+The diagonal is what XNLI measures: both sentences in one language."""
 
 from __future__ import annotations
 
@@ -13,15 +13,6 @@ from xlmkit.inference import predict
 from xlmkit.model import NLIModel
 from xlmkit.probes import judging
 from xlmkit.probes.parallel import parallel
-
-PUBLISHED = pd.DataFrame(
-    [("mBERT", 0.657, 0.545), ("XLM-R", 0.742, 0.648), ("InfoXLM", 0.754, 0.703)],
-    columns=["model", "within", "across"],
-)
-"""Accuracy of models without language ids on XNLI, in [0, 1]: both sentences in one language (`within`), or not (`across`). Source not found:
-the figures were noted without their paper, and public text was searched for them in vain (Chi et al. 2021, arXiv:2007.07834, made InfoXLM; Foroutan et
-al. 2023, arXiv:2310.15258, report the same kind of loss, in code-switched reasoning). So they are no citation; and beside other items than
-XNLI's test they are a frame of reference and no comparison."""
 
 _CARRIED = ("promptID", "pairID", "genre", "phenomenon", "english_premise", "english_hypothesis")
 
@@ -108,38 +99,34 @@ def grid_table(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return result.drop(columns="changed")
 
 
-def within_across(found: pd.DataFrame, *, name: str = "this model", seed: int = 0) -> pd.DataFrame:
-    """The two averages of a grid, over pairs of one language and over mixed ones, beside the published ones.
+def mixed_language_gap(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Accuracy on pairs in one language, on pairs that mix two, and the difference.
 
     Parameters
     ----------
-    found : predictions on `mixed` pairs, which give intervals over prompts; or a `grid`, which gives the averages alone.
+    preds : predictions on `mixed` pairs, which give an interval over prompts; or a `grid`, which gives the averages alone.
     seed : of the resampled prompts.
 
     Returns
     -------
-    `model` (first `name`), `within` and `across` (mean accuracy over languages, in [0, 1]), `difference` (across minus within, in [-1, 1]; below 0 mixing costs) with `low`
-    and `high`, missing for published models, for a grid, and below 30 prompts; `source`: "measured" or "published".
+    One row: `same_language` and `mixed_languages` (mean accuracy over the languages, in [0, 1]), `difference` (mixed minus same, in
+    [-1, 1]; below 0 mixing costs accuracy) with `low` and `high` (95 %; missing for a grid, and below 30 prompts).
 
     Raises
     ------
-    ValueError : if a column is missing, or there are no mixed pairs."""
-    table = found if "accuracy" in found else grid_table(found, seed=seed)
+    ValueError : if a column is missing, or all pairs are of one kind."""
+    table = preds if "accuracy" in preds else grid_table(preds, seed=seed)
     same = (table["premise_language"] == table["hypothesis_language"]).to_numpy()
     if same.all() or not same.any():
         raise ValueError(
-            "expected pairs of one language and mixed ones; got only one of the two; remedy: grid(...)"
+            "expected pairs in one language and mixed pairs; got only one of the two kinds. Make both with mixed(pairs)."
         )
     within, across = table.loc[same, "accuracy"].mean(), table.loc[~same, "accuracy"].mean()
     low = high = math.nan
-    if "accuracy" not in found and not math.isnan(within):
-        low, high = _interval(_rows(found), seed)
-    own = {"model": name, "within": within, "across": across}
-    result = pd.concat([pd.DataFrame([own]), PUBLISHED], ignore_index=True)
-    result["difference"] = result["across"] - result["within"]
-    result["low"], result["high"] = [low] + [math.nan] * len(PUBLISHED), [high] + [math.nan] * len(PUBLISHED)
-    result["source"] = ["measured"] + ["published"] * len(PUBLISHED)
-    return result
+    if "accuracy" not in preds and not math.isnan(within):
+        low, high = _interval(_rows(preds), seed)
+    row = {"same_language": within, "mixed_languages": across, "difference": across - within}
+    return pd.DataFrame([{**row, "low": low, "high": high}])
 
 
 def _rows(preds: pd.DataFrame) -> pd.DataFrame:
