@@ -273,7 +273,7 @@ def test_pairs_must_be_those_that_were_explained(pairs, message):
         ({"top": 0}, "`top`.*got 0"),
         ({"least": 1.5}, "`least`"),
         ({"by": "genre"}, "genre"),
-        ({"confidence": 1}, "`confidence`"),
+        ({"confidence_level": 1}, "`confidence_level`"),
     ],
 )
 def test_options_that_are_not_there_are_refused(options, message):

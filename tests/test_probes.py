@@ -361,7 +361,7 @@ def test_cosines_are_those_of_the_embeddings(nli):
 
 def test_languages_come_by_their_id_and_not_by_their_place(nli):
     backwards = {code: 14 - number for code, number in nli.lang2id.items()}
-    turned = dataclasses.replace(nli, languages=backwards)
+    turned = dataclasses.replace(nli, lang2id=backwards)
     assert probes.geometry(turned).loc["ar", "bg"] == pytest.approx(probes.geometry(nli).loc["zh", "vi"])
 
 
@@ -401,14 +401,14 @@ def test_a_grouping_shows_where_it_is_there_and_chance_does_not(nli):
     by_script = {
         code: 40 * scripts.index(language.script) + language.id for code, language in LANGUAGES.items()
     }
-    found = probes.groups(placed(nli, by_script), draws=500, centred=False).set_index("grouping")
+    found = probes.groups(placed(nli, by_script), n_permutations=500, centred=False).set_index("grouping")
     assert found.loc["script", "p"] == pytest.approx(1 / 501)
     assert found.loc["script", "pairs"] == 21 + 1 + 1  # seven in Latin, two in Arabic, two in Cyrillic
     assert found.loc["family", "pairs"] == 36  # nine are Indo-European
     assert found.loc["branch", "pairs"] == 4  # Slavic, Germanic, Romance, Indo-Aryan
     assert found.loc["script", "within"] > 0.9 > found.loc["script", "between"]
     ps = [
-        probes.groups(placed(nli, dict(zip(LANGUAGES, drawn, strict=True))), draws=200).loc[0, "p"]
+        probes.groups(placed(nli, dict(zip(LANGUAGES, drawn, strict=True))), n_permutations=200).loc[0, "p"]
         for drawn in np.random.default_rng(3).uniform(0, 360, (40, 15))
     ]
     assert np.mean(np.array(ps) <= 0.1) <= 0.25

@@ -159,7 +159,7 @@ def test_the_pipeline_of_transformers_gives_the_usual_row(tiny_folder, folder_mo
 
     classify = pipeline("text-classification", model=str(tiny_folder), tokenizer=str(tiny_folder), device=-1)
     given = [{"text": row.premise, "text_pair": row.hypothesis} for row in pairs.itertuples()]
-    labels = [found["prediction"] for found in classify(given)]
+    labels = [found["label"] for found in classify(given)]
     accuracy = np.mean([label == gold for label, gold in zip(labels, pairs["gold"], strict=True)])
     row = table[(table["trap"] == "usual") & (table["language"] == "all")].iloc[0]
     assert row["accuracy"] == pytest.approx(accuracy)
