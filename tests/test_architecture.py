@@ -61,7 +61,7 @@ EXTRA = {
 }  # a room whose packages come with an extra
 ENTRANCES = {"__init__", "__main__"}  # `__init__` names rooms and imports none of them; `__main__` is `cli`
 # What a room may import from below, inside a function: who shows or reads a value is below the value.
-DOWNWARDS = {("explanation", "render"), ("results", "explanation")}
+DOWNWARDS = {("results", "explanation")}
 # Heavy packages, each in the rooms that are about it. What does not stand here is light, or everybody's (torch, numpy, pandas).
 HOMES = {
     "captum": {"attribution", "faithfulness"},

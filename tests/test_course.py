@@ -287,7 +287,7 @@ def test_three_labels_are_those_that_the_model_gives(nli, monkeypatch):
     def says(_, asked, **options):
         """As if the model gave the label that the hypothesis begins with."""
         labels = asked["hypothesis"].str.split().str[0]
-        return asked.assign(label=labels, p_entailment=0.5, p_neutral=0.6, p_contradiction=0.7)
+        return asked.assign(prediction=labels, p_entailment=0.5, p_neutral=0.6, p_contradiction=0.7)
 
     monkeypatch.setattr(explore_predictions, "predict", says)
     given = {"nli": nli, "premise": "the dog sleeps", "language": "en"}

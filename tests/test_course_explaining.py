@@ -34,7 +34,7 @@ def explanation(*scores: float, special: float = 0.0, contrast: str | None = "ne
         hypothesis=HYPOTHESIS,
         premise_language="en",
         hypothesis_language="en",
-        label="contradiction",
+        prediction="contradiction",
         probability=0.8,
         target="contradiction",
         contrast=contrast,
@@ -261,7 +261,7 @@ def mended(nli):
     labels = xlmkit.predict(nli, frame, progress=False)["prediction"].tolist()
     gold = next(label for label in labels if label != labels[0])
     right, still = (texts[1:][labels[1:].index(label)] for label in (gold, labels[0]))
-    return frame.head(1).assign(gold=gold, label=labels[0]), right, still
+    return frame.head(1).assign(gold=gold, prediction=labels[0]), right, still
 
 
 def test_an_edit_that_leads_to_gold_passes_and_one_that_does_not_fails(nli, mended):

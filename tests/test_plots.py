@@ -156,7 +156,7 @@ def test_word_scores_are_scaled_by_method_and_a_silent_method_stays_zero(scores)
     [
         (lambda frame: frame.drop(columns="prediction"), "'prediction'"),
         (lambda frame: pd.concat([frame, frame]), "at most one row"),
-        (lambda frame: frame.assign(label="perhaps"), "'perhaps'"),
+        (lambda frame: frame.assign(prediction="perhaps"), "'perhaps'"),
     ],
 )
 def test_a_frame_that_cannot_be_drawn_is_refused_by_name(predictions, change, message):

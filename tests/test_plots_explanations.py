@@ -193,7 +193,7 @@ def test_hostile_words_and_labels_are_drawn_as_they_are_written(text):
     words = tuple(dataclasses.replace(word, text=text) for word in explanation().words)
     table = tabulate([explanation(words=words)])
     odd = [text] * 4
-    frame = carried().assign(word_text=odd, label=odd, target=odd, partners=[[text]] * 4)
+    frame = carried().assign(word_text=odd, prediction=odd, target=odd, partners=[[text]] * 4)
     grid = pd.DataFrame([[1.0]], index=pd.Index([text], dtype=object), columns=pd.Index([text], dtype=object))
     bars, heat, pair = plots.token_bars(table), plots.aligned(frame), plots.interaction(grid)
     assert names(bars.get_yticklabels())[0] == shown

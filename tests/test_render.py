@@ -1,6 +1,9 @@
 import dataclasses
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -83,7 +86,7 @@ def test_hostile_text_stays_text_wherever_it_stands(text):
         words,
         hypothesis=text,
         pair_id=text,
-        label=text,
+        prediction=text,
         gold=text,
         target=text,
         contrast=text,
@@ -269,11 +272,19 @@ def test_a_page_gives_each_provenance_once():
     assert "No explanations." in render.page([])
 
 
-def test_to_html_writes_the_page(tmp_path):
-    path = tmp_path / "one.html"
-    explanation(premise="\ud800 شب").to_html(path)
-    assert path.read_text(encoding="utf-8") == render.page([explanation(premise="\ud800 شب")])
-    assert explanation()._repr_html_() == render.card(explanation())
+def test_save_html_writes_one_explanation_or_several(tmp_path):
+    path, made = tmp_path / "page.html", explanation(premise="\ud800 شب")
+    for one, listed in ((made, [made]), ([made, made], [made, made])):
+        render.save_html(one, path)
+        assert path.read_text(encoding="utf-8") == render.page(listed)
+
+
+def test_a_notebook_shows_an_explanation_as_its_card():
+    """Whoever gets one by `xlmkit.explain` need not import `render`."""
+    code = "import xlmkit; xlmkit.explain; from test_explanation import explanation; print(explanation()._repr_html_())"
+    tests = Path(__file__).parent
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tests, check=True)
+    assert run.stdout.decode() == render.card(explanation()) + "\n"
 
 
 # -- side by side
@@ -286,7 +297,7 @@ def parallel(**changes):
             pair_id=f"a-{code}",
             premise_language=code,
             hypothesis_language=code,
-            label="neutral" if code in ("ar", "sw") else "contradiction",
+            prediction="neutral" if code in ("ar", "sw") else "contradiction",
             **changes,
         )
         for code in ("en", "ar", "sw")
@@ -307,7 +318,7 @@ def test_hostile_text_stays_text_side_by_side(text):
         words,
         hypothesis=text,
         pair_id=text,
-        label=text,
+        prediction=text,
         gold=text,
         target=text,
         contrast=text,

@@ -61,7 +61,7 @@ def analysis():
 @pytest.fixture
 def analyse(monkeypatch):
     """`report.analyse` with baselines that need no training."""
-    monkeypatch.setattr(baselines, "cross_predict", lambda frame, kind, **_: frame.assign(label="neutral"))
+    monkeypatch.setattr(baselines, "cross_predict", lambda frame, kind, **_: frame.assign(prediction="neutral"))
     return partial(report.analyse, **FEW)
 
 
@@ -146,7 +146,7 @@ def test_findings_quote_the_frames(analysis):
 
 
 def test_no_loss_is_claimed_where_chance_may_explain_it(analyse):
-    preds = predictions(12).assign(label=lambda frame: frame["gold"])
+    preds = predictions(12).assign(prediction=lambda frame: frame["gold"])
     preds.loc[preds["pair_id"] == "i1-sw", "prediction"] = (
         "contradiction"  # gold is neutral: one item is lost, and no more
     )
@@ -168,7 +168,7 @@ def test_the_shares_of_a_loss_add_up_and_name_where_it_lies(analysis):
     row = table[(table["feature"] == "negation") & (table["value"] == "hypothesis")].iloc[0]
     assert row["share_of_loss"] == pytest.approx(lost[negated].sum() / lost.sum())
     with pytest.raises(ValueError, match="does not"):
-        report.loss(preds.assign(label=preds["gold"]), "sw")
+        report.loss(preds.assign(prediction=preds["gold"]), "sw")
 
 
 def test_the_page_loads_nothing_and_runs_its_own_script_alone(document):
@@ -257,7 +257,7 @@ def test_the_published_row_stands_only_beside_the_set_that_it_was_measured_on(an
 
 def test_another_models_predictions_stand_beside_in_pairs(analyse):
     preds = predictions()
-    better = preds.assign(label=preds["gold"])
+    better = preds.assign(prediction=preds["gold"])
     found = analyse(preds, beside={"the perfect one": better})
     row = found.frames["beside the perfect one"].set_index("language").loc["all"]
     assert row["second_accuracy"] == 1

@@ -190,7 +190,7 @@ def test_explanations_are_saved_a_line_each(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text("utf-8").split("\n")[:-1]]
     assert rows == 2 * [{"explanation": {"format": 1, "premise": "a\n</script>\u2028", "scores": 0.5}}]
     assert left_over(tmp_path) == ["one.jsonl", "x.jsonl"]
-    with pytest.raises(ValueError, match=r"saved as \.jsonl.*to_html"):
+    with pytest.raises(ValueError, match=r"saved as \.jsonl.*save_html"):
         save_results([Fake()], tmp_path / "x.csv")
 
 

@@ -26,6 +26,7 @@ _HOME = {
     "finetune": "training",
     "TrainingConfig": "training",
     "Explanation": "explanation",
+    "save_html": "render",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]
@@ -33,6 +34,8 @@ __all__ = ["__version__", *sorted(_HOME)]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
+        if name in ("explain", "explain_errors", "read_results"):
+            importlib.import_module("xlmkit.render")  # so that notebooks show explanations as cards
         return getattr(importlib.import_module(f"xlmkit.{_HOME[name]}"), name)
     raise AttributeError(f"module 'xlmkit' has no attribute {name!r}")
 

@@ -5,7 +5,6 @@ F(x) - F(baseline), so how far they miss it says whether enough steps were taken
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -252,20 +251,6 @@ class Explanation:
             return cls(**given)
         except TypeError as error:
             raise ValueError(f"expected the tokens, words and scores of an explanation; {error}") from error
-
-    def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write a page of its own to `path`: no script, no network; an existing file is replaced at once or not at all."""
-        from xlmkit.render import page
-        from xlmkit.results import atomic_write
-
-        text = page([self])
-        with atomic_write(path) as file:
-            file.write(text)
-
-    def _repr_html_(self) -> str:
-        from xlmkit.render import card
-
-        return card(self)
 
     def __repr__(self) -> str:
         verdict = {True: "converged", False: "FAILED", None: "no gate"}[self.converged]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from xlmkit.render.cards import section
 from xlmkit.render.side_by_side import grid
 from xlmkit.render.style import GRID_STYLE, PAGE_STYLE, STYLE
 from xlmkit.render.text import escaped, flattened
+from xlmkit.results import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,19 @@ def page(explanations: Iterable[Explanation]) -> str:
     listed = list(explanations)
     cards = "\n".join(section(entry) for entry in listed) or "<p>No explanations.</p>"
     return _document(f"{len(listed)} explanation{'' if len(listed) == 1 else 's'}", cards, listed)
+
+
+def save_html(explanations: Explanation | Iterable[Explanation], path: str | os.PathLike[str]) -> None:
+    """Save explanations as one HTML page that needs no script and no network.
+
+    Parameters
+    ----------
+    explanations : one explanation or several; the page has one card per explanation.
+    path : the file to write. An existing file is replaced as a whole or, on an error, left as it was."""
+    listed = [explanations] if isinstance(explanations, Explanation) else explanations
+    text = page(listed)
+    with atomic_write(path) as file:
+        file.write(text)
 
 
 def side_by_side_page(explanations: Sequence[Explanation], *, pairs: pd.DataFrame | None = None) -> str:

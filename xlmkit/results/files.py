@@ -54,7 +54,7 @@ def save_results(result: Any, path: str | os.PathLike[str]) -> None:
         raise ValueError("expected at least one Explanation to save, got none")
     if path.suffix.lower() != ".jsonl":
         raise ValueError(
-            f"explanations are saved as .jsonl; got {path.name!r}; remedy: that suffix, or `to_html` for a page to look at"
+            f"explanations are saved as .jsonl; got {path.name!r}; remedy: that suffix, or `xlmkit.save_html` for a page to look at"
         )
     lines = [
         json.dumps({"explanation": one.to_dict()}, ensure_ascii=False, default=plain) for one in explanations
