@@ -16,11 +16,12 @@ import pytest
 import torch
 
 import xlmkit
-from xlmkit import bundled, forward, recipe
+import recipe
+from xlmkit import bundled, forward
 from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
 from xlmkit.model import device as hardware
-from xlmkit.recipe import (
+from recipe import (
     balancing,
     beginning,
     distilling,
@@ -34,7 +35,7 @@ from xlmkit.recipe import (
     views,
     vocabulary,
 )
-from xlmkit.recipe.states import States
+from recipe.states import States
 from xlmkit.tokenization import PAD, BPETokenizer
 
 SPELLING = {"contradiction": "contradictory"}  # as the training files write it
@@ -192,7 +193,7 @@ def test_the_recipe_ends_in_a_folder_that_loads_and_says_what_it_is(
     ]
     monkeypatch.setattr(sys, "argv", [str(part) for part in command])
     monkeypatch.setattr(views, "CHUNK", 60)
-    runpy.run_module("xlmkit.recipe", run_name="__main__")
+    runpy.run_module("recipe", run_name="__main__")
     nli = xlmkit.load(out, device="cpu", dtype=torch.float32)
     assert nli.labels == ("contradiction", "neutral", "entailment")
     assert len(xlmkit.predict(nli, sample, progress=False)) == len(sample)
@@ -205,7 +206,7 @@ def test_the_recipe_ends_in_a_folder_that_loads_and_says_what_it_is(
     assert "CC BY-NC 4.0" in card
     # A second run takes every stage's result from the work folder, so the weights are the same.
     first = (out / "model.safetensors").read_bytes()
-    runpy.run_module("xlmkit.recipe", run_name="__main__")
+    runpy.run_module("recipe", run_name="__main__")
     assert (out / "model.safetensors").read_bytes() == first
 
 

@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from recipe import encoder, networks, versions, views
+from recipe.encoder import Encoder
+from recipe.inputs import Inputs
+from recipe.states import States
+from recipe.versions import Pair
 from xlmkit import forward
-from xlmkit.recipe import encoder, networks, versions, views
-from xlmkit.recipe.encoder import Encoder
-from xlmkit.recipe.inputs import Inputs
-from xlmkit.recipe.states import States
-from xlmkit.recipe.versions import Pair
 
 CHUNK = 40  # batches whose pairs are sorted by length together
 

@@ -9,11 +9,11 @@ import torch
 from tqdm.auto import tqdm
 from transformers import XLMForSequenceClassification
 
+from recipe import encoder, networks, places, views
+from recipe.encoder import Encoder
 from xlmkit.encoding import encode
 from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
-from xlmkit.recipe import encoder, networks, places, views
-from xlmkit.recipe.encoder import Encoder
 from xlmkit.tokenization import EOS, PAD
 
 KEPT = (0, 1, 3, 4, 6, 7, 9, 11)  # of the teacher's 12 layers

@@ -1,16 +1,19 @@
-"""`python -m xlmkit.recipe`: make the embedded model from public inputs."""
+"""`python data/mini-xnli15/recipe`: make the embedded model from public inputs."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from xlmkit import recipe
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import recipe
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    options = argparse.ArgumentParser(prog="python -m xlmkit.recipe", description=recipe.__doc__)
+    options = argparse.ArgumentParser(prog="python data/mini-xnli15/recipe", description=recipe.__doc__)
     options.add_argument(
         "--data", type=Path, required=True, help="folder with train15k/, parallel/, mono/ and xnli/"
     )

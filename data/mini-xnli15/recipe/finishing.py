@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from recipe import encoder, networks, versions, views
+from recipe.encoder import Encoder
+from recipe.inputs import DEV, Inputs
+from recipe.networks import LABELS
+from recipe.versions import Pair
 from xlmkit import forward
 from xlmkit.pairs import read_pairs
-from xlmkit.recipe import encoder, networks, versions, views
-from xlmkit.recipe.encoder import Encoder
-from xlmkit.recipe.inputs import DEV, Inputs
-from xlmkit.recipe.networks import LABELS
-from xlmkit.recipe.versions import Pair
 from xlmkit.training import Finetuned, TrainingConfig, finetune
 
 BATCH = 64  # pairs that the teacher answers at once

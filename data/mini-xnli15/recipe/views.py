@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from recipe import encoder, places
+from recipe.versions import Pair
 from xlmkit.encoding import Encoding, Token, encode
 from xlmkit.model import NLIModel
-from xlmkit.recipe import encoder, places
-from xlmkit.recipe.versions import Pair
 
 MAX_TOKENS = 160
 CHUNK = 1500  # pairs that are sorted by length together

