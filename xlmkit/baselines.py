@@ -25,7 +25,7 @@ from xlmkit.features import features
 from xlmkit.features.surface import NEGATION, split_column
 from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, check_pairs, language_columns
-from xlmkit.stats.frames import group_names, prompt_numbers
+from xlmkit.stats.frames import group_names, premise_groups
 
 KINDS = ("ngram", "hypothesis_only")
 STRENGTH = 1.0  # scikit-learn's C, the inverse of the penalty; 0.3 and 3 are no better on XNLI dev
@@ -123,7 +123,7 @@ def cross_predict(
     ------
     ValueError : as `train`, or if there are fewer prompts than `folds`, or fewer than two folds."""
     frame = _pairs(pairs)
-    numbers, _ = prompt_numbers(frame)
+    numbers, _ = premise_groups(frame)
     prompts = int(numbers.max(initial=-1)) + 1
     if not 2 <= folds <= prompts:
         raise ValueError(f"`folds` must be 2 to the number of prompts, {prompts}; got {folds!r}")

@@ -110,8 +110,8 @@ def agreement(
     difference = (by_item["rho"] - by_item["shuffled"]).fillna(0.0).to_numpy()
     summed = np.stack(
         [
-            bootstrap.sums(
-                np.stack([difference * known, known], 1)[places], prompts[places], prompts.max() + 1
+            bootstrap.cluster_sums(
+                np.stack([difference * known, known], 1)[places], prompts[places], n_clusters=prompts.max() + 1
             )
             for _, places in groups
         ],
@@ -121,7 +121,7 @@ def agreement(
     some = np.flatnonzero(result["n"])  # a pair of languages without any rho has no interval either
     ends = np.full((2, len(result)), np.nan)
     if len(some):
-        drawn = bootstrap.totals(summed[:, some], n_resamples=n_resamples, seed=seed)
+        drawn = bootstrap.resampled_sums(summed[:, some], n_resamples=n_resamples, seed=seed)
         with np.errstate(invalid="ignore", divide="ignore"):
             ends[:, some] = bootstrap.interval(
                 drawn[..., 0] / drawn[..., 1], confidence_level=confidence_level

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from xlmkit.languages import LANGUAGES
-from xlmkit.stats.frames import group_names, prompt_numbers
+from xlmkit.stats.frames import group_names, premise_groups
 
 ITEMS = (
     "item",
@@ -30,7 +30,7 @@ def check_parallel(frame: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "item": frame["item"],
-            "prompt": prompt_numbers(frame)[0],
+            "prompt": premise_groups(frame)[0],
             "language": group_names(frame, "language"),
             "pair_id": frame["pair_id"],
         },

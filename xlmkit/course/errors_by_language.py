@@ -10,7 +10,7 @@ import pandas as pd
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
-from xlmkit.stats.frames import ALL
+from xlmkit.stats import ALL
 
 CLOSE = 0.0006  # p values that differ by no more are the same, rounded to three decimals
 

@@ -8,7 +8,7 @@ from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
 from xlmkit.probes.ids import NONE
-from xlmkit.stats.frames import ALL
+from xlmkit.stats import ALL
 
 CLOSE = 0.0015  # shares that differ by no more are the same, rounded
 

@@ -14,7 +14,7 @@ from scipy.stats import hypergeom
 from xlmkit.checks import check_int
 from xlmkit.errors.words import PROMPTS, TEXTS, blamable
 from xlmkit.stats import bootstrap
-from xlmkit.stats.frames import prompt_numbers
+from xlmkit.stats.frames import premise_groups
 
 KINDS = ("word", "class")
 CELLS = 2**23  # resampled figures that are in memory together, 64 MB
@@ -147,7 +147,7 @@ def _errors(words: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     """One row an error: `pair_id`, its groups and the number of its prompt."""
     named = list(dict.fromkeys(["pair_id", *groups, *(name for name in PROMPTS if name in words)]))
     errors = words[named].drop_duplicates("pair_id").reset_index(drop=True)
-    return errors.assign(prompt=prompt_numbers(errors)[0])
+    return errors.assign(prompt=premise_groups(errors)[0])
 
 
 def _by_group(errors: pd.DataFrame, groups: list[str]) -> dict[tuple, pd.DataFrame]:
@@ -204,12 +204,12 @@ def _figures(
         for row, key in enumerate(keys[start : start + some]):
             own, rest = by_row[key], by_group[key[:-1]]
             values = np.stack([own["blamed"], own["chance"], np.ones(len(own)), own["score"]], 1)
-            sums[:, row, 1:] = bootstrap.sums(
-                values.astype(float), prompt[own["pair_id"]].to_numpy(), prompts
+            sums[:, row, 1:] = bootstrap.cluster_sums(
+                values.astype(float), prompt[own["pair_id"]].to_numpy(), n_clusters=prompts
             )
             sums[:, row, 0] = np.bincount(rest["prompt"], minlength=prompts)
         with np.errstate(invalid="ignore", divide="ignore"):
-            drawn = _ratios(bootstrap.totals(sums, n_resamples=n_resamples, seed=seed))
+            drawn = _ratios(bootstrap.resampled_sums(sums, n_resamples=n_resamples, seed=seed))
         for name, value in _ratios(sums.sum(0)).items():
             low, high = bootstrap.interval(drawn[name], confidence_level=confidence_level)
             for part, values in ((name, value), (f"{name}_low", low), (f"{name}_high", high)):

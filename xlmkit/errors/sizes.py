@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from xlmkit.stats import bootstrap
-from xlmkit.stats.frames import ALL, group_names, prompt_numbers
+from xlmkit.stats import ALL, bootstrap
+from xlmkit.stats.frames import group_names, premise_groups
 
 
 def edit_sizes(
@@ -37,14 +37,14 @@ def edit_sizes(
     if "size" not in edits or edits.empty:
         raise ValueError("expected what `minimal_edits` gives, with at least one error")
     bootstrap.check_confidence_level(confidence_level)
-    names, prompts = group_names(edits, by), prompt_numbers(edits)[0]
+    names, prompts = group_names(edits, by), premise_groups(edits)[0]
     size = edits["size"].fillna(0).to_numpy(dtype=int)
     rows = []
     for name in [*sorted(set(names)), ALL]:
         own = np.flatnonzero(names == name) if name != ALL else np.arange(len(names))
         numbers = pd.factorize(prompts[own])[0]
-        drawn = bootstrap.totals(
-            bootstrap.sums(np.stack([size[own] > 0, np.ones(len(own))], 1), numbers),
+        drawn = bootstrap.resampled_sums(
+            bootstrap.cluster_sums(np.stack([size[own] > 0, np.ones(len(own))], 1), numbers),
             n_resamples=n_resamples,
             seed=seed,
         )

@@ -107,7 +107,7 @@ def _resampled(
     found = []
     for start in range(0, sums.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
-        drawn = _difference(bootstrap.totals(sums[:, block], seed=seed))  # (count, block)
+        drawn = _difference(bootstrap.resampled_sums(sums[:, block], seed=seed))  # (count, block)
         low, high = expanded(drawn, prompts[block], confidence_level)
         found.append(np.stack([low, high, _p(difference[block], drawn, prompts[block])]))
     low, high, p = np.hstack(found)

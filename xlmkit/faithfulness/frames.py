@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xlmkit.explanation import Explanation
-from xlmkit.stats.frames import PROMPTS
+from xlmkit.stats.frames import PREMISE_COLUMNS
 
 COLUMNS = (
     "pair_id",
@@ -66,7 +66,7 @@ def with_items(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     ValueError : if `pairs` has no `pair_id`, one twice, or lacks one of `frame`'s."""
     known = by_id(pairs, frame["pair_id"])
     result = frame.copy()
-    for column in reversed([name for name in PROMPTS if name in pairs]):
+    for column in reversed([name for name in PREMISE_COLUMNS if name in pairs]):
         result.insert(1, column, known[column].loc[frame["pair_id"]].to_list())
     return result
 

@@ -14,7 +14,7 @@ from scipy.stats import norm, t
 
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER
 from xlmkit.stats import bootstrap
-from xlmkit.stats.frames import PROMPTS, prompt_numbers
+from xlmkit.stats.frames import PREMISE_COLUMNS, premise_groups
 
 CHANCE = 0.5  # the percentile of a random explanation, on average
 BLOCK = 64  # groups that are resampled together, so that memory stays small
@@ -84,9 +84,9 @@ def summarize(
 
 
 def prompts_of(frame: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """(N,) the number of each row's prompt, and the column that says so: of `PROMPTS`, or else `pair_id`."""
-    if any(name in frame and frame[name].notna().any() for name in PROMPTS):
-        return prompt_numbers(frame)
+    """(N,) the number of each row's prompt, and the column that says so: of `PREMISE_COLUMNS`, or else `pair_id`."""
+    if any(name in frame and frame[name].notna().any() for name in PREMISE_COLUMNS):
+        return premise_groups(frame)
     return pd.factorize(frame["pair_id"])[0], "pair_id"
 
 
@@ -142,7 +142,7 @@ def _intervals(
     found = []
     for start in range(0, sums.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
-        drawn = _ratio(bootstrap.totals(sums[:, block], seed=seed))  # (count, block, C)
+        drawn = _ratio(bootstrap.resampled_sums(sums[:, block], seed=seed))  # (count, block, C)
         found.append(expanded(drawn, prompts[block], confidence_level))
     low, high = zip(*found, strict=True)
     return np.concatenate(low), np.concatenate(high)

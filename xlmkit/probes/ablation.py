@@ -20,7 +20,7 @@ from xlmkit.model.weights import random_head
 from xlmkit.probes import judging, usual
 from xlmkit.probes.ids import chunks, need_language_ids, spoken, with_heads, with_vectors
 from xlmkit.probes.traps import TRAPS, Fed, feed, further_ids, without_mask
-from xlmkit.stats.frames import ALL
+from xlmkit.stats import ALL
 from xlmkit.tokenization import EOS, PAD
 
 

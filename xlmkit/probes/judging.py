@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.stats.bootstrap import interval, totals
-from xlmkit.stats.frames import ALL, prompt_numbers
-from xlmkit.stats.intervals import FEWEST, share_intervals, wilson
+from xlmkit.stats.bootstrap import ALL, MIN_CLUSTERS, estimate, interval, resampled_sums, wilson
+from xlmkit.stats.frames import premise_groups
 
 MEAN = "mean_"
 
@@ -33,7 +32,7 @@ def correct(found: np.ndarray, gold: np.ndarray) -> np.ndarray:
 
 def prompts(frame: pd.DataFrame) -> np.ndarray:
     """(N,) number of each row's prompt, as `metrics` counts them."""
-    return prompt_numbers(frame)[0]
+    return premise_groups(frame)[0]
 
 
 def with_all(rows: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -74,9 +73,9 @@ def summary(rows: pd.DataFrame, by: Sequence[str], *, seed: int = 0) -> pd.DataF
 
 def interval_of_sum(by_prompt: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     """95 % interval of the sum of (P,) values of prompts; missing below 30 of them."""
-    if len(by_prompt) < FEWEST:
+    if len(by_prompt) < MIN_CLUSTERS:
         return math.nan, math.nan
-    low, high = interval(totals(by_prompt, seed=seed))
+    low, high = interval(resampled_sums(by_prompt, seed=seed))
     return float(low), float(high)
 
 
@@ -91,11 +90,12 @@ def _intervals(known: pd.DataFrame, group: np.ndarray, groups: int, seed: int) -
     by_prompt = np.zeros((prompt.max() + 1, groups, 3))
     np.add.at(by_prompt, (prompt, group), values)
     hits, differences, counts = np.moveaxis(by_prompt, -1, 0)  # (P, G) each
-    drawn = totals(by_prompt, seed=seed)  # (count, G, 3)
+    drawn = resampled_sums(by_prompt, seed=seed)  # (count, G, 3)
     with np.errstate(invalid="ignore"):
         found[:, 0], found[:, 3] = hits.sum(0) / counts.sum(0), differences.sum(0) / counts.sum(0)
         shares = drawn[..., :2] / drawn[..., 2:]
-    found[:, 1], found[:, 2], _ = share_intervals(hits, counts, shares[..., 0])
+    accuracy = estimate(np.stack([hits, counts], -1), few="wilson", seed=seed)
+    found[:, 1], found[:, 2] = accuracy.low, accuracy.high
     found[:, 4], found[:, 5] = _of_differences(differences, counts, shares[..., 1])
     return found
 
@@ -107,7 +107,7 @@ def _of_differences(
     change is bounded by Wilson's interval of none, and so is the difference."""
     low, high = interval(drawn)
     prompts = (counts > 0).sum(0)
-    few = prompts < FEWEST
+    few = prompts < MIN_CLUSTERS
     low[few], high[few] = np.nan, np.nan
     for place in np.flatnonzero((prompts > 0) & (differences == 0).all(0)):
         high[place] = wilson(0.0, float(prompts[place]))[1]

@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, baselines, metrics
 from xlmkit.features import features
-from xlmkit.stats.bootstrap import COUNT, sums
-from xlmkit.stats.frames import ALL, parallel, prompt_numbers
+from xlmkit.stats.bootstrap import ALL, N_RESAMPLES, cluster_sums
+from xlmkit.stats.frames import paired_items, premise_groups
 from xlmkit.stats.sign_flip import sign_flip
 
 DATA = (
@@ -52,7 +52,7 @@ def analyse(
     reference: str = "en",
     dev: pd.DataFrame | None = None,
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({}),
-    n_resamples: int = COUNT,
+    n_resamples: int = N_RESAMPLES,
     seed: int = 0,
     progress: bool = True,
 ) -> Analysis:
@@ -104,8 +104,8 @@ def loss(preds: pd.DataFrame, language: str, reference: str = "en", **chance: An
     Raises
     ------
     ValueError : as `gap` does, or if the language loses nothing."""
-    found = parallel(preds, groups=[reference, language])
-    lost = found.right[:, 0].astype(float) - found.right[:, 1]  # (I,)
+    found = paired_items(preds, groups=[reference, language])
+    lost = found.correct[:, 0].astype(float) - found.correct[:, 1]  # (I,)
     if not lost.sum() > 0:
         raise ValueError(f"expected {language!r} to lose against {reference!r}; it does not")
     own = preds.iloc[found.rows[:, 0]]
@@ -118,7 +118,7 @@ def loss(preds: pd.DataFrame, language: str, reference: str = "en", **chance: An
     counted = np.zeros((len(lost), len(kinds)))  # (I, K)
     for number, (_, _, places) in enumerate(kinds):
         counted[places, number] = 1
-    differences, sizes = (sums(of_items, found.prompts) for of_items in (lost[:, None] * counted, counted))
+    differences, sizes = (cluster_sums(of_items, found.premise_groups) for of_items in (lost[:, None] * counted, counted))
     _, low, high = sign_flip(differences, sizes, **chance)
     n = counted.sum(0).astype(int)
     table = pd.DataFrame([(column, value) for column, value, _ in kinds], columns=["feature", "value"])
@@ -167,7 +167,7 @@ def _temperature(
 ) -> pd.DataFrame:
     if dev is not None:
         return metrics.temperature_effect(preds, dev, reference=reference, **chance)
-    prompts, _ = prompt_numbers(preds)
+    prompts, _ = premise_groups(preds)
     order = np.random.default_rng(chance["seed"]).permutation(int(prompts.max(initial=-1)) + 1)
     fitted = order[prompts] % 2 == 0
     return metrics.temperature_effect(preds[~fitted], preds[fitted], reference=reference, **chance)

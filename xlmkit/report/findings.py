@@ -9,7 +9,7 @@ import pandas as pd
 
 from xlmkit.languages import LANGUAGES
 from xlmkit.report.analysis import Analysis
-from xlmkit.stats.frames import ALL
+from xlmkit.stats import ALL
 
 LEVEL = 0.05  # of p, after correction
 

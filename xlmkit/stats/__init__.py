@@ -1,6 +1,29 @@
-"""Statistical inference on frames of predictions: which rows belong together, bootstrap, permutation and sign-flip tests, intervals."""
+"""Statistical inference on frames: which rows belong together, and what can be said of them.
 
-from xlmkit.stats.bootstrap import resamples
-from xlmkit.stats.intervals import effective_rows, wilson
+`grouped` gives means or ratios per group with bootstrap intervals over premise groups, `estimate` any
+function of sums; `sign_flip` tests paired differences, `slice_p` a slice against the rest.
 
-__all__ = ["effective_rows", "resamples", "wilson"]
+    from xlmkit.stats import grouped, premise_groups, with_all
+
+    frame["premise_group"] = premise_groups(frame)[0]
+    grouped(with_all(frame, "language"), {"accuracy": "correct"}, "language", "premise_group", few="wilson")"""
+
+from xlmkit.stats.bootstrap import ALL, Estimate, cluster_sums, estimate, grouped, wilson, with_all
+from xlmkit.stats.frames import group_names, paired_items, premise_groups
+from xlmkit.stats.permutation import slice_p
+from xlmkit.stats.sign_flip import sign_flip
+
+__all__ = [
+    "ALL",
+    "Estimate",
+    "cluster_sums",
+    "estimate",
+    "group_names",
+    "grouped",
+    "paired_items",
+    "premise_groups",
+    "sign_flip",
+    "slice_p",
+    "wilson",
+    "with_all",
+]

@@ -1,7 +1,8 @@
-"""Frames of predictions, from any model, read for the metrics.
+"""What the metrics read from a frame of predictions, from any model.
 
-What is asked of a frame: `prediction` (the prediction) by name, `gold` where something is judged, a column to group by, and for honest intervals
-what says which rows belong together. In XNLI three items share a premise (`promptID`), and every item stands in 15 languages (`item`)."""
+`prediction` is needed, `gold` where predictions are scored, and a column to group by. For honest
+intervals, columns say which rows belong together: in XNLI three items share a premise (`promptID`),
+and every item is in 15 languages (`item`). Rows with the same premise are a *premise group*."""
 
 from __future__ import annotations
 
@@ -14,102 +15,105 @@ import pandas as pd
 from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, is_missing, label_reader
 
-PROMPTS = ("promptID", "item", "pairID")  # columns that say which rows are resampled together
-ITEMS = ("item", "pairID", "promptID")  # columns that say which rows are translations of one another
-ALL = "all"
+PREMISE_COLUMNS = ("promptID", "item", "pairID")  # say which rows are resampled together
+ITEM_COLUMNS = ("item", "pairID", "promptID")  # say which rows are translations of one another
 
 
-@dataclass(frozen=True)
-class Parallel:
-    """The same items in every group (language): one row an item, one column a group."""
-
-    groups: tuple[str, ...]  # G names
-    items: np.ndarray  # (I,) text
-    prompts: np.ndarray  # (I,) whole numbers 0 to P - 1; items of one prompt share one
-    rows: np.ndarray  # (I, G) whole numbers: where the item stands in the frame that was read
-    prediction: np.ndarray  # (I, G) text, predicted
-    right: np.ndarray  # (I, G) bool; False where there is no gold
-    column: str  # that says which rows are one item
-
-
-def judged(
+def scored_rows(
     preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | None = None, *, gold: bool = True
 ) -> pd.DataFrame:
-    """`by`, `prediction`, `gold` and `prompt` of each row, in the order of `preds` and numbered from 0.
+    """`by`, `prediction`, `gold` and `premise_group` of each row, in the order of `preds`, indexed from 0.
 
     Parameters
     ----------
-    by : the column to group by. Pairs of mixed languages have no `language` and are grouped as "premise>hypothesis".
-    labels : the names that may occur; None as `evaluate` says.
-    gold : whether gold is needed. Without it the column is missing throughout where `preds` has none.
+    by : the column to group by. Pairs of mixed languages without a column `language` are grouped as
+        "premise>hypothesis".
+    labels : the labels that may occur; None as in `infer_labels`.
+    gold : whether gold is needed. Otherwise `gold` may be missing throughout.
 
     Returns
     -------
-    Labels by their usual names, None where a row has no gold; `prompt` is a whole number from 0, and `attrs["prompts"]` the column that
-    said it ("rows": no such column, and every row is its own).
+    Labels by their usual names, None where a row has no gold. `premise_group` is a whole number from 0;
+    `attrs["over"]` names the column that it comes from.
 
     Raises
     ------
-    ValueError : if there are no rows, a column or a prediction is missing, a label is unknown or a number, or no row has the gold needed."""
-    _check_columns(preds, gold)
-    if by == "prompt":
-        raise ValueError(
-            "expected another column than 'prompt' to group by, which numbers prompts here; remedy: rename it"
-        )
+    ValueError : if there are no rows, a column or a prediction is missing, a label is unknown, or gold
+        is needed and no row has it."""
+    _check_columns(preds, ("prediction", "gold") if gold else ("prediction",))
+    if by == "premise_group":
+        raise ValueError("`by` cannot be 'premise_group', a name that is used here. Rename the column.")
     frame = pd.DataFrame({by: group_names(preds, by)})
-    read = label_reader(labels or own_labels(preds))
+    read = label_reader(labels or infer_labels(preds))
     for column in ("prediction", "gold"):
         values = preds[column].to_list() if column in preds else [None] * len(preds)
         names = {value: read(value) for value in set(values)}
-        frame[column] = pd.Series([names.get(value) for value in values], dtype=object)
-    unpredicted = int(frame["prediction"].isna().sum())
-    if unpredicted:
+        frame[column] = pd.Series([names[value] for value in values], dtype=object)
+    missing = int(frame["prediction"].isna().sum())
+    if missing:
         raise ValueError(
-            f"expected a prediction in every row; got none in {unpredicted} of {len(frame)}; remedy: predict them"
+            f"expected a prediction in every row; got none in {missing} of {len(frame)} rows. "
+            "Predict them, or drop the rows."
         )
     if gold and frame["gold"].isna().all():
         raise ValueError(f"expected gold labels to compare with; got none in {len(frame)} rows")
-    frame["prompt"], frame.attrs["prompts"] = prompt_numbers(preds)
+    frame["premise_group"], frame.attrs["over"] = premise_groups(preds)
     return frame
 
 
 def with_gold(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a `judged` frame that have gold, their prompts numbered anew; how many have none is said."""
+    """The rows of `scored_rows` that have gold, their premise groups numbered from 0 again; warns if
+    any are left out."""
     known = frame[frame["gold"].notna()]
     if len(known) < len(frame):
         warn_once(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
-    return known.assign(prompt=pd.factorize(known["prompt"])[0])
+    return known.assign(premise_group=pd.factorize(known["premise_group"])[0])
 
 
-def prompt_numbers(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """(N,) the number of each row's prompt, 0 to P - 1 in order of appearance, and the column that says so.
+def premise_groups(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
+    """(N,) the number of each row's premise group, from 0 in order of appearance, and its column.
 
-    That is the first of `PROMPTS` that holds anything; without one every row is its own prompt, and the column is called "rows".
+    That is the first of `PREMISE_COLUMNS` that is not empty. Without one, every row is a group of its
+    own, and the column is called "rows".
 
     Raises
     ------
-    ValueError : if that column is empty in some rows only."""
-    column = _first(preds, PROMPTS)
+    ValueError : if the column is empty in some rows only."""
+    column = _first_filled(preds, PREMISE_COLUMNS)
     if column is None:
         return np.arange(len(preds)), "rows"
-    return np.asarray(pd.factorize(keys(preds, column))[0]), column
+    return np.asarray(pd.factorize(as_text(preds, column))[0]), column
 
 
-def item_numbers(preds: pd.DataFrame) -> np.ndarray:
-    """(N,) the number of each row's item, which its translations share; without a column that says it for all rows, every row is its own."""
-    column = next((name for name in ITEMS[:2] if name in preds and preds[name].notna().all()), None)
-    return np.arange(len(preds)) if column is None else np.asarray(pd.factorize(keys(preds, column))[0])
+def item_codes(preds: pd.DataFrame) -> np.ndarray:
+    """(N,) the number of each row's item, shared by its translations; without a complete column of
+    items, every row is its own."""
+    column = next((name for name in ITEM_COLUMNS[:2] if name in preds and preds[name].notna().all()), None)
+    return np.arange(len(preds)) if column is None else np.asarray(pd.factorize(as_text(preds, column))[0])
 
 
-def parallel(
+@dataclass(frozen=True)
+class PairedItems:
+    """The same I items in each of G groups (languages, or models), next to each other."""
+
+    groups: tuple[str, ...]  # G names
+    items: np.ndarray  # (I,) text
+    premise_groups: np.ndarray  # (I,) whole numbers from 0
+    rows: np.ndarray  # (I, G) whole numbers: the row of the item in the frame that was read
+    prediction: np.ndarray  # (I, G) text
+    correct: np.ndarray  # (I, G) bool; False where there is no gold
+    column: str  # that says which rows are one item
+
+
+def paired_items(
     preds: pd.DataFrame,
     by: str = "language",
     labels: Sequence[str] | None = None,
     *,
     groups: Sequence[str] | None = None,
     gold: bool = True,
-) -> Parallel:
-    """The items that stand in every group, side by side; rows without gold are left out where gold is needed.
+) -> PairedItems:
+    """Put the items of every group next to each other; where gold is needed, rows without it are left out.
 
     Parameters
     ----------
@@ -117,33 +121,51 @@ def parallel(
 
     Raises
     ------
-    ValueError : if there are fewer than two groups, no column says which rows are one item, an item is missing in a group (the first
-        one is named) or stands in it twice, or an item belongs to different prompts."""
-    frame = judged(preds, by, labels, gold=gold)
+    ValueError : if there are fewer than two groups, no column says which rows are one item, an item is
+        missing in a group or occurs twice in it, or belongs to several premise groups."""
+    frame = scored_rows(preds, by, labels, gold=gold)
     known = with_gold(frame) if gold else frame
-    names = _groups(frame[by], by, groups)
-    column = _first(preds, ITEMS)
+    names = _chosen_groups(frame[by], by, groups)
+    column = _first_filled(preds, ITEM_COLUMNS)
     if column is None:
         raise ValueError(
-            f"expected a column that says which rows are one item ({', '.join(ITEMS)}); got {', '.join(map(str, preds.columns))}; "
-            "remedy: give translations of one another the same `item`"
+            f"expected a column that says which rows are one item ({', '.join(ITEM_COLUMNS)}); "
+            f"got {', '.join(map(str, preds.columns))}. Give translations of one another the same `item`."
         )
     known = known[known[by].isin(names)]
-    codes, items = pd.factorize(keys(preds, column)[known.index])
-    places = pd.Index(names).get_indexer(pd.Index(known[by]))
-    _check_once(items, codes, places, names, column)
-    rows = np.full((len(items), len(names)), -1)
-    rows[codes, places] = known.index
-    _check_same_items(items, rows, names, by, "with gold " if gold else "")
-    prompts = frame["prompt"].to_numpy()[rows]  # (I, G)
-    astray = np.flatnonzero((prompts != prompts[:, :1]).any(1))
-    if len(astray):
-        raise ValueError(
-            f"expected each {column} to have one {frame.attrs['prompts']}; got several for {items[astray[0]]!r}"
+    codes, items = pd.factorize(as_text(preds, column)[known.index])
+    group = pd.Index(names).get_indexer(pd.Index(known[by]))
+    repeated = pd.Series(codes * len(names) + group).duplicated().to_numpy()
+    if repeated.any():
+        first = np.flatnonzero(repeated)[0]
+        remedy = (
+            "Add a column `item` that tells the items of a premise apart."
+            if column == "promptID"
+            else "Keep one of them."
         )
-    label = frame["prediction"].to_numpy()[rows]
-    right = label == frame["gold"].to_numpy()[rows]
-    return Parallel(names, items, pd.factorize(prompts[:, 0])[0], rows, label, right, column)
+        raise ValueError(
+            f"expected each {column} once in {names[group[first]]!r}; "
+            f"got {items[codes[first]]!r} more than once. {remedy}"
+        )
+    rows = np.full((len(items), len(names)), -1)
+    rows[codes, group] = known.index
+    missing = rows < 0
+    if missing.any():
+        item, place = np.argwhere(missing)[0]
+        raise ValueError(
+            f"expected the same items in every {by}; got no item {items[item]!r} "
+            f"{'with gold ' if gold else ''}in {names[place]!r} ({missing.any(1).sum()} of {len(items)} "
+            "items are missing somewhere). Keep the items that all have."
+        )
+    premise = frame["premise_group"].to_numpy()[rows]  # (I, G)
+    several = np.flatnonzero((premise != premise[:, :1]).any(1))
+    if len(several):
+        raise ValueError(
+            f"expected each {column} to have one {frame.attrs['over']}; got several for {items[several[0]]!r}"
+        )
+    prediction = frame["prediction"].to_numpy()[rows]
+    correct = prediction == frame["gold"].to_numpy()[rows]
+    return PairedItems(names, items, pd.factorize(premise[:, 0])[0], rows, prediction, correct, column)
 
 
 def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
@@ -152,16 +174,16 @@ def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
     Raises
     ------
     ValueError : if there is no such column, or it is empty in some rows."""
-    _check_frame(preds)
+    _check_columns(preds)
     if by in preds:
-        return keys(preds, by)
+        return as_text(preds, by)
     if by == "language" and {"premise_language", "hypothesis_language"} <= set(preds.columns):
-        return keys(preds, "premise_language") + ">" + keys(preds, "hypothesis_language")
+        return as_text(preds, "premise_language") + ">" + as_text(preds, "hypothesis_language")
     raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
 
 
-def keys(preds: pd.DataFrame, column: str) -> np.ndarray:
-    """(N,) the values of a column as text: 7 and "7" are one item, in whatever file they stood.
+def as_text(preds: pd.DataFrame, column: str) -> np.ndarray:
+    """(N,) the values of a column as text, so that 7 and "7" are one item, whatever file they come from.
 
     Raises
     ------
@@ -170,77 +192,46 @@ def keys(preds: pd.DataFrame, column: str) -> np.ndarray:
     empty = [number for number, value in enumerate(values) if is_missing(value) or value == ""]
     if empty:
         raise ValueError(
-            f"expected a `{column}` in every row; got none in {len(empty)} of {len(values)}, the first in row {empty[0]}; "
-            "remedy: fill it in, or drop the column or the rows"
+            f"expected `{column}` in every row; got none in {len(empty)} of {len(values)} rows, the first "
+            f"in row {empty[0]}. Fill it in, or drop the column or the rows."
         )
     return np.array([str(value) for value in values], dtype=object)
 
 
-def own_labels(preds: pd.DataFrame) -> Sequence[str]:
-    """The labels that have a column of probabilities, if all predictions are among them; else NLI's, which know other spellings."""
-    own = [column[2:] for column in preds if isinstance(column, str) and column.startswith("p_")]
-    said = {label for label in preds["prediction"].to_list() if isinstance(label, str)}
-    return own if own and said <= set(own) and not set(LABELS) <= set(own) else LABELS
+def infer_labels(preds: pd.DataFrame) -> Sequence[str]:
+    """The labels that have a column of probabilities, if all predictions are among them; else NLI's,
+    which are also read in other spellings."""
+    named = [column[2:] for column in preds if isinstance(column, str) and column.startswith("p_")]
+    predicted = {label for label in preds["prediction"].to_list() if isinstance(label, str)}
+    return named if named and predicted <= set(named) and not set(LABELS) <= set(named) else LABELS
 
 
-def _check_frame(preds: pd.DataFrame) -> None:
+def _check_columns(preds: pd.DataFrame, columns: Sequence[str] = ()) -> None:
     if not isinstance(preds, pd.DataFrame):
         raise TypeError(
-            f"expected a DataFrame of predictions, got {type(preds).__name__}; remedy: predict(...)"
+            f"expected a DataFrame of predictions; got {type(preds).__name__}. Use the result of predict."
         )
-
-
-def _check_columns(preds: pd.DataFrame, gold: bool) -> None:
-    _check_frame(preds)
-    missing = [
-        column for column in (("prediction", "gold") if gold else ("prediction",)) if column not in preds
-    ]
+    missing = [column for column in columns if column not in preds]
     if missing:
         raise ValueError(
-            f"expected columns `prediction` (the prediction) and `gold`; got no {' and no '.join(missing)}; "
-            "remedy: predict gives `prediction`, and `gold` comes with the pairs"
+            f"expected columns {' and '.join(columns)}; got no {' and no '.join(missing)}. "
+            "predict adds `prediction`; `gold` comes with the pairs."
         )
-    if preds.empty:
+    if columns and preds.empty:
         raise ValueError("expected predictions; got a frame without rows")
 
 
-def _first(preds: pd.DataFrame, columns: Sequence[str]) -> str | None:
-    """The first of `columns` that holds anything."""
+def _first_filled(preds: pd.DataFrame, columns: Sequence[str]) -> str | None:
+    """The first of `columns` that is not empty."""
     return next((name for name in columns if name in preds and preds[name].notna().any()), None)
 
 
-def _groups(found: pd.Series, by: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    there = sorted(found.unique())
+def _chosen_groups(column: pd.Series, by: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    there = sorted(column.unique())
     unknown = [name for name in wanted or () if name not in there]
     if unknown:
         raise ValueError(f"expected rows of {by} {unknown[0]!r}; got {', '.join(there)}")
     names = tuple(dict.fromkeys(wanted)) if wanted is not None else tuple(there)
     if len(names) < 2:
-        raise ValueError(
-            f"expected two or more values of {by!r} to compare; got {', '.join(names) or 'none'}"
-        )
+        raise ValueError(f"expected at least 2 values of {by!r} to compare; got {', '.join(names) or 'none'}")
     return names
-
-
-def _check_once(
-    items: np.ndarray, codes: np.ndarray, places: np.ndarray, names: Sequence[str], column: str
-) -> None:
-    cells, times = np.unique(codes * len(names) + places, return_counts=True)
-    if (times > 1).any():
-        item, place = divmod(int(cells[times > 1][0]), len(names))
-        remedy = (
-            "a column `item` that tells the items of a prompt apart" if column == "promptID" else "keep one"
-        )
-        raise ValueError(
-            f"expected each {column} once in {names[place]!r}; got {items[item]!r} {times.max()} times; remedy: {remedy}"
-        )
-
-
-def _check_same_items(items: np.ndarray, rows: np.ndarray, names: Sequence[str], by: str, what: str) -> None:
-    gone = rows < 0
-    if gone.any():
-        item, place = np.argwhere(gone)[0]
-        raise ValueError(
-            f"expected the same items in every {by}; got no item {items[item]!r} {what}in {names[place]!r} "
-            f"({gone.any(1).sum()} of {len(items)} items are missing somewhere); remedy: keep the items that all have"
-        )

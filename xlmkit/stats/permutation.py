@@ -1,20 +1,20 @@
-"""A permutation test for "these rows are right as often as the rest", when rows come in prompts, items and translations.
+"""A permutation test for "these rows are right as often as the rest", in blocks of related rows.
 
-Under the null hypothesis which prompt a pattern of right and wrong answers fell on is chance. So whole prompts change places with prompts of the same
-shape, and items within a prompt; the translations of an item stay together and in their places. What makes rows of a prompt alike, in answers or
-in slices, is kept (exchangeability in blocks: Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060)."""
+Under the null hypothesis it is chance which premise group a pattern of right and wrong answers fell
+on. So whole groups change places with groups of the same shape, and items change places within a
+group; the translations of an item stay together, each in its language. What makes rows of a group
+alike, in answers or in slices, is kept (exchangeability in blocks: Winkler et al. 2014,
+doi:10.1016/j.neuroimage.2014.01.060)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import norm
 
-COUNT = 2_000  # permutations
-COUNTED = 10  # permutations at least as extreme, below which p is not counted but taken from the tail of a normal distribution
-CELLS = 2**22  # permuted rows that are in memory together
+N_PERMUTATIONS = 2_000
+ENOUGH = 10  # permutations as extreme as the observation, after which p is precise enough
+CELLS = 2**22  # permuted rows that are in memory at a time
 
 
 def slice_p(
@@ -22,23 +22,30 @@ def slice_p(
     members: np.ndarray,
     blocks: tuple[np.ndarray, np.ndarray, np.ndarray],
     *,
-    n_permutations: int = COUNT,
+    n_permutations: int = N_PERMUTATIONS,
+    max_permutations: int = 0,
     seed: int = 0,
 ) -> np.ndarray:
-    """Two-sided p of S slices of N rows: is the share of right rows another than in the rest?
+    """Test S slices of N rows: is the proportion of right rows different from that of the rest?
 
     Parameters
     ----------
     right : (N,) 1 or 0.
     members : (N, S) 1 where a row is in the slice; every slice and every rest needs rows.
-    blocks : (N,) the prompt, the item within the prompts, and the place within the item (language) of each row, as whole numbers.
-    n_permutations, seed : permutations, and what draws them.
+    blocks : (N,) the premise group, the item, and the place within the item (the language) of each
+        row, as whole numbers.
+    n_permutations : drawn for every slice.
+    max_permutations : drawn at most. The number is doubled up to it for slices of which fewer than
+        10 permutations are as extreme, whose p would be too coarse to survive a correction.
+    seed : draws the permutations.
 
     Returns
     -------
-    (S,) in (0, 1]: the share of permutations whose difference is at least as large, that which was seen included. Where fewer than 10 are, the
-    share is too coarse for corrections over many slices, and p is the tail of the normal distribution with the permutations' spread, where
-    that is less."""
+    (S,) two-sided p in (0, 1]: the proportion of permutations that are at least as extreme as the
+    observation, counting the observation (Phipson and Smyth 2010), so never below
+    1 / (`max_permutations` + 1). Doubling keeps p valid: a slice that stops has p of more than
+    ENOUGH / (n + 1), and for each level below that only the later, longer counts matter (Besag and
+    Clifford 1991)."""
     members = members.astype(np.float32)
     inside = members.sum(0, dtype=float)
     outside = len(right) - inside
@@ -47,47 +54,53 @@ def slice_p(
     def difference(hits: np.ndarray) -> np.ndarray:
         return hits / inside - (total - hits) / outside
 
-    seen = difference(right @ members)
-    values = np.concatenate(
-        [
-            difference((answers @ members).astype(float))
-            for answers in _permuted(right.astype(np.float32), blocks, n_permutations, seed)
-        ]
-    )
-    extreme = (np.abs(values) >= np.abs(seen) - 1e-9).sum(0)
-    counted = (1 + extreme) / (1 + n_permutations)
-    spread = np.sqrt((values**2).mean(0))
-    with np.errstate(divide="ignore", invalid="ignore"):  # no spread: all permutations show what was seen
-        tail = 2 * norm.sf(np.abs(seen) / spread)
-    return np.where((extreme < COUNTED) & (spread > 0), np.minimum(counted, tail), counted)
+    seen = np.abs(difference(right @ members)) - 1e-9
+    generator, cubes = np.random.default_rng(seed), _cubes(*blocks)
+    right, p, extreme = right.astype(np.float32), np.ones(len(seen)), np.zeros(len(seen))
+    some = max(1, CELLS // len(right))
+    done, wanted, open_slices = 0, n_permutations, np.ones(len(seen), dtype=bool)
+    while done < wanted:
+        answers = _permuted(right, cubes, min(some, wanted - done), generator)
+        extreme += (np.abs(difference((answers @ members).astype(float))) >= seen).sum(0)
+        done += len(answers)
+        if done == wanted:
+            p[open_slices] = (1 + extreme[open_slices]) / (1 + done)
+            open_slices &= extreme < ENOUGH
+            if open_slices.any():
+                wanted = max(wanted, min(2 * wanted, max_permutations))
+    return p
 
 
 def _permuted(
-    right: np.ndarray, blocks: tuple[np.ndarray, np.ndarray, np.ndarray], n_permutations: int, seed: int
-) -> Iterator[np.ndarray]:
-    """(some, N) answers at a time, permuted in blocks."""
-    generator = np.random.default_rng(seed)
-    cubes = _cubes(*blocks)
-    some = max(1, CELLS // len(right))
-    for start in range(0, n_permutations, some):
-        size = min(some, n_permutations - start)
-        answers = np.empty((size, len(right)), dtype=np.float32)
-        for cube in cubes:
-            prompts, items, _ = cube.shape
-            source = generator.permuted(np.tile(np.arange(prompts), (size, 1)), axis=1)  # (size, C)
-            order = np.argsort(generator.random((size, prompts, items)), axis=2)  # (size, C, m)
-            rows = cube[source[:, :, None], order]  # (size, C, m, L)
-            answers[:, cube.ravel()] = right[rows.reshape(size, -1)]
-        yield answers
+    right: np.ndarray, cubes: list[np.ndarray], size: int, generator: np.random.Generator
+) -> np.ndarray:
+    """(size, N) answers, permuted in blocks.
+
+    Premise groups A and B have the same shape, two items in two languages; C has one item:
+
+        rows        A1en A1de A2en A2de   B1en B1de B2en B2de   C1en C1de
+        1. groups   B1en B1de B2en B2de   A1en A1de A2en A2de   C1en C1de    A and B change places
+        2. items    B2en B2de B1en B1de   A1en A1de A2en A2de   C1en C1de    items, within A and B
+
+    The answer of the row in line 2 goes to the row in line 0 above it."""
+    answers = np.empty((size, len(right)), dtype=np.float32)
+    for cube in cubes:
+        groups, items, _ = cube.shape
+        source = generator.permuted(np.tile(np.arange(groups), (size, 1)), axis=1)  # (size, C)
+        order = np.argsort(generator.random((size, groups, items)), axis=2)  # (size, C, m)
+        rows = cube[source[:, :, None], order]  # (size, C, m, L)
+        answers[:, cube.ravel()] = right[rows.reshape(size, -1)]
+    return answers
 
 
-def _cubes(prompt: np.ndarray, item: np.ndarray, place: np.ndarray) -> list[np.ndarray]:
-    """The rows as (C prompts, m items, L places), prompts of the same shape together.
+def _cubes(group: np.ndarray, item: np.ndarray, place: np.ndarray) -> list[np.ndarray]:
+    """Row numbers as (C groups, m items, L places), premise groups of the same shape together.
 
-    A prompt whose items do not have the same places is one block: its items are not exchanged."""
+    For the rows 0 to 9 of `_permuted`: [[[0 1] [2 3]] [[4 5] [6 7]]] for A and B, [[[8 9]]] for C.
+    A group whose items are not in the same languages becomes one item: nothing is exchanged in it."""
     rows: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for row in np.lexsort((place, item, prompt)):
-        rows[int(prompt[row])][int(item[row])].append(int(row))
+    for row in np.lexsort((place, item, group)):
+        rows[int(group[row])][int(item[row])].append(int(row))
     shapes: dict[tuple[tuple[int, ...], ...], list[list[list[int]]]] = defaultdict(list)
     for items in rows.values():
         parts = list(items.values())

@@ -15,7 +15,7 @@ import pandas as pd
 from xlmkit.languages import LANGUAGES
 from xlmkit.metrics.parts import KNOWN, MOST, PREFIX, cut
 from xlmkit.pairs import check_pairs, is_missing, label_reader, language_columns, sentence_columns
-from xlmkit.stats.frames import own_labels
+from xlmkit.stats.frames import infer_labels
 
 OUTCOMES = ("all", "wrong", "right")
 ORDERS = ("as given", "most confident first", "least confident first")
@@ -63,7 +63,7 @@ def predictions(preds: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"expected a prediction in every row; got {missing}; remedy: predict(nli, pairs)")
     if preds.empty:
         raise ValueError("expected predictions; got a frame without rows")
-    labels = tuple(own_labels(preds))
+    labels = tuple(infer_labels(preds))
     read = label_reader(labels)
     frame = check_pairs(preds.drop(columns="prediction"), labels=labels).reset_index(drop=True)
     frame["prediction"] = pd.Series([read(label) for label in preds["prediction"].to_list()], dtype=object)
