@@ -120,7 +120,7 @@ def test_the_frames_are_those_of_metrics(analysis):
     pd.testing.assert_frame_equal(analysis.frames["accuracy"], metrics.evaluate(preds, **chance))
     pd.testing.assert_frame_equal(analysis.frames["gap"], metrics.gap(preds, **chance))
     pd.testing.assert_frame_equal(analysis.frames["comparison"], metrics.compare(preds, **chance))
-    pd.testing.assert_frame_equal(analysis.frames["right_wrong"], metrics.right_wrong(preds, "en", "sw"))
+    pd.testing.assert_frame_equal(analysis.frames["right_wrong"], metrics.right_in_one_wrong_in_other(preds, "en", "sw"))
 
 
 def test_every_question_is_asked_and_answered_here(analysis):

@@ -116,9 +116,7 @@ def confusion(
     )
     index = pd.MultiIndex.from_product([[*groups, ALL], names, names], names=[by, "gold", "prediction"])
     n = counts.sum(0).ravel().astype(int)
-    return index.to_frame(index=False).assign(
-        n=n, share=fraction.value, low=fraction.low, high=fraction.high
-    )
+    return index.to_frame(index=False).assign(n=n, share=fraction.value, low=fraction.low, high=fraction.high)
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:
@@ -133,9 +131,7 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
     return scores.sum(-1) / (either > 0).sum(-1)
 
 
-def _label_counts(
-    known: pd.DataFrame, by: str, groups: Sequence[str]
-) -> tuple[tuple[str, ...], np.ndarray]:
+def _label_counts(known: pd.DataFrame, by: str, groups: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """The K labels that occur, NLI's in their usual order, and (P, G + 1, K, K) rows by premise group,
     group (the last is all), gold and predicted label."""
     occur = set(known["gold"]) | set(known["prediction"])

@@ -11,11 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.pairs import is_missing
+from xlmkit.pairs import with_english
 from xlmkit.stats.bootstrap import N_RESAMPLES, cluster_sums, estimate
-from xlmkit.stats.frames import PairedItems, as_text, group_names, paired_items
-
-ENGLISH = ("en", "en>en")
+from xlmkit.stats.frames import paired_items
 
 
 def agreement(
@@ -149,13 +147,11 @@ def right_in_one_wrong_in_other(
     ValueError : as `agreement`, and if there is no gold or a language does not occur."""
     paired = paired_items(preds, by, labels, groups=[right, wrong])
     chosen = paired.correct[:, 0] & ~paired.correct[:, 1]
-    result = preds.iloc[paired.rows[chosen, 1]].copy()
-    for column in ("premise", "hypothesis"):
-        if column not in preds:
-            continue
-        if right not in ENGLISH:
-            result[f"{right}_{column}"] = preds[column].to_numpy()[paired.rows[chosen, 0]]
-        result[f"english_{column}"] = _in_english(preds, paired, chosen, by, column)
+    result = with_english(preds).iloc[paired.rows[chosen, 1]].copy()
+    if right != "en":
+        for column in ("premise", "hypothesis"):
+            if column in preds:
+                result[f"{right}_{column}"] = preds[column].to_numpy()[paired.rows[chosen, 0]]
     predicted = enumerate(paired.prediction[chosen, 1])
     surest = [-result[f"p_{label}"].iloc[row] if f"p_{label}" in result else 0 for row, label in predicted]
     return result.iloc[np.argsort(surest, kind="stable")].reset_index(drop=True)
@@ -168,19 +164,3 @@ def _agreement(sums: np.ndarray) -> np.ndarray:
     chance = (means[..., 2:] ** 2).sum(-1)
     kappa = np.where(chance < 1 - 1e-12, (means[..., 1] - chance) / (1 - chance), np.nan)
     return np.stack([means[..., 0], means[..., 1], kappa], axis=-1)
-
-
-def _in_english(
-    preds: pd.DataFrame, paired: PairedItems, chosen: np.ndarray, by: str, column: str
-) -> list[object]:
-    """The English text of each chosen item: its own column where that is filled, else its row in
-    English, else None."""
-    rows = np.flatnonzero(np.isin(group_names(preds, by), ENGLISH))
-    originals = dict(zip(as_text(preds, paired.column)[rows], preds[column].to_numpy()[rows], strict=True))
-    if f"english_{column}" not in preds:
-        return [originals.get(item) for item in paired.items[chosen]]
-    texts = preds[f"english_{column}"].to_numpy()[paired.rows[chosen, 1]]
-    return [
-        originals.get(item) if is_missing(text) else text
-        for item, text in zip(paired.items[chosen], texts, strict=True)
-    ]

@@ -13,9 +13,20 @@ import numpy as np
 import pandas as pd
 
 from xlmkit.metrics.probabilities import Probable, probable
-from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
-from xlmkit.stats.frames import ALL
-from xlmkit.stats.intervals import FEWEST
+from xlmkit.stats.bootstrap import (
+    ALL,
+    check_confidence_level,
+    interval,
+)
+from xlmkit.stats.bootstrap import (
+    MIN_CLUSTERS as FEWEST,
+)
+from xlmkit.stats.bootstrap import (
+    N_RESAMPLES as COUNT,
+)
+from xlmkit.stats.bootstrap import (
+    resampled_sums as totals,
+)
 
 BINS = 10
 KINDS = ("width", "mass")

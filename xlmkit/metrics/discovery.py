@@ -14,7 +14,8 @@ import pandas as pd
 from xlmkit.metrics.parts import PARTS, Part, cut, feature_columns
 from xlmkit.metrics.slices import FEWEST, Sample, accuracies, adjusted, p_values, read, too_small
 from xlmkit.stats import permutation
-from xlmkit.stats.bootstrap import COUNT, check_confidence_level
+from xlmkit.stats.bootstrap import N_RESAMPLES as COUNT
+from xlmkit.stats.bootstrap import check_confidence_level
 
 TOP = 10  # slices that are taken to the second half
 ALIKE = 0.8  # share of rows in common (Jaccard) above which two slices are one
@@ -30,7 +31,7 @@ def discover(
     parts: int = PARTS,
     confidence_level: float = 0.95,
     n_resamples: int = COUNT,
-    n_permutations: int = permutation.COUNT,
+    n_permutations: int = permutation.N_PERMUTATIONS,
 ) -> pd.DataFrame:
     """The slices by one or two features on which a model is worst against the rest.
 

@@ -9,7 +9,18 @@ import numpy as np
 import pandas as pd
 
 from xlmkit.pairs import LABELS
-from xlmkit.stats.frames import item_numbers, judged, own_labels, with_gold
+from xlmkit.stats.frames import (
+    infer_labels as own_labels,
+)
+from xlmkit.stats.frames import (
+    item_codes as item_numbers,
+)
+from xlmkit.stats.frames import (
+    scored_rows as judged,
+)
+from xlmkit.stats.frames import (
+    with_gold,
+)
 
 SLACK = 0.015 + 1e-9  # what three probabilities that were rounded to two places may miss 1 by
 
@@ -63,8 +74,8 @@ def probable(preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | 
         labels=names,
         prediction=_numbers(frame["prediction"], names),
         gold=_numbers(frame["gold"], names),
-        prompt=pd.factorize(frame["prompt"])[0],
-        over=str(frame.attrs.get("prompts", "rows")),
+        prompt=pd.factorize(frame["premise_group"])[0],
+        over=str(frame.attrs.get("over", "rows")),
         item=item_numbers(preds)[places],
     )
 

@@ -14,9 +14,21 @@ from scipy.stats import false_discovery_control
 
 from xlmkit.metrics.parts import PARTS, Part, cut, feature_columns
 from xlmkit.stats import permutation
-from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
-from xlmkit.stats.frames import ALL, item_numbers, judged, with_gold
-from xlmkit.stats.intervals import share_intervals
+from xlmkit.stats.bootstrap import (
+    ALL,
+    check_confidence_level,
+    estimate,
+    interval,
+)
+from xlmkit.stats.bootstrap import (
+    N_RESAMPLES as COUNT,
+)
+from xlmkit.stats.bootstrap import (
+    resampled_sums as totals,
+)
+from xlmkit.stats.frames import item_codes as item_numbers
+from xlmkit.stats.frames import scored_rows as judged
+from xlmkit.stats.frames import with_gold
 
 FEWEST = 30  # items below which a slice, or its rest, says nothing
 
@@ -30,7 +42,7 @@ def slices(
     parts: int = PARTS,
     confidence_level: float = 0.95,
     n_resamples: int = COUNT,
-    n_permutations: int = permutation.COUNT,
+    n_permutations: int = permutation.N_PERMUTATIONS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy by the values of columns, each against the rest.
@@ -130,11 +142,11 @@ def read(preds: pd.DataFrame, by: str | None, labels: Sequence[str] | None) -> t
     spoken = given[sides].astype(str).agg(">".join, axis=1) if sides else pd.Series("", index=given.index)
     sample = Sample(
         right=(frame["prediction"] == frame["gold"]).to_numpy(dtype=float),
-        prompt=pd.factorize(frame["prompt"])[0],
+        prompt=pd.factorize(frame["premise_group"])[0],
         item=item_numbers(given),
         place=pd.factorize(spoken, sort=True)[0],
         group=frame[by or ALL].to_numpy(dtype=object),
-        over=str(frame.attrs.get("prompts", "rows")),
+        over=str(frame.attrs.get("over", "rows")),
     )
     return sample, given
 
@@ -165,9 +177,14 @@ def accuracies(
     total = sums.sum(0)
     with np.errstate(invalid="ignore"):  # 0 / 0 in a resample without the slice, or without a rest
         share = _share(drawn[:, :size])
-        low, high, _ = share_intervals(
-            sums[:, :size, 0], sums[:, :size, 1], share, confidence_level=confidence_level
+        found = estimate(
+            sums[:, :size],
+            few="wilson",
+            confidence_level=confidence_level,
+            n_resamples=n_resamples,
+            seed=seed,
         )
+        low, high = found.low, found.high
         below, above = interval(
             share - _share(drawn[:, owner] - drawn[:, :size]), confidence_level=confidence_level
         )

@@ -18,10 +18,23 @@ from scipy.stats import t as student
 from xlmkit.metrics.calibration import TINY, calibration
 from xlmkit.metrics.probabilities import Probable, probability_columns, probable
 from xlmkit.notices import warn_once
-from xlmkit.stats.bootstrap import COUNT, check_confidence_level, interval, totals
-from xlmkit.stats.bootstrap import sums as by_prompt
-from xlmkit.stats.frames import ALL, group_names, own_labels
-from xlmkit.stats.intervals import FEWEST
+from xlmkit.stats.bootstrap import (
+    ALL,
+    check_confidence_level,
+    interval,
+)
+from xlmkit.stats.bootstrap import (
+    MIN_CLUSTERS as FEWEST,
+)
+from xlmkit.stats.bootstrap import (
+    N_RESAMPLES as COUNT,
+)
+from xlmkit.stats.bootstrap import cluster_sums as by_prompt
+from xlmkit.stats.bootstrap import (
+    resampled_sums as totals,
+)
+from xlmkit.stats.frames import group_names
+from xlmkit.stats.frames import infer_labels as own_labels
 
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are tried
 

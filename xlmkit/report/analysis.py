@@ -141,8 +141,8 @@ def _of_languages(preds: pd.DataFrame, reference: str, chance: dict[str, Any]) -
         "gap": partial(metrics.gap, preds, reference, **chance),
         "comparison": partial(metrics.compare, preds, **chance),
         "agreement": partial(metrics.agreement, preds, **chance),
-        "flips": partial(metrics.flips, preds),
-        "by_count": partial(metrics.by_count, preds),
+        "flips": partial(metrics.disagreement, preds),
+        "by_count": partial(metrics.items_by_n_correct, preds),
         "calibration": partial(metrics.calibration, preds, **chance),
         "reliability": partial(metrics.reliability, preds),
     }
@@ -157,7 +157,7 @@ def _of_kinds(preds: pd.DataFrame, lowest: str | None, reference: str, chance: d
         "discovered": partial(metrics.discover, described, **chance),
     }
     if lowest is not None:
-        questions["right_wrong"] = partial(metrics.right_wrong, preds, reference, lowest)
+        questions["right_wrong"] = partial(metrics.right_in_one_wrong_in_other, preds, reference, lowest)
         questions["loss"] = partial(loss, described, lowest, reference, **chance)
     return questions
 

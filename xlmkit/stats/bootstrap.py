@@ -185,9 +185,7 @@ def cluster_sums(
     return result
 
 
-def resample_weights(
-    n_clusters: int, n_resamples: int = N_RESAMPLES, seed: int = 0
-) -> Iterator[np.ndarray]:
+def resample_weights(n_clusters: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
     """How often each resample drew each cluster: (some, P) float64 at a time, P in sum by row.
 
     Raises
@@ -241,9 +239,7 @@ def wilson(
     # Takes a second to import.
     from statsmodels.stats.proportion import proportion_confint
 
-    low, high = proportion_confint(
-        np.multiply(proportion, n), n, alpha=1 - confidence_level, method="wilson"
-    )
+    low, high = proportion_confint(np.multiply(proportion, n), n, alpha=1 - confidence_level, method="wilson")
     return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from xlmkit.notices import warn_once
-from xlmkit.pairs import LABELS, is_missing, label_reader
+from xlmkit.pairs import LABELS, is_missing, label_reader, row_language, shared_items
 
 PREMISE_COLUMNS = ("promptID", "item", "pairID")  # say which rows are resampled together
-ITEM_COLUMNS = ("item", "pairID", "promptID")  # say which rows are translations of one another
 
 
 def scored_rows(
@@ -88,7 +87,7 @@ def premise_groups(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
 def item_codes(preds: pd.DataFrame) -> np.ndarray:
     """(N,) the number of each row's item, shared by its translations; without a complete column of
     items, every row is its own."""
-    column = next((name for name in ITEM_COLUMNS[:2] if name in preds and preds[name].notna().all()), None)
+    column = next((name for name in ("item", "pairID") if name in preds and preds[name].notna().all()), None)
     return np.arange(len(preds)) if column is None else np.asarray(pd.factorize(as_text(preds, column))[0])
 
 
@@ -102,7 +101,6 @@ class PairedItems:
     rows: np.ndarray  # (I, G) whole numbers: the row of the item in the frame that was read
     prediction: np.ndarray  # (I, G) text
     correct: np.ndarray  # (I, G) bool; False where there is no gold
-    column: str  # that says which rows are one item
 
 
 def paired_items(
@@ -125,47 +123,24 @@ def paired_items(
         missing in a group or occurs twice in it, or belongs to several premise groups."""
     frame = scored_rows(preds, by, labels, gold=gold)
     known = with_gold(frame) if gold else frame
-    names = _chosen_groups(frame[by], by, groups)
-    column = _first_filled(preds, ITEM_COLUMNS)
-    if column is None:
-        raise ValueError(
-            f"expected a column that says which rows are one item ({', '.join(ITEM_COLUMNS)}); "
-            f"got {', '.join(map(str, preds.columns))}. Give translations of one another the same `item`."
-        )
-    known = known[known[by].isin(names)]
-    codes, items = pd.factorize(as_text(preds, column)[known.index])
-    group = pd.Index(names).get_indexer(pd.Index(known[by]))
-    repeated = pd.Series(codes * len(names) + group).duplicated().to_numpy()
-    if repeated.any():
-        first = np.flatnonzero(repeated)[0]
-        remedy = (
-            "Add a column `item` that tells the items of a premise apart."
-            if column == "promptID"
-            else "Keep one of them."
-        )
-        raise ValueError(
-            f"expected each {column} once in {names[group[first]]!r}; "
-            f"got {items[codes[first]]!r} more than once. {remedy}"
-        )
-    rows = np.full((len(items), len(names)), -1)
-    rows[codes, group] = known.index
-    missing = rows < 0
-    if missing.any():
-        item, place = np.argwhere(missing)[0]
-        raise ValueError(
-            f"expected the same items in every {by}; got no item {items[item]!r} "
-            f"{'with gold ' if gold else ''}in {names[place]!r} ({missing.any(1).sum()} of {len(items)} "
-            "items are missing somewhere). Keep the items that all have."
-        )
+    named = preds.iloc[known.index].assign(**{by: known[by].to_numpy()})
+    table = shared_items(named, by, groups=groups and list(dict.fromkeys(groups)))
+    rows = known.index.to_numpy()[table.to_numpy()]  # (I, G)
     premise = frame["premise_group"].to_numpy()[rows]  # (I, G)
     several = np.flatnonzero((premise != premise[:, :1]).any(1))
     if len(several):
         raise ValueError(
-            f"expected each {column} to have one {frame.attrs['over']}; got several for {items[several[0]]!r}"
+            f"expected each {table.index.name} to have one {frame.attrs['over']}; "
+            f"got several for {table.index[several[0]]!r}"
         )
-    prediction = frame["prediction"].to_numpy()[rows]
-    correct = prediction == frame["gold"].to_numpy()[rows]
-    return PairedItems(names, items, pd.factorize(premise[:, 0])[0], rows, prediction, correct, column)
+    return PairedItems(
+        groups=tuple(table.columns),
+        items=table.index.to_numpy(),
+        premise_groups=pd.factorize(premise[:, 0])[0],
+        rows=rows,
+        prediction=frame["prediction"].to_numpy()[rows],
+        correct=(frame["prediction"] == frame["gold"]).to_numpy()[rows],
+    )
 
 
 def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
@@ -175,11 +150,11 @@ def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
     ------
     ValueError : if there is no such column, or it is empty in some rows."""
     _check_columns(preds)
-    if by in preds:
-        return as_text(preds, by)
-    if by == "language" and {"premise_language", "hypothesis_language"} <= set(preds.columns):
-        return as_text(preds, "premise_language") + ">" + as_text(preds, "hypothesis_language")
-    raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
+    if by == "language" and by not in preds:
+        return row_language(preds)
+    if by not in preds:
+        raise ValueError(f"expected a column {by!r} to group by; got {', '.join(map(str, preds.columns))}")
+    return as_text(preds, by)
 
 
 def as_text(preds: pd.DataFrame, column: str) -> np.ndarray:
@@ -224,14 +199,3 @@ def _check_columns(preds: pd.DataFrame, columns: Sequence[str] = ()) -> None:
 def _first_filled(preds: pd.DataFrame, columns: Sequence[str]) -> str | None:
     """The first of `columns` that is not empty."""
     return next((name for name in columns if name in preds and preds[name].notna().any()), None)
-
-
-def _chosen_groups(column: pd.Series, by: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    there = sorted(column.unique())
-    unknown = [name for name in wanted or () if name not in there]
-    if unknown:
-        raise ValueError(f"expected rows of {by} {unknown[0]!r}; got {', '.join(there)}")
-    names = tuple(dict.fromkeys(wanted)) if wanted is not None else tuple(there)
-    if len(names) < 2:
-        raise ValueError(f"expected at least 2 values of {by!r} to compare; got {', '.join(names) or 'none'}")
-    return names
