@@ -73,7 +73,7 @@ def drawings():
         (plots.token_bars, tabulate([explanation()])),
         (plots.aligned, carried()),
         (plots.interaction, matrix()),
-        (plots.judged, summary()),
+        (plots.faithfulness, summary()),
     ]
 
 
@@ -133,7 +133,7 @@ def test_an_aligned_map_has_a_column_a_language_with_its_label_and_sign():
         "de\ncontradiction",
     ]
     differing = carried(target=["neutral", "neutral", "contradiction", "contradiction"])
-    assert plots.aligned(differing).get_xlabel() == "explained: in each language another label"
+    assert plots.aligned(differing).get_xlabel() == "explained: another label in each language"
 
 
 def test_an_aligned_map_shows_scores_partners_and_what_has_none():
@@ -158,7 +158,7 @@ def test_scores_without_sign_begin_at_zero():
 
 
 def test_chance_is_hatched_and_said_and_too_few_prompts_too():
-    ax = plots.judged(summary())
+    ax = plots.faithfulness(summary())
     assert names(ax.get_yticklabels()) == ["occlusion", "random"]
     assert hatched(ax) == [(0, 1)]
     cells = texts(ax)
@@ -172,10 +172,10 @@ def test_chance_is_hatched_and_said_and_too_few_prompts_too():
 
 def test_methods_and_metrics_are_told_apart_only_where_they_must_be():
     both = pd.concat([summary(), summary().assign(aggregation="l2")])
-    assert "occlusion l2" in names(plots.judged(both).get_yticklabels())
+    assert "occlusion l2" in names(plots.faithfulness(both).get_yticklabels())
     ways = pd.concat([summary(), summary().assign(erasure="delete")])
-    assert "sufficiency delete" in names(plots.judged(ways).get_xticklabels())
-    absent = plots.judged(summary()[:3])
+    assert "sufficiency delete" in names(plots.faithfulness(ways).get_xticklabels())
+    absent = plots.faithfulness(summary()[:3])
     assert len(texts(absent)) == 3
 
 
@@ -211,15 +211,15 @@ def test_hostile_words_and_labels_are_drawn_as_they_are_written(text):
     [
         (
             lambda: plots.token_bars(tabulate([explanation(), explanation(pair_id="p2")])),
-            "of one explanation; got those of 2",
+            "got 2",
         ),
-        (lambda: plots.token_bars(tabulate([])), "of one explanation; got those of 0"),
+        (lambda: plots.token_bars(tabulate([])), "got 0"),
         (lambda: plots.token_bars(tabulate([explanation()]).drop(columns="kind")), "'kind'"),
-        (lambda: plots.aligned(carried(item=["a", "a", "b", "b"])), "one item by one method; got 2"),
+        (lambda: plots.aligned(carried(item=["a", "a", "b", "b"])), "got 2"),
         (lambda: plots.aligned(pd.concat([carried(), carried()])), "`language` and `word`"),
         (lambda: plots.aligned(carried().drop(columns="partners")), "'partners'"),
-        (lambda: plots.judged(pd.concat([summary(), summary()])), "`method` and `metric`"),
-        (lambda: plots.judged(summary().drop(columns="at_chance")), "'at_chance'"),
+        (lambda: plots.faithfulness(pd.concat([summary(), summary()])), "`method` and `metric`"),
+        (lambda: plots.faithfulness(summary().drop(columns="at_chance")), "'at_chance'"),
     ],
 )
 def test_a_frame_that_cannot_be_drawn_is_refused_by_name(draw, message):

@@ -233,7 +233,7 @@ def test_untrained_truncated_and_ungated_are_said():
     )
     assert 'class="xk xk-untrained"' in html
     assert "<b>Untrained.</b>" in html
-    assert "<b>Cut.</b>" in html
+    assert "<b>Truncated.</b>" in html
     assert '<span class="xk-cut" title="not seen by the model"> and more</span>' in html
     assert "no gate" in html
 
@@ -259,7 +259,7 @@ def test_l2_scores_have_no_sign():
 
 
 def test_an_explanation_without_any_effect_or_any_word_is_still_drawn():
-    assert "No word moves the logit" in render.card(explanation(scores=np.zeros(8)))
+    assert "No word has an effect" in render.card(explanation(scores=np.zeros(8)))
     read(render.card(with_premise("", [])))
 
 
@@ -267,7 +267,7 @@ def test_a_page_gives_each_provenance_once():
     html = render.page([explanation(), explanation(), explanation(provenance={"xlmkit": "9"})])
     assert html.count("<section") == 3
     assert html.count("<dt>model.source</dt><dd>tiny</dd>") == 1
-    assert "Provenance 2: 1 explanations" in html
+    assert "Provenance 2: 1 explanation<" in html
     assert html.count("<style>") == 1
     assert "No explanations." in render.page([])
 
@@ -386,7 +386,7 @@ def test_what_is_explained_is_said_once_or_in_each_row():
     assert "for entailment" in html
     made[1] = dataclasses.replace(made[1], target="neutral")
     html = render.side_by_side(made)
-    assert "scores of different labels are no comparison" in html
+    assert "do not compare scores between labels" in html
     assert all("explained: <b>" in row for row in table_rows(html))
 
 
@@ -412,7 +412,7 @@ def test_what_is_no_item_in_several_languages_is_refused(change, message):
 
 
 def test_silent_untrained_and_single_texts_are_drawn_side_by_side():
-    assert "No word moves any" in render.side_by_side(parallel(scores=np.zeros(8))[0])
+    assert "No word has an effect on any" in render.side_by_side(parallel(scores=np.zeros(8))[0])
     assert "<b>Untrained.</b>" in render.side_by_side(parallel(trained=False)[0])
     made = with_premise("मीठा", [(0, 4)], hypothesis=None, hypothesis_language=None, premise_language="hi")
     pairs = pd.DataFrame({"pair_id": ["p1"], "english_text": ["sweet"]})

@@ -1,24 +1,19 @@
-"""Plots: a frame in, an Axes (or a table for reading) out. The numbers were computed before; here they are only drawn.
+"""Plots: a frame in, an Axes (or a table to be read) out. No number is computed here.
 
-Two kinds, as in seaborn. Most functions draw on one Axes: they take `ax` and return it. Those that draw a panel a language make a figure of their own,
-take no `ax`, and return seaborn's FacetGrid (`.axes_dict` by language, `.figure`); each says so. Nothing is shown, saved or set.
+Most functions draw on one Axes: they take `ax` and return it, as in seaborn. `confusion` and
+`reliability` draw one panel per language; they take no `ax` and return seaborn's FacetGrid
+(`.axes_dict` by language, `.figure`). Nothing is shown, saved or set globally.
 
-Nothing is said by colour alone. Figures bear codes and English names, so that they need no font for Devanagari, Thai or Chinese; text of your own in these
-scripts is drawn with the fonts that the machine has."""
+Colour never carries a meaning alone. Figures show language codes and English names, so they need no
+font for Devanagari, Thai or Chinese; your own text in these scripts takes the installed fonts."""
 
-from xlmkit.plots.agreement import by_count, flips
-from xlmkit.plots.calibration import reliability
-from xlmkit.plots.described import Described, described
+from xlmkit.plots.curves import by_count, learning_curve, reliability, retrieval
+from xlmkit.plots.embeddings import cosines, dendrogram, embedding_map
 from xlmkit.plots.explanations import aligned, interaction, token_bars, word_scores
-from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG, svg
-from xlmkit.plots.geometry import cosines, dendrogram, embedding_map
-from xlmkit.plots.intervals import PUBLISHED, accuracy, differences, slices
-from xlmkit.plots.judging import judged
-from xlmkit.plots.matrices import confusion, grid
-from xlmkit.plots.predictions import labels, probabilities
-from xlmkit.plots.probes import mixed, retrieval, swap
-from xlmkit.plots.tables import Table, table
-from xlmkit.plots.training import learning_curve
+from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG
+from xlmkit.plots.heatmaps import confusion, faithfulness, flips, heatmap, labels, mixed, swap
+from xlmkit.plots.output import Described, Table, described, svg, table
+from xlmkit.plots.rows import PUBLISHED, accuracy, differences, probabilities, slices
 
 __all__ = [
     "CHANCE",
@@ -37,10 +32,10 @@ __all__ = [
     "described",
     "differences",
     "embedding_map",
+    "faithfulness",
     "flips",
-    "grid",
+    "heatmap",
     "interaction",
-    "judged",
     "labels",
     "learning_curve",
     "mixed",

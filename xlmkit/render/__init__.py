@@ -1,26 +1,36 @@
-"""Render: Explanation -> HTML as a string: self-contained, without script or network, readable without colour.
+"""Render: an Explanation becomes a string of HTML without script or network, readable without
+colour.
 
-Every character of the user's text is kept in its place and escaped; what is invisible and could mislead (control characters, bidirectional
-overrides, lone surrogates) is shown by its number. The sign of a score is told by colour, by the kind of underline, and by a number under the
-strongest words. `card` draws one explanation, `side_by_side` one item in many languages; `page` and `side_by_side_page` are whole documents."""
+Every character of the user's text is kept in its place and escaped. Invisible characters that could
+mislead (control characters, bidirectional overrides, lone surrogates) are shown as code points. The
+sign of a score is told by colour, by the kind of underline, and by a number under the strongest
+words.
+
+`card` draws one explanation and `side_by_side` one item in many languages; `page` and
+`side_by_side_page` are whole documents, and `save_html` writes one. `escaped` and `quoted` are the
+only functions of the kit that escape text."""
 
 from xlmkit.explanation import Explanation
 from xlmkit.render.cards import card
-from xlmkit.render.pages import page, save_html, side_by_side_page
-from xlmkit.render.side_by_side import side_by_side
+from xlmkit.render.pages import document, page, save_html, settings, side_by_side_page
+from xlmkit.render.side_by_side import count_of, side_by_side
 from xlmkit.render.style import SANS
-from xlmkit.render.text import BIDI_CONTROLS, escaped, flattened, plain, quoted
+from xlmkit.render.text import BIDI_CONTROLS, escaped, flattened, is_hidden, plain, quoted
 
 __all__ = [
     "BIDI_CONTROLS",
     "SANS",
     "card",
+    "count_of",
+    "document",
     "escaped",
     "flattened",
+    "is_hidden",
     "page",
     "plain",
     "quoted",
     "save_html",
+    "settings",
     "side_by_side",
     "side_by_side_page",
 ]

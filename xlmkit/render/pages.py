@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import count
 from typing import TYPE_CHECKING
 
 from xlmkit.explanation import Explanation
 from xlmkit.render.cards import section
-from xlmkit.render.side_by_side import grid
+from xlmkit.render.side_by_side import count_of, grid
 from xlmkit.render.style import GRID_STYLE, PAGE_STYLE, STYLE
 from xlmkit.render.text import escaped, flattened
 from xlmkit.results import atomic_write
@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 
 def page(explanations: Iterable[Explanation]) -> str:
-    """A whole HTML document with one card an explanation, and model, kit version and settings in its footer."""
+    """An HTML document with one card per explanation; model, version and settings in its footer."""
     listed = list(explanations)
-    cards = "\n".join(section(entry) for entry in listed) or "<p>No explanations.</p>"
-    return _document(f"{len(listed)} explanation{'' if len(listed) == 1 else 's'}", cards, listed)
+    cards = "\n".join(map(section, listed)) or "<p>No explanations.</p>"
+    return _document(count_of(len(listed), "explanation"), cards, listed)
+
+
+def side_by_side_page(explanations: Sequence[Explanation], *, pairs: pd.DataFrame | None = None) -> str:
+    """`side_by_side` as an HTML document with model, version and settings in its footer."""
+    listed = list(explanations)
+    title = f"one item in {count_of(len(listed), 'language')}"
+    return _document(title, grid(listed, pairs), listed)
 
 
 def save_html(explanations: Explanation | Iterable[Explanation], path: str | os.PathLike[str]) -> None:
@@ -31,40 +38,39 @@ def save_html(explanations: Explanation | Iterable[Explanation], path: str | os.
     Parameters
     ----------
     explanations : one explanation or several; the page has one card per explanation.
-    path : the file to write. An existing file is replaced as a whole or, on an error, left as it was."""
-    listed = [explanations] if isinstance(explanations, Explanation) else explanations
-    text = page(listed)
+    path : the file to write. An existing file is replaced as a whole or, on an error, left as it
+        was."""
+    text = page([explanations] if isinstance(explanations, Explanation) else explanations)
     with atomic_write(path) as file:
         file.write(text)
 
 
-def side_by_side_page(explanations: Sequence[Explanation], *, pairs: pd.DataFrame | None = None) -> str:
-    """`side_by_side` as a whole HTML document, with model, kit version and settings in its footer."""
-    body = grid(explanations, pairs)
-    listed = list(explanations)
-    return _document(f"one item in {len(listed)} language{'' if len(listed) == 1 else 's'}", body, listed)
-
-
-def _document(title: str, body: str, explanations: Sequence[Explanation]) -> str:
+def document(title: str, style: str, body: str) -> str:
+    """An HTML document that loads nothing and runs nothing; `title` is plain text."""
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<!DOCTYPE html>\n<html lang="en" dir="ltr"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>xlmkit: {title}</title><style>{PAGE_STYLE}{STYLE}{GRID_STYLE}</style></head>\n"
-        f"<body><main><h1>{title}</h1>\n{body}\n</main>\n{_footer(explanations)}</body></html>\n"
+        f"<title>xlmkit: {escaped(title)}</title><style>{style}</style></head>\n"
+        f"<body><main><h1>{escaped(title)}</h1>\n{body}</main></body></html>\n"
     )
 
 
-def _footer(explanations: Sequence[Explanation]) -> str:
-    """Provenance, once for all explanations that share it."""
-    shared: dict[tuple[tuple[str, str], ...], int] = {}
-    for explanation in explanations:
-        entries = tuple(flattened(explanation.provenance))
-        shared[entries] = shared.get(entries, 0) + 1
-    numbers = count(1)
+def settings(values: object) -> str:
+    """A nested mapping as an HTML list of names and values."""
+    items = "".join(f"<dt>{escaped(key)}</dt><dd>{escaped(value)}</dd>" for key, value in flattened(values))
+    return f"<dl>{items or '<dt>not recorded</dt>'}</dl>"
+
+
+def _document(title: str, body: str, explanations: Sequence[Explanation]) -> str:
+    """The document of these explanations, with each provenance once, for all that share it."""
+    shared = Counter(settings(explanation.provenance) for explanation in explanations)
     parts = []
-    for entries, many in shared.items():
-        heading = f"Provenance {next(numbers)}: {many} explanations" if len(shared) > 1 else "Provenance"
-        items = "".join(f"<dt>{escaped(key)}</dt><dd>{escaped(value)}</dd>" for key, value in entries)
-        parts.append(f"<h2>{heading}</h2><dl>{items or '<dt>not recorded</dt>'}</dl>")
-    return f"<footer>{''.join(parts)}</footer>"
+    for number, (listed, count) in enumerate(shared.items(), start=1):
+        heading = (
+            f"Provenance {number}: {count_of(count, 'explanation')}" if len(shared) > 1 else "Provenance"
+        )
+        parts.append(f"<h2>{heading}</h2>{listed}")
+    footer = f"<footer>{''.join(parts)}</footer>\n"
+    return document(title, PAGE_STYLE + STYLE + GRID_STYLE, f"{body}\n{footer}")

@@ -1,4 +1,4 @@
-"""Text as HTML: escaped, each character in its place; numbers with their sign."""
+"""Text as HTML: the one place that escapes it; numbers with their sign; nested settings as rows."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ from typing import Any
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def hidden(character: str) -> bool:
-    """Whether a character would be invisible and could mislead, or cannot be written at all."""
-    return (
-        unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t"
-    ) or character in BIDI_CONTROLS
+def is_hidden(character: str) -> bool:
+    """Whether a character is invisible and could mislead, or cannot be encoded at all."""
+    control = unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t"
+    return control or character in BIDI_CONTROLS
 
 
 def escaped(value: object) -> str:
-    """Escaped text for an element; hidden characters are shown by their number."""
+    """Text for an HTML element; a hidden character is shown as its code point."""
     return "".join(
-        f'<span class="xk-code">U+{ord(character):04X}</span>' if hidden(character) else escape(character)
+        f'<span class="xk-code">U+{ord(character):04X}</span>' if is_hidden(character) else escape(character)
         for character in str(value)
     )
 
 
 def quoted(value: object) -> str:
-    """Escaped text for a quoted attribute; hidden characters are replaced."""
-    return escape(plain(value), quote=True)
+    """Text for a quoted HTML attribute; hidden characters are replaced."""
+    return escape(plain(value))
 
 
 def plain(value: object) -> str:
-    """Text for what shows no markup (the entries of a list): as it is, hidden characters replaced."""
-    return "".join("\ufffd" if hidden(character) else character for character in str(value))
+    """Text without markup, such as an entry of a list; hidden characters are replaced."""
+    return "".join("\ufffd" if is_hidden(character) else character for character in str(value))
 
 
 def signed(value: float, form: str = "") -> str:
@@ -41,7 +40,9 @@ def signed(value: float, form: str = "") -> str:
 
 
 def unsigned(value: float, form: str = "") -> str:
-    """The size of a number in Python's format `form`; without one, two decimals, and two significant digits where it is small."""
+    """The absolute value in Python's format `form`.
+
+    Without one it has two decimals, and two significant digits where it is below 0.1."""
     size = abs(value)
     return "0" if size == 0 else format(size, form or (".2f" if size >= 0.1 else ".2g"))
 

@@ -1,4 +1,4 @@
-"""Where the language embeddings lie: in a plane, beside one another, and joined into a tree."""
+"""Language embeddings: their positions in a plane, their cosines, and the tree that joins them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from xlmkit.plots.figure import GREY, INK, PALETTE, axes, lines, name, need
-from xlmkit.plots.matrices import stretched
+from xlmkit.plots.figure import GREY, INK, PALETTE, axes, check_columns, language_label
+from xlmkit.plots.heatmaps import draw_numbers
+from xlmkit.plots.rows import set_rows
 
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7))
-POINT, NAME = (
-    (11.0, 9.5),
-    (17.0, 15.0),
-)  # how near a name may come to a point and to a name, across and down, in points of type
+# How near a name may come to a point and to another name, across and down, in points of type.
+POINT, NAME = (11.0, 9.5), (17.0, 15.0)
 LEGEND: dict[str, Any] = {"frameon": False, "alignment": "left", "title_fontsize": "medium"}
 
 
 def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw where the language embeddings lie in a plane: the mark says the script, the colour the family, the code the language.
+    """Draw the language embeddings in a plane; marks show the script, colours the family.
 
     Parameters
     ----------
-    table : a frame as `probes.embedding_map` gives it: `language`, `x`, `y`, `script`, `family`; `attrs["explained"]`, the
-        axes' shares of the variance, are optional.
+    table : as `probes.embedding_map` returns it: `language`, `x`, `y`, `script`, `family`;
+        `attrs["explained"]`, the fractions of the variance that the axes explain, is optional.
 
     Raises
     ------
     ValueError : if a column is missing."""
-    need(table, "language", "x", "y", "script", "family")
+    check_columns(table, "language", "x", "y", "script", "family")
     ax = axes(ax, 7.0, 4.6)
     marks = dict(zip(table["script"].unique(), "osD^vPX*h", strict=False))
     colours = dict(zip(table["family"].unique(), PALETTE, strict=False))
@@ -45,15 +44,12 @@ def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ]
     codes = table.groupby("family")["language"].agg(" ".join)
     families = [Patch(color=colour, label=f"{family}: {codes[family]}") for family, colour in colours.items()]
-    ax.add_artist(
-        ax.legend(handles=scripts, title="script", loc="upper left", bbox_to_anchor=(1, 1), **LEGEND)
-    )
+    upper = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+    ax.add_artist(ax.legend(handles=scripts, title="script", **upper, **LEGEND))
     ax.legend(handles=families, title="family", loc="lower left", bbox_to_anchor=(1, 0), **LEGEND)
-    shares = [f", {100 * share:.0f} % of the variance" for share in table.attrs.get("explained", ())] or [
-        "",
-        "",
-    ]
-    ax.set(xlabel=f"first principal component{shares[0]}", ylabel=f"second principal component{shares[1]}")
+    explained = [f", {100 * part:.0f} % of the variance" for part in table.attrs.get("explained", ())]
+    first, second = explained or ("", "")
+    ax.set(xlabel=f"first principal component{first}", ylabel=f"second principal component{second}")
     ax.set_aspect("equal", "datalim")
     ax.margins(0.1)
     sns.despine(ax=ax)
@@ -66,38 +62,41 @@ def cosines(table: pd.DataFrame, joins: pd.DataFrame | None = None, *, ax: Axes 
 
     Parameters
     ----------
-    table : a square frame as `probes.geometry` gives it, in [-1, 1]; the diagonal is left empty.
-    joins : a frame as `probes.dendrogram` gives it; its order puts languages that join early side by side. None: the order of the table."""
+    table : square, as `probes.geometry` returns it, in [-1, 1]; the diagonal stays empty, since its
+        ones would take all the colour.
+    joins : as `probes.dendrogram` returns it; languages are then in the order of its leaves. None
+        takes the order of the table."""
     order = list(table.index) if joins is None else leaves(joins)
-    others = table.where(
-        ~np.eye(len(table), dtype=bool)
-    )  # with itself each has 1, which would take all the colour
+    others = table.where(~np.eye(len(table), dtype=bool))
     ordered = others.loc[order, order].rename_axis(index=None, columns=None)
-    return stretched(ordered, "cosine", signed=True, decimals=2, ax=ax)
+    return draw_numbers(ordered, "cosine", signed=True, decimals=2, ax=ax)
 
 
 def dendrogram(joins: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw which languages join first as a tree: the further left two branches meet, the less alike they are.
+    """Draw a tree of languages: the further left two branches meet, the less similar they are.
 
     Parameters
     ----------
-    joins : a frame as `probes.dendrogram` gives it: `first`, `second`, `distance`, with `attrs["languages"]`.
+    joins : as `probes.dendrogram` returns it: `first`, `second`, `distance`, and
+        `attrs["languages"]`.
 
     Raises
     ------
     ValueError : if a column is missing."""
-    need(joins, "first", "second", "distance")
+    check_columns(joins, "first", "second", "distance")
     codes, order = joins.attrs["languages"], leaves(joins)
     ax = axes(ax, 7.0, 1.0 + 0.26 * len(order))
-    ends = {
-        place: (0.0, float(order.index(code))) for place, code in enumerate(codes)
-    }  # (distance, height) of each branch
+    # (distance, height) of the end of each branch. A join makes a branch with the next number:
+    #   0 ──┐
+    #       4 ──┐      join 4 = (0, 3) ends in the middle of its two branches,
+    #   3 ──┘   6      and is itself a branch of a later join.
+    ends = {place: (0.0, float(order.index(code))) for place, code in enumerate(codes)}
     for number, join in enumerate(joins.to_dict("records"), start=len(codes)):
         (near, above), (far, below) = ends[int(join["first"])], ends[int(join["second"])]
         distance = join["distance"]
         ax.plot([near, distance, distance, far], [above, above, below, below], color=INK, linewidth=1.2)
         ends[number] = (distance, (above + below) / 2)
-    lines(ax, [name(code) for code in order])
+    set_rows(ax, [language_label(code) for code in order])
     ax.yaxis.tick_right()
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(1.05 * float(joins["distance"].max()), 0)
@@ -115,11 +114,13 @@ def leaves(joins: pd.DataFrame) -> list[str]:
 
 
 def _write_names(ax: Axes, table: pd.DataFrame) -> None:
-    """The code beside each point, in the direction where it covers least; a thin line leads there where it had to go further."""
+    """Write the code next to each point, in the direction where it covers least.
+
+    A thin line leads to a name that had to move further away."""
     figure = ax.get_figure(root=True)
     if figure is None:
-        return  # the Axes were taken out of their figure: there is nothing to write on
-    figure.draw_without_rendering()  # so that places on the page are known
+        return  # the Axes were removed from their figure
+    figure.draw_without_rendering()  # positions on the page are known only then
     points = ax.transData.transform(table[["x", "y"]].to_numpy(float)) * 72 / figure.dpi
     names = np.empty((0, 2))
     for point, row in zip(points, table.to_dict("records"), strict=True):
@@ -139,9 +140,9 @@ def _write_names(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _covered(place: np.ndarray, points: np.ndarray, names: np.ndarray) -> float:
-    """How much a name there would cover of the points, and of the names that are there."""
-    shares = [
+    """How much a name at this place would cover: points, and four times the names."""
+    overlaps = [
         np.clip(1 - (np.abs(taken - place) / size).max(1), 0, None).sum()
         for taken, size in ((points, POINT), (names, NAME))
     ]
-    return float(shares[0] + 4 * shares[1])
+    return float(overlaps[0] + 4 * overlaps[1])
