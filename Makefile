@@ -18,7 +18,7 @@ ifneq ($(shell cat .venv/.home 2>/dev/null),$(shell pwd -P))
 MOVED = moved
 endif
 
-.PHONY: help lab test report notebooks badges lint bench clean moved
+.PHONY: help lab test unit report notebooks badges lint bench clean moved
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -28,9 +28,13 @@ lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets
 	@set -e; cd notebooks; root=; [ "$$(id -u)" -ne 0 ] || root=--allow-root; \
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
-test: .venv/.ready-test  ## run the tests (the first time: sets up .venv)
-	@echo "make test: all tests, offline, on the embedded model; ten to twenty minutes on two cores."
+test: .venv/.ready-test  ## run all tests (the first time: sets up .venv)
+	@echo "make test: all tests, offline, on the bundled model; about ten minutes on two cores."
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations=25
+
+unit: .venv/.ready-test  ## run the tests that need no kernel, cluster or browser
+	@echo "make unit: all tests but notebooks, Ray and browser; a few minutes on two cores."
+	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder -m "not integration"
 
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
 	@echo "make report: runs every notebook on the embedded model and writes report/*.html; a few minutes."

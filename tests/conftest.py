@@ -17,11 +17,8 @@ os.environ["XLMKIT_CACHE"] = (
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads wait for one another
 
-FIRST = (
-    "test_distributed_ray",
-    "test_notebooks",
-    "browser",
-)  # the longest, so that a run ends with short ones
+# Tests that start kernels, clusters or browsers, the longest first.
+INTEGRATION = ("test_distributed_ray", "test_notebooks", "browser")
 
 SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
 # Letters as they are after lower-casing and the removal of marks (Unicode Mn).
@@ -193,8 +190,11 @@ def authors(tmp_path_factory) -> Authors:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first, so that among several processes a run ends with short ones."""
-    items.sort(key=lambda item: [not unit(item.nodeid).startswith(name) for name in FIRST])
+    """The longest come first, so that among several processes a run ends with short ones; `make unit` leaves them out."""
+    items.sort(key=lambda item: [not unit(item.nodeid).startswith(name) for name in INTEGRATION])
+    for item in items:
+        if unit(item.nodeid).startswith(INTEGRATION):
+            item.add_marker("integration")
 
 
 @pytest.hookimpl(

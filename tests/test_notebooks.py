@@ -11,7 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 import xlmkit
 from xlmkit import course
@@ -88,24 +91,66 @@ def exercises(path: Path) -> set[str]:
     return {one.number for one in course.exercises() if one.number[:2] == path.name[:2]}
 
 
+# Fewer items and resamples than a reader gets: what the tests assert does not depend on their number.
+SMALL = {
+    "01_explore_predictions": "LIMIT = 24",
+    "02_language_ids": 'ITEMS, SENTENCES, TRAPPED = 1, 6, ["en", "hi"]',
+    "03_errors_by_language": "COUNT = 2100",
+    "04_explain_tokens": 'LANGUAGES = ["en", "hi", "ar"]',
+    "05_why_it_errs": "EACH, EXPLAINED, EDITED = 1, 8, 3",
+    "06_can_we_trust_it": "ITEMS, JUDGED, CONTROLS = 4, 2, 4",
+    "07_fine_tuning": "STORIES, EPOCHS = 4, 8",
+    "08_scale_out": "ITEMS = 4",
+}
+
+
+@pytest.fixture(scope="session")
+def kernel():
+    """One kernel for all notebooks of a test process; each begins with an empty namespace in its own folder."""
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    manager = AsyncKernelManager(kernel_name="python3")
+    run_sync(manager.start_kernel)(env={**os.environ, **environment}, cwd=str(FOLDER))
+    yield manager
+    run_sync(manager.shutdown_kernel)(now=True)
+
+
+def executed(path: Path, kernel: AsyncKernelManager) -> nbformat.NotebookNode:
+    """The notebook after a run with `SMALL` parameters; raises CellExecutionError with a cell's traceback."""
+    ran = read(path)
+    ran.cells.insert(0, nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {str(path.parent)!r}"))
+    if path in NOTEBOOKS and path.stem in SMALL:
+        (parameters,) = tagged(ran.cells, "parameters")
+        names = SMALL[path.stem].partition(" = ")[0].split(", ")
+        assert all(re.search(rf"^{name} = ", parameters.source, re.M) for name in names)
+        ran.cells.insert(ran.cells.index(parameters) + 1, nbformat.v4.new_code_cell(SMALL[path.stem]))
+    NotebookClient(ran, km=kernel, timeout=170, startup_timeout=120).execute()
+    return ran
+
+
 @everything
-def test_a_notebook_runs_offline_without_error_and_writes_nothing_here(path, monkeypatch):
-    if "distributed.start(" in "".join(cell.source for cell in code(path)):
+def test_a_notebook_runs_offline_without_error_and_writes_nothing_here(path, kernel):
+    if "distributed.start" in "".join(cell.source for cell in code(path)):
         pytest.importorskip("ray", reason="Ray is not installed (extra `scale`)")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    before, ran = snapshot(), read(path)
-    NotebookClient(  # raises CellExecutionError with the cell's traceback
-        ran,
-        timeout=170,
-        startup_timeout=120,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    before = snapshot()
+    ran = executed(path, kernel)
     assert snapshot() == before
-    said = "right" if path in SOLUTIONS else "open"
-    assert verdicts(ran) == dict.fromkeys(exercises(path), said)
+    verdict = "right" if path in SOLUTIONS else "open"
+    assert verdicts(ran) == dict.fromkeys(exercises(path), verdict)
+
+
+def test_a_name_of_one_notebook_is_unknown_to_the_next(kernel, tmp_path):
+    first, second = (
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]) for source in ("left = 1", "left")
+    )
+    for name, notebook in (("first", first), ("second", second)):
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    executed(tmp_path / "first.ipynb", kernel)
+    with pytest.raises(CellExecutionError, match="NameError"):
+        executed(tmp_path / "second.ipynb", kernel)
 
 
 @everything

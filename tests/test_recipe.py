@@ -13,14 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-
-import xlmkit
 import recipe
-from xlmkit import bundled, forward
-from xlmkit.languages import LANGUAGES
-from xlmkit.model import NLIModel
-from xlmkit.model import device as hardware
+import torch
 from recipe import (
     balancing,
     beginning,
@@ -36,6 +30,12 @@ from recipe import (
     vocabulary,
 )
 from recipe.states import States
+
+import xlmkit
+from xlmkit import bundled, forward
+from xlmkit.languages import LANGUAGES
+from xlmkit.model import NLIModel
+from xlmkit.model import device as hardware
 from xlmkit.tokenization import PAD, BPETokenizer
 
 SPELLING = {"contradiction": "contradictory"}  # as the training files write it

@@ -61,7 +61,9 @@ def analysis():
 @pytest.fixture
 def analyse(monkeypatch):
     """`report.analyse` with baselines that need no training."""
-    monkeypatch.setattr(baselines, "cross_predict", lambda frame, kind, **_: frame.assign(prediction="neutral"))
+    monkeypatch.setattr(
+        baselines, "cross_predict", lambda frame, kind, **_: frame.assign(prediction="neutral")
+    )
     return partial(report.analyse, **FEW)
 
 
