@@ -28,13 +28,13 @@ def inline() -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore::xlmkit.notices.XlmkitWarning")
-def test_the_ten_lines_run_and_are_ten(tmp_path, monkeypatch, capsys):
-    code = blocks("python")[0]
-    assert len([line for line in code.splitlines() if line.strip()]) in (10, 11)  # the import, and ten
+def test_the_ten_lines_run_are_ten_and_print_what_the_page_shows(tmp_path, monkeypatch, capsys):
+    code, printed = blocks("python")[0], blocks("text")[0]
+    assert len([line for line in code.splitlines() if line.strip()]) == 10
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert "accuracy" in capsys.readouterr().out
-    assert (tmp_path / "explanation.html").read_text(encoding="utf-8").startswith("<!")
+    assert capsys.readouterr().out.split() == printed.split()
+    assert (tmp_path / "explanations.html").read_text(encoding="utf-8").startswith("<!")
     assert (tmp_path / "predictions.parquet").exists()
 
 
@@ -81,9 +81,19 @@ def test_the_table_of_notebooks_is_the_folder():
     assert listed == sorted(file.name for file in (ROOT / "notebooks").glob("*.ipynb"))
 
 
-def test_the_traps_are_seven():
+def test_the_mistakes_are_seven():
     rows = re.findall(r"^\| (\d) \|", TEXT, re.M)
     assert rows == list("1234567")
+
+
+def test_the_page_is_short():
+    assert len(TEXT.encode("utf-8")) <= 8192
+
+
+def test_the_heart_is_ten_files_that_exist():
+    heart = re.findall(r"`(xlmkit/[\w/]+\.py)`", TEXT.split("are the heart")[1].split("\n\n")[0])
+    assert len(heart) == 10
+    assert all((ROOT / name).exists() for name in heart)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +103,10 @@ def test_licence_use_and_help_are_said(phrase):
     assert phrase in TEXT
 
 
-def test_the_table_of_the_workshop_is_the_embedded_models_and_has_a_row_for_each_phenomenon():
+def test_the_workshop_table_is_the_bundled_models_and_has_a_row_for_each_phenomenon():
     weights = xlmkit.load(device="cpu", dtype="float32").provenance["weights_sha256"]
-    section = TEXT.split("## The workshop's pairs\n")[1].split("\n## ")[0]
-    assert f"weights `{weights[:12]}`" in section, "predict the workshop anew and put the figures in"
+    page = (ROOT / "data" / "workshop" / "README.md").read_text(encoding="utf-8")
+    section = page.split("## The bundled model on these items\n")[1].split("\n## ")[0]
+    assert f"weights `{weights[:12]}`" in section, "predict the workshop again and put the figures in"
     rows = [line.split(" | ")[0].strip("| ") for line in section.splitlines() if line.startswith("| ")]
     assert rows == ["phenomenon", *PHENOMENA, "**all**", "95 %"]

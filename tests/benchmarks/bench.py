@@ -1,6 +1,6 @@
 """`make bench`: every part of the plan, one row after the other, each in a process of its own; each part's file is written as it goes.
 
-Raw results go to tests/benchmarks/results/PART.json, then `tables.py` writes the tables of README.md, of the README here and of SIZING.md from them and from nothing else.
+Raw results go to tests/benchmarks/results/PART.json, then `tables.py` writes the tables of README.md and SIZING.md from them and from nothing else.
 Measure on an idle machine. `--quick` tries everything on next to nothing, in a minute or two a part, and writes to build/ and no table."""
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cells import NONE, Results, Row, cell, heading, measured, number, percent, row, table, times
+from cells import NONE, Results, Row, cell, measured, number, percent, row, table, times
 
 SIZES = ("embedded", "full")
 XNLI_TEST = 75_150
@@ -25,9 +25,7 @@ def page(results: Results) -> str:
         "Text to ids": preparation,
         "Tools that could not do all": remarks,
     }
-    return "\n\n".join(
-        [heading(results), *(f"## {title}\n\n{show(results)}" for title, show in parts.items())]
-    )
+    return "\n\n".join(f"## {title}\n\n{show(results)}" for title, show in parts.items())
 
 
 def goals(results: Results) -> list[list[str]]:

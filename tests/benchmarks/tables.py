@@ -1,4 +1,4 @@
-"""Tables: the raw results in results/*.json -> the tables of ../../README.md, of README.md and SIZING.md here. No number comes from anywhere else.
+"""Tables: the raw results in results/*.json -> the tables of README.md and SIZING.md here. No number comes from anywhere else.
 
 `python tests/benchmarks/tables.py` writes them between their markers; tests/test_benchmarks.py compares."""
 
@@ -27,10 +27,10 @@ def main() -> None:
 
 def pages(results: Results) -> dict[Path, str]:
     """The whole text of each page that holds tables."""
-    front, here = ROOT / "README.md", HERE / "README.md"
+    here = HERE / "README.md"
+    tables = f"{heading(results)}\n\n{summary(results)}\n\n{details.page(results)}"
     return {
-        front: between(front.read_text(encoding="utf-8"), summary(results)),
-        here: between(here.read_text(encoding="utf-8"), details.page(results)),
+        here: between(here.read_text(encoding="utf-8"), tables),
         HERE / "SIZING.md": sizing.page(results),
     }
 
@@ -62,11 +62,9 @@ def between(text: str, tables: str) -> str:
 
 
 def summary(results: Results) -> str:
-    """The tables of the front page."""
-    more = "What 10^5, 10^7 and 10^9 pairs take stands on [the sizing page](tests/benchmarks/SIZING.md)."
-    return "\n\n".join(
-        [heading(results), details.verdict(results), predictions(results), explanations(results), more]
-    )
+    """Goals, predictions and explanations: the tables that come first."""
+    more = "[The sizing page](SIZING.md) says what 10^5, 10^7 and 10^9 pairs take."
+    return "\n\n".join([details.verdict(results), predictions(results), explanations(results), more])
 
 
 def predictions(results: Results) -> str:
