@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-os.environ["XLMKIT_CACHE"] = (
-    "off"  # the tests, and what they start, leave no prepared texts in the user's home
-)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads wait for one another
 
@@ -147,7 +144,7 @@ def nli():
 
     network = tiny_network()
     return NLIModel.in_memory(
-        network, BPETokenizer.from_tables(*tables()), list_labels(network), source="tiny"
+        network, BPETokenizer(*tables()), list_labels(network), source="tiny"
     )
 
 
@@ -160,7 +157,7 @@ def topics():
     from xlmkit.tokenization import BPETokenizer
 
     network = tiny_network(TOPICS)
-    model = NLIModel.in_memory(network, BPETokenizer.from_tables(*tables()), TOPICS, source="topics")
+    model = NLIModel.in_memory(network, BPETokenizer(*tables()), TOPICS, source="topics")
     return dataclasses.replace(model, sentences=1)
 
 

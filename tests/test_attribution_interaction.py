@@ -11,7 +11,7 @@ from attribution_toys import ROWS, features, frame, parts
 
 from xlmkit import forward
 from xlmkit.attribution import explain, interaction
-from xlmkit.erasure import WAYS
+from xlmkit.encoding import WAYS
 
 
 @pytest.fixture(scope="module")

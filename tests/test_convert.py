@@ -233,7 +233,7 @@ def test_without_a_head_the_folder_is_a_language_model_that_asks_for_training(sa
 
 
 def test_words_have_the_ids_of_the_dictionary(save, tmp_path):
-    ours = BPETokenizer.from_tables(*tables())
+    ours = BPETokenizer(*tables())
     theirs = load(convert(save(), tmp_path / "out"), **CPU, task="mlm").tokenizer
     words = ["dog", "hund", "кошка", "xerox", "ش", "ø", "unbekanntes", "𝒳"]
     assert theirs.ids(words) == ours.ids(words)

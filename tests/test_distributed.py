@@ -447,7 +447,7 @@ def test_a_worker_that_met_a_fault_begins_nothing_more(tiny_folder, file, tmp_pa
 
 def test_workers_are_positive_whole_numbers():
     for wrong in ({"count": 0}, {"cpus": 1.5}):
-        with pytest.raises(ValueError, match="must be an? "):
+        with pytest.raises(ValueError, match="must be"):
             distributed.Workers(**wrong)
     assert dataclasses.replace(distributed.Workers(), count=2).cpus == 1
 

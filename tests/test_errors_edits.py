@@ -10,8 +10,7 @@ import torch
 from transformers import XLMWithLMHeadModel
 
 from xlmkit import errors, inference
-from xlmkit.encoding import encode
-from xlmkit.erasure import erase
+from xlmkit.encoding import encode, erase
 from xlmkit.errors.edits import _rewritten, _Settings, _task
 from xlmkit.errors.search import Task, _strongest, search
 from xlmkit.errors.variants import Edit, edited, guesses
@@ -383,7 +382,7 @@ def test_a_language_model_with_other_pieces_is_refused(nli, mlm, wrong):
 
     vocabulary = {nli.tokenizer.name(id): id for id in range(len(nli.tokenizer))}
     vocabulary["zzz"] = len(vocabulary)
-    other = dataclasses.replace(mlm, tokenizer=BPETokenizer.from_tables(vocabulary, []))
+    other = dataclasses.replace(mlm, tokenizer=BPETokenizer(vocabulary, []))
     with pytest.raises(ValueError, match="the classifier's pieces"):
         errors.minimal_edits(nli, wrong, mlm=other, progress=False)
 

@@ -14,8 +14,7 @@ from scipy.stats import kendalltau
 
 from xlmkit import inference
 from xlmkit.attribution import explain
-from xlmkit.encoding import encode
-from xlmkit.erasure import erase
+from xlmkit.encoding import encode, erase
 from xlmkit.faithfulness import judge, judging, measures
 from xlmkit.faithfulness.frames import COLUMNS
 from xlmkit.faithfulness.inputs import generator

@@ -501,7 +501,7 @@ def test_the_vocabulary_that_is_written_is_read_as_the_same_pieces(tmp_path, sam
     tables = vocabulary.learn(counts, size=4000, least=2)
     vocabulary.write(tmp_path, *tables)
     assert len(tables[1]) > 100
-    read, built = BPETokenizer.read(tmp_path), BPETokenizer.from_tables(*tables)
+    read, built = BPETokenizer.read(tmp_path), BPETokenizer(*tables)
     for sentence in words:
         assert read.ids(sentence) == built.ids(sentence)
     assert [tables[0][special] for special in vocabulary.SPECIALS] == list(range(len(vocabulary.SPECIALS)))

@@ -19,8 +19,7 @@ pytest.importorskip("anywidget", reason="the extra `lab` is not installed")
 from xlmkit.attribution import METHODS, explain
 from xlmkit.attribution.batch import watched
 from xlmkit.attribution.masked import explain_masked
-from xlmkit.encoding import encode
-from xlmkit.erasure import erase
+from xlmkit.encoding import encode, erase
 from xlmkit.inference import logits, predict
 from xlmkit.probes.ids import under
 from xlmkit.widgets import explore

@@ -5,8 +5,6 @@ how often their label is another one stands in `agreement`."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from typing import Any
 
@@ -84,10 +82,7 @@ def ours(size: str, dtype: str, block: int, seconds: float, warm: int, **options
 
 
 def text_to_table(size: str, count: int) -> dict[str, Any]:
-    """Seconds of one call of `xlmkit.predict`, in a fresh process whose cache of prepared texts is empty, and of the same call again."""
-    kept = MADE / "cache"
-    shutil.rmtree(kept, ignore_errors=True)
-    os.environ["XLMKIT_CACHE"] = str(kept)
+    """Seconds of one call of `xlmkit.predict` in a fresh process, and of the same call again."""
     nli = xk.load(folder(size))
     frame, seconds = pairs(count), []
     for _ in range(2):

@@ -10,7 +10,6 @@ import os
 import sys
 import warnings
 
-os.environ.setdefault("XLMKIT_CACHE", "off")
 os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_OFFLINE": "1",

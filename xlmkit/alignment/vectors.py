@@ -11,8 +11,7 @@ import torch
 
 from xlmkit import forward
 from xlmkit.checks import is_int
-from xlmkit.encoding import Encoding
-from xlmkit.erasure import word_numbers
+from xlmkit.encoding import Encoding, word_numbers
 from xlmkit.explanation import ExplainedWord
 from xlmkit.inference import encode_frame, token_budget
 from xlmkit.model import NLIModel

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 
 from xlmkit import forward
-from xlmkit.encoding import Encoding
-from xlmkit.erasure import word_numbers
+from xlmkit.encoding import Encoding, word_numbers
 from xlmkit.model import NLIModel
 from xlmkit.tokenization import PAD
 

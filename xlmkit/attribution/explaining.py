@@ -14,8 +14,7 @@ from xlmkit.attribution.batch import Names
 from xlmkit.attribution.batches import Result, Task, results
 from xlmkit.attribution.methods import METHOD, Options, check_options
 from xlmkit.attribution.names import check_names, golds, names_of, need_golds, predicted_labels
-from xlmkit.encoding import Encoding
-from xlmkit.erasure import word_counts
+from xlmkit.encoding import Encoding, word_counts
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
 from xlmkit.model import NLIModel

@@ -18,8 +18,7 @@ from xlmkit.attribution.batch import Names
 from xlmkit.attribution.explaining import places
 from xlmkit.attribution.names import check_names, names_of, predicted_labels
 from xlmkit.checks import check_int
-from xlmkit.encoding import Encoding
-from xlmkit.erasure import WAYS, erase
+from xlmkit.encoding import WAYS, Encoding, erase
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
 from xlmkit.model import NLIModel
 from xlmkit.pairs import sentence_columns

@@ -11,7 +11,7 @@ from xlmkit.attribution.batches import Task, results
 from xlmkit.attribution.explaining import BATCH_TOKENS, explained, given_by, settings_of
 from xlmkit.attribution.methods import check_options
 from xlmkit.attribution.names import check_names, names_of
-from xlmkit.erasure import erase
+from xlmkit.encoding import erase
 from xlmkit.explanation import Explanation
 from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
 from xlmkit.model import NLIModel

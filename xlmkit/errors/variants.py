@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from xlmkit import forward
-from xlmkit.encoding import Encoding
-from xlmkit.erasure import erase, word_numbers
+from xlmkit.encoding import Encoding, erase, word_numbers
 from xlmkit.model import NLIModel
 from xlmkit.tokenization import MASK, PAD
 

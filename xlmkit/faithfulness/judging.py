@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from xlmkit import inference
 from xlmkit.checks import check_int
-from xlmkit.erasure import WAYS, erase
+from xlmkit.encoding import WAYS, erase
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness import measures
 from xlmkit.faithfulness.frames import HIGHER_IS_BETTER, described, finished

@@ -67,7 +67,7 @@ def classify(
     ]
     _check_candidates(nli, texts, labels, languages, template, multi_label)
     frame = _hypotheses(texts, labels, languages, template)
-    found, _ = logits_of_frame(nli, frame, batch_tokens, 256, None, progress)
+    found, _ = logits_of_frame(nli, frame, batch_tokens, 256, 0, progress)
     entailment = found[:, nli.labels.index("entailment")]
     if multi_label:
         against = found[:, nli.labels.index("contradiction")]

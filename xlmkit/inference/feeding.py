@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from itertools import chain
 
 import pandas as pd
 
 from xlmkit.checks import check_int
-from xlmkit.encoding import Columns, Encoding, columns, encode, lay_out
+from xlmkit.encoding import Encoding, build_inputs, encode_columns
 from xlmkit.model import CLASSIFIERS, NLIModel
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
-from xlmkit.tokenization.processes import Preparers
+from xlmkit.tokenization import tokenize_chunks
 
 CHUNK = 4096  # pairs that are encoded and sorted by length together
 
@@ -46,48 +44,25 @@ def check_input(nli: NLIModel, frame: pd.DataFrame) -> pd.DataFrame:
 
 def encode_frame(nli: NLIModel, frame: pd.DataFrame, *, max_length: int, spans: bool) -> Encoding:
     """`encode` of the pairs, or of the single texts, of a checked frame."""
-    given, others = _given(frame)
-    return encode(nli, *given, hypothesis_languages=others, max_length=max_length, spans=spans)
+    texts, codes = _columns(frame)
+    return encode_columns(nli, texts, codes, max_length=max_length, spans=spans)
 
 
 def encodings(
-    nli: NLIModel, frame: pd.DataFrame, max_length: int, workers: int | None
+    nli: NLIModel, frame: pd.DataFrame, max_length: int, workers: int
 ) -> Iterator[tuple[slice, Encoding]]:
-    """The rows of a checked frame in chunks, encoded without spans, in their order; with workers some chunks ahead of the one that was given out."""
-    workers = _workers(nli, workers, len(frame))
-    chunks = [slice(start, start + CHUNK) for start in range(0, len(frame), CHUNK)]
-    if not workers:
-        for rows in chunks:
-            yield rows, encode_frame(nli, frame.iloc[rows], max_length=max_length, spans=False)
-        return
-    waiting: deque[tuple[slice, Columns, Any]] = deque()
-    with Preparers(
-        nli.tokenizer, lowercase=nli.lowercase, count=min(workers, max(1, len(chunks)))
-    ) as preparers:
-        while chunks or waiting:
-            while chunks and len(waiting) <= workers:
-                rows = chunks.pop(0)
-                asked = _columns(frame.iloc[rows])
-                waiting.append((rows, asked, preparers.submit(*asked.flat)))
-            rows, asked, prepared = waiting.popleft()
-            yield rows, lay_out(nli, asked, prepared.result(), max_length=max_length)
-
-
-def _workers(nli: NLIModel, workers: int | None, rows: int) -> int:
-    """How many processes prepare; a ValueError where the option is no whole number from 0."""
-    if workers is None:
-        return 0 if nli.device.type == "cpu" or rows <= CHUNK else max(0, min(4, (os.cpu_count() or 1) - 1))
+    """The rows of a checked frame in chunks of `CHUNK`, encoded without spans; `workers` processes tokenize ahead."""
     check_int("workers", workers, 0)
-    return workers
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(frame), CHUNK)]
+    columns = (_columns(frame.iloc[rows]) for rows in chunks)
+    flat = ((list(chain.from_iterable(texts)), list(chain.from_iterable(codes))) for texts, codes in columns)
+    tokenized = tokenize_chunks(nli.tokenizer, flat, lowercase=nli.lowercase, workers=workers)
+    for rows, each in zip(chunks, tokenized, strict=True):
+        yield rows, build_inputs(nli, *_columns(frame.iloc[rows]), each, max_length=max_length)
 
 
-def _columns(frame: pd.DataFrame) -> Columns:
-    given, others = _given(frame)
-    return columns(*given, hypothesis_languages=others)
-
-
-def _given(frame: pd.DataFrame) -> tuple[tuple[list[str], list[str] | None, list[str]], list[str] | None]:
-    """Of a checked frame: premises, hypotheses and languages, and where the hypotheses have their own, those."""
-    first, *second = (frame[name].to_list() for name in sentence_columns(frame))
-    languages, *others = (frame[name].to_list() for name in language_columns(frame))
-    return (first, second[0] if second else None, languages), others[0] if others else None
+def _columns(frame: pd.DataFrame) -> tuple[list[list[str]], list[list[str]]]:
+    """The texts of a checked frame by column, and the language codes of each column."""
+    texts = [frame[name].to_list() for name in sentence_columns(frame)]
+    codes = [frame[name].to_list() for name in language_columns(frame)]
+    return texts, codes if len(codes) == len(texts) else codes * len(texts)

@@ -20,7 +20,7 @@ def predict(
     *,
     batch_tokens: int | None = None,
     max_length: int = 256,
-    workers: int | None = None,
+    workers: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Predict the label of every pair, or of every text where the model classifies single texts.
@@ -31,8 +31,8 @@ def predict(
         for single texts `text` and `language`.
     batch_tokens : padded tokens in one batch; None chooses by device. Out of memory halves it and goes on.
     max_length : the longest pair, special tokens included; longer ones are cut as `encode` says and marked `truncated`.
-    workers : processes that prepare texts beside the model. None: up to 4 where the model is on an accelerator and there are more than
-        `CHUNK` rows, otherwise 0, since on a processor the model uses every core already.
+    workers : processes that tokenize ahead of the model, at least 0. On a GPU and with very many pairs 2 to 4 help; a
+        script that asks for them needs `if __name__ == "__main__":` around its calls.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def logits_of_frame(
     frame: pd.DataFrame,
     batch_tokens: int | None,
     max_length: int,
-    workers: int | None,
+    workers: int,
     progress: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, labels) float32 logits and (N,) truncated of a checked frame."""

@@ -1,8 +1,8 @@
 """Text to words, as the authors' scripts cut them, and words to the ids of their BPE tokens."""
 
 from xlmkit.tokenization.bpe import BOS, EOS, MASK, PAD, UNK, BPETokenizer
-from xlmkit.tokenization.texts import Prepared, computed, places, prepare
-from xlmkit.tokenization.words import VERSION, Word, dropped, split_batch, split_words
+from xlmkit.tokenization.tokenize import TokenizedTexts, ragged_indices, tokenize, tokenize_chunks
+from xlmkit.tokenization.words import VERSION, Word, is_ignorable, split_batch, split_words
 
 __all__ = [
     "BOS",
@@ -12,12 +12,12 @@ __all__ = [
     "UNK",
     "VERSION",
     "BPETokenizer",
-    "Prepared",
+    "TokenizedTexts",
     "Word",
-    "computed",
-    "dropped",
-    "places",
-    "prepare",
+    "is_ignorable",
+    "ragged_indices",
     "split_batch",
     "split_words",
+    "tokenize",
+    "tokenize_chunks",
 ]

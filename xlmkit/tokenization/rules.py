@@ -1,14 +1,12 @@
-"""The rules of the authors' scripts, one table for each language, in the order in which they act.
+"""The rules of the authors' scripts, one table per language, in the order in which they are applied.
 
 tools/tokenize.sh (facebookresearch/XLM) sends text through the Moses scripts replace-unicode-punctuation,
-normalize-punctuation, remove-non-printing-char and tokenizer -no-escape. What they do is written anew here, their oddities
-included, since the model was trained on what came out. Two readers apply the table: `Rule.apply` to many lines at once, and
-`xlmkit.tokenization.tracked` to one line while it remembers where each character came from. Both read the same patterns,
-so both give the same words.
+normalize-punctuation, remove-non-printing-char and tokenizer -no-escape. Their effect is written here again, oddities
+included, because the model was trained on their output.
 
 A line ends in "\\n", no pattern matches across it, and none may take quadratic time on a long line.
 
-Not copied: the tokeniser's inner placeholder DOTMULTI, which turns into a dot where a text itself contains that word.
+Not copied: the tokenizer's inner placeholder DOTMULTI, which turns into a dot where a text itself contains that word.
 Classes of characters (alphabetic, unassigned) are those of the Unicode version that `regex` knows."""
 
 from __future__ import annotations
@@ -20,15 +18,19 @@ from functools import cache, cached_property
 import regex
 from sacremoses.corpus import NonbreakingPrefixes
 
-UNSPACED = ("th", "zh")  # a segmenter cuts these; the Moses tokeniser does not run on them
+UNSPACED = ("th", "zh")  # a segmenter cuts these; the Moses tokenizer does not run on them
 NBSP = "\N{NO-BREAK SPACE}"
+
+Sources = list[tuple[int, int]]
+"""The span [start, end) of the original text that each character of the lines stands for."""
+NOTHING = (0, 0)  # the source of a space that a rule adds
 
 
 @dataclass(frozen=True)
 class Rule:
     r"""Replace every match of `pattern` by `replacement`, in which `\1` is a group.
 
-    `literal`: the pattern means itself, character by character. `unless`: matches for which it is true stay as they are."""
+    `literal`: the pattern is plain text. `unless`: matches for which it is true stay as they are."""
 
     pattern: str
     replacement: str
@@ -37,7 +39,7 @@ class Rule:
 
     @cached_property
     def compiled(self) -> regex.Pattern[str]:
-        """The pattern, `^` and `$` meaning a line's bounds."""
+        """The pattern; `^` and `$` are a line's bounds."""
         return regex.compile(regex.escape(self.pattern) if self.literal else self.pattern, regex.MULTILINE)
 
     @cached_property
@@ -46,16 +48,46 @@ class Rule:
         pieces = regex.split(r"\\(\d)", self.replacement)
         return tuple(int(piece) if i % 2 else piece for i, piece in enumerate(pieces) if piece)
 
-    def apply(self, lines: str) -> str:
-        """The lines after this rule."""
-        if self.literal:
-            return lines.replace(self.pattern, self.replacement)
-        if self.unless is None:
-            return self.compiled.sub(self.replacement, lines)
-        unless = self.unless
-        return self.compiled.sub(
-            lambda match: match[0] if unless(match) else match.expand(self.replacement), lines
-        )
+    def apply(self, lines: str, sources: Sources | None = None) -> tuple[str, Sources | None]:
+        """The lines after this rule, and the source of each of their characters where `sources` are given."""
+        if self.literal and (sources is None or self.pattern not in lines):
+            return lines.replace(self.pattern, self.replacement), sources
+        if self.unless is None and sources is None:
+            return self.compiled.sub(self.replacement, lines), None
+        matches: list[regex.Match[str]] = []
+
+        def replaced(match: regex.Match[str]) -> str:
+            if self.unless is not None and self.unless(match):
+                return match[0]
+            matches.append(match)
+            return match.expand(self.replacement)
+
+        result = self.compiled.sub(replaced, lines)
+        return result, sources if sources is None else self._moved(sources, matches)
+
+    def _moved(self, sources: Sources, matches: list[regex.Match[str]]) -> Sources:
+        r"""The sources after the matches were replaced: groups keep theirs, a new character has that of what it replaces.
+
+        `([0-9]) (%)` to `\1\2`   "5 %" from (0,1) (1,2) (2,3)   becomes "5%" from (0,1) (2,3)
+        `''` to `"`               "''"  from (0,1) (1,2)         becomes `"`  from (0,2)"""
+        moved: Sources = []
+        done = 0
+        for match in matches:
+            moved += sources[done : match.start()]
+            for part in self.parts:
+                if isinstance(part, int):
+                    moved += sources[slice(*match.span(part))]
+                else:
+                    moved += [NOTHING if part.isspace() else self._replaced(sources, match)] * len(part)
+            done = match.end()
+        return moved + sources[done:]
+
+    def _replaced(self, sources: Sources, match: regex.Match[str]) -> tuple[int, int]:
+        """The source of everything in a match except the groups that are kept and, if possible, spaces."""
+        kept = [match.span(part) for part in self.parts if isinstance(part, int)]
+        gone = [i for i in range(*match.span()) if not any(start <= i < end for start, end in kept)]
+        visible = [i for i in gone if not match.string[i].isspace()] or gone
+        return sources[visible[0]][0], sources[visible[-1]][1]
 
 
 def _text(old: str, new: str) -> Rule:

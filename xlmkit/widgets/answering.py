@@ -15,8 +15,7 @@ from xlmkit.attribution.explaining import places
 from xlmkit.attribution.masked import MAX_TOKENS, explain_masked
 from xlmkit.attribution.path import STEPS
 from xlmkit.attribution.perturbation import usual_samples
-from xlmkit.encoding import SENTENCES, Encoding
-from xlmkit.erasure import erase
+from xlmkit.encoding import SENTENCES, Encoding, erase
 from xlmkit.inference import encode_frame, logits, need_head
 from xlmkit.model import NLIModel
 from xlmkit.probes.ids import under

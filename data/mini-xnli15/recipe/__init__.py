@@ -127,7 +127,7 @@ def make(
             ),
         )
     }
-    pieces = BPETokenizer.from_tables(*tables)
+    pieces = BPETokenizer(*tables)
     network = beginning.start(teacher, pieces=len(pieces), seed=seed)
     nli = NLIModel.in_memory(network, pieces, networks.LABELS, source="mini-xnli15")
 

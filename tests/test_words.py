@@ -16,10 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from xlmkit import preprocessing
 from xlmkit.languages import LANGUAGES
 from xlmkit.notices import XlmkitWarning, forget
-from xlmkit.tokenization import Word, dropped, split_batch, split_words
+from xlmkit.tokenization import Word, is_ignorable, split_batch, split_words
 from xlmkit.tokenization.rules import prefixes, table
 
 COMPARED = sorted(set(LANGUAGES) - {"zh"})  # the authors' Chinese segmenter is a Java program
@@ -191,7 +190,7 @@ def test_every_character_is_in_one_word_or_of_a_dropped_class(language, text, lo
     owners: list[Word] = []
     for index, character in enumerate(text):
         before, owners = owners, [word for word in words if word.start <= index < word.end]
-        assert owners or dropped(character)
+        assert owners or is_ignorable(character)
         assert len(owners) <= 1 or all(word.moved for word in owners)
         if before and unicodedata.category(character) == "Mn" and fixed == words:
             assert owners  # a mark stays with the letter that bears it
@@ -208,9 +207,11 @@ def test_nothing_moves_without_a_quotation_mark_or_an_ellipsis(language, text):
 
 def test_what_may_be_dropped_is_white_space_controls_and_marks():
     assert all(
-        dropped(c) for c in " \n\t\u00a0\u3000\x00\x85\u200b\u200d\ufeff\ud800\ue000\u0301\u094d\ufe0f"
+        is_ignorable(c) for c in " \n\t\u00a0\u3000\x00\x85\u200b\u200d\ufeff\ud800\ue000\u0301\u094d\ufe0f"
     )
-    assert not any(dropped(c) for c in string.punctuation + string.digits + string.ascii_letters + "日ก😀ाৗ。")
+    assert not any(
+        is_ignorable(c) for c in string.punctuation + string.digits + string.ascii_letters + "日ก😀ाৗ。"
+    )
 
 
 # --- many texts, long texts, odd texts ---
@@ -299,7 +300,7 @@ def test_the_excerpt_shows_what_each_rule_is_for(monkeypatch):
         rows = [row for row in EXCERPT if row["language"] == language]
         for rule in unseen & set(table(language)):
             rest = tuple(other for other in table(language) if other != rule)
-            monkeypatch.setattr(preprocessing, "table", lambda _, rest=rest: rest)
+            monkeypatch.setattr("xlmkit.tokenization.words.table", lambda _, rest=rest: rest)
             if split_batch([row["text"] for row in rows], language) != [row["words"] for row in rows]:
                 unseen.remove(rule)
     assert unseen == set()
