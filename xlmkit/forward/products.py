@@ -1,9 +1,12 @@
 """Products: a linear layer of a network, by whatever computes it fastest here.
 
-On an x86 processor with AVX-512 that is oneDNN, called through the operators that torch's compiler calls: in fp32 MKL, which torch takes by itself, reached 85 to 90
-GFLOP/s a core of an AMD EPYC 9004 where oneDNN reached 97 to 105, and oneDNN computes the GELU behind a product as it writes the result. With AVX2 alone (AMD EPYC 7003) it is
-the other way round: a product with its GELU took 18.0 ms in MKL and torch, 21.8 in oneDNN, others 3 to 10 % less. Compiling the whole network instead needs a C++ compiler and
-minutes, and what it would win beyond these is small: products are nine tenths of the time."""
+On an x86 processor with AVX-512 that is oneDNN, called through the private operators that torch's
+compiler calls. In fp32, MKL, which torch uses by itself, reached 85 to 90 GFLOP/s per core of an
+AMD EPYC 9004, oneDNN 97 to 105, and oneDNN applies the GELU as it writes the product. With AVX2
+alone (AMD EPYC 7003) MKL is faster: a product with its GELU took 18.0 ms in MKL and torch and 21.8
+in oneDNN; other products differed by 3 to 10 %. Where an operator is missing or gives wrong
+numbers, torch's public functions are used. Compiling the whole network instead needs a C++ compiler
+and minutes, and gains little: products take nine tenths of the time."""
 
 from __future__ import annotations
 
@@ -15,32 +18,34 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn import functional as F
 
-LARGE = 2**20  # numbers in a matrix of which no second copy is kept
+LARGE = 2**20  # from this many weights on, no second copy of a matrix is kept
 TYPICAL_ROWS = 1024  # the order hardly depends on them
-_ordered: WeakKeyDictionary[Any, tuple[Any, torch.Tensor]] = WeakKeyDictionary()
+_packed: WeakKeyDictionary[Any, tuple[Any, torch.Tensor]] = WeakKeyDictionary()
 
-GELU, NOTHING = ("gelu", "none"), ("none", "")  # oneDNN's name of what follows the product, and its variant
+# oneDNN's names of what is applied to the product, and in which form
+GELU, NOTHING = ("gelu", "none"), ("none", "")
 
 
 def linear(block: Any, rows: torch.Tensor) -> torch.Tensor:
-    """(R, in) -> (R, out): what `block`, a `torch.nn.Linear`, makes of the rows; differentiable wherever that is."""
-    if not _by_onednn(block, rows):
+    """(R, in) -> (R, out): `block`, a `torch.nn.Linear`, applied to the rows, and differentiable
+    like it."""
+    if not _is_faster(block, rows):
         return F.linear(rows, block.weight, block.bias)
     if rows.requires_grad and torch.is_grad_enabled():
-        result: torch.Tensor = _Linear.apply(rows, block.weight, block.bias)
-        return result
-    return _product(rows, _ready(block), block.bias)
+        return _Linear.apply(rows, block.weight, block.bias)
+    return _product(rows, _prepacked(block), block.bias)
 
 
 def linear_gelu(block: Any, rows: torch.Tensor) -> torch.Tensor:
     """`linear`, then GELU in its exact form."""
-    if not _by_onednn(block, rows) or (rows.requires_grad and torch.is_grad_enabled()):
+    if not _is_faster(block, rows) or (rows.requires_grad and torch.is_grad_enabled()):
         return F.gelu(linear(block, rows))
-    return _product(rows, _ready(block), block.bias, GELU)
+    return _product(rows, _prepacked(block), block.bias, GELU)
 
 
 class _Linear(torch.autograd.Function):
-    """A product whose weights are frozen: the way back goes to the rows alone, and the rows themselves need not be kept for it."""
+    """A product with frozen weights: gradients go to the rows alone, and the rows themselves need
+    not be kept."""
 
     @staticmethod
     def forward(
@@ -52,67 +57,73 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (weight,) = ctx.saved_tensors
-        back: torch.Tensor = _Linear.apply(gradient.contiguous(), weight.t(), None)
-        return back, None, None
+        rows: torch.Tensor = _Linear.apply(gradient.contiguous(), weight.t(), None)
+        return rows, None, None
 
 
-def _ready(block: Any) -> torch.Tensor:
-    """The weights in the order in which oneDNN wants them, where they are in bf16 and few: else it reorders them for each product, at a twentieth of its time.
+def _prepacked(block: Any) -> torch.Tensor:
+    """The weights in the order that oneDNN wants, where they are in bf16 and small; else it
+    reorders them in each product, which costs a twentieth of its time.
 
-    A network in bf16 is a copy for predictions, and a copy of its small matrices costs little; of large ones the memory would be missed. Weights that
-    were changed or exchanged are ordered anew."""
-    weight = block.weight
+    A network in bf16 is a copy for predictions, and a second copy of its small matrices costs
+    little; for large ones the memory would be missed. Weights that were changed or exchanged are
+    reordered again."""
+    weight, reorder = block.weight, _operator("_reorder_linear_weight")
     if weight.dtype != torch.bfloat16 or weight.numel() >= LARGE or weight.is_inference():
         return weight
+    if reorder is None or not _is_available(_operator("_linear_pointwise"), reorder, weight.dtype):
+        return weight
     state = (weight.data_ptr(), weight._version)
-    if _ordered.get(block, (None,))[0] != state:
+    if _packed.get(block, (None,))[0] != state:
         with torch.no_grad():
-            _ordered[block] = (state, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), TYPICAL_ROWS))
-    found: torch.Tensor = _ordered[block][1]
-    return found
+            _packed[block] = (state, reorder(weight.detach(), TYPICAL_ROWS))
+    return _packed[block][1]
 
 
 def _product(
     rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, then: tuple[str, str] = NOTHING
 ) -> torch.Tensor:
-    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, then[0], [], then[1])
-    return found
+    return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, then[0], [], then[1])
 
 
-def _by_onednn(block: Any, rows: torch.Tensor) -> bool:
-    """Whether oneDNN has this product: on a processor, and with weights that learn nothing, for which autograd has the better way."""
+def _is_faster(block: Any, rows: torch.Tensor) -> bool:
+    """Whether oneDNN computes this product, and faster: on a processor, with frozen weights (for
+    others autograd has the better way).
+
+    Switch it off with `torch.backends.mkldnn.flags(enabled=False)`."""
     learning = block.weight.requires_grad and torch.is_grad_enabled()
     return (
         rows.device.type == "cpu"
         and not learning
         and rows.dtype == block.weight.dtype
-        and bool(
-            torch.backends.mkldnn.enabled
-        )  # switched off with torch.backends.mkldnn.flags(enabled=False)
+        and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and _pays(rows.dtype)
-        and _offered(rows.dtype)
+        and (rows.dtype == torch.bfloat16 or torch.backends.cpu.get_cpu_capability() == "AVX512")
+        and _is_available(_operator("_linear_pointwise"), None, rows.dtype)
     )
 
 
-def _pays(dtype: torch.dtype) -> bool:
-    """Whether oneDNN is the faster way here, where it is one."""
-    return dtype == torch.bfloat16 or torch.backends.cpu.get_cpu_capability() == "AVX512"
+def _operator(name: str) -> Any:
+    """One of torch's private operators, or None where this torch does not have it; they may change
+    in any release."""
+    return getattr(torch.ops.mkldnn, name, None)
 
 
 @cache
-def _offered(dtype: torch.dtype) -> bool:
-    """Whether torch has the operators, and this processor the instructions for them; seen by trying."""
+def _is_available(linear_pointwise: Any, reorder: Any, dtype: torch.dtype) -> bool:
+    """Whether these operators work on this processor and give the right numbers (without `reorder`
+    where it is None); seen by trying."""
     if platform.machine().lower() not in ("x86_64", "amd64") or dtype not in (torch.float32, torch.bfloat16):
         return False
     rows = torch.ones(2, 32, dtype=dtype)
     try:
         with torch.no_grad():
-            found = [
-                _product(rows, weight, None, then)
-                for weight in (rows, rows.t().contiguous().t())
-                for then in (GELU, NOTHING)
+            weights = (rows, rows.t().contiguous().t()) if reorder is None else (reorder(rows, TYPICAL_ROWS),)
+            products = [
+                linear_pointwise(rows, weight, None, then, [], form)
+                for weight in weights
+                for then, form in (GELU, NOTHING)
             ]
-    except (RuntimeError, AttributeError, NotImplementedError):
+    except (RuntimeError, AttributeError, NotImplementedError, TypeError):
         return False
-    return all(bool((other.float() - 32).abs().max() < 0.5) for other in found)
+    return all(bool((product.float() - 32).abs().max() < 0.5) for product in products)
