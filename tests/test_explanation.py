@@ -1,9 +1,11 @@
 import copy
 import dataclasses
 import json
+import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -159,7 +161,7 @@ def test_the_gate_takes_its_borders():
     [
         ({"scores": np.zeros(7)}, r"shape \(8,\), got \(7,\)"),
         ({"scores": np.full(8, np.nan)}, "finite"),
-        ({"words": ()}, "a place in `words`"),
+        ({"words": ()}, "words"),
     ],
 )
 def test_an_explanation_that_contradicts_itself_is_refused(changes, message):
@@ -172,7 +174,7 @@ def test_an_explanation_that_contradicts_itself_is_refused(changes, message):
     [
         ([], "format"),
         ({"format": 99}, "99"),
-        ({"format": 1, "premise": "x"}, "missing or unknown"),
+        ({"format": 2, "premise": "x"}, "hypothesis_language"),
         (explanation().to_dict() | {"colour": "red"}, "colour"),
         (explanation().to_dict() | {"tokens": [{"txt": "a"}]}, "tokens"),
     ],
@@ -189,6 +191,25 @@ def test_explanations_equal_by_value():
 
 
 def test_the_module_is_light():
-    heavy = "import sys, xlmkit.explanation; print(*({'torch', 'captum', 'pandas', 'transformers'} & set(sys.modules)))"
+    heavy = "import sys, xlmkit.explanation; print(*({'torch', 'captum', 'transformers', 'xlmkit.render'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_in_a_notebook_an_explanation_is_shown_as_its_card():
+    """IPython asks by the name of the class, so that nothing is imported before it is needed."""
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+import sys, xlmkit
+assert "xlmkit.render" not in sys.modules
+from test_explanation import explanation
+data, _ = shell.display_formatter.format(explanation())
+listed, _ = shell.display_formatter.format([explanation()])
+from xlmkit import render
+assert data["text/html"] == render.card(explanation())
+assert "text/html" not in listed and "Explanation(" in listed["text/plain"]
+"""
+    folder = Path(__file__).parent
+    path = os.pathsep.join([str(folder), str(folder.parent)])
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})

@@ -10,8 +10,8 @@ import torch
 
 import xlmkit as xk
 from xlmkit import forward, inference
-from xlmkit.encoding import Encoding, encode
-from xlmkit.forward import products
+from xlmkit.encoding import Encoding, encode, word_numbers
+from xlmkit.forward import network, products
 from xlmkit.tokenization import PAD
 
 PAIRS = (
@@ -130,22 +130,18 @@ def test_a_mask_of_one_row_is_refused_for_many_rows_of_embeddings(nli):
         forward.logits_from_embeddings(nli, embeddings, encoding.langs[:1], encoding.attention_mask)
 
 
-@pytest.fixture
-def sums(monkeypatch):
-    """How often the kit's own blocks were asked."""
-    asked, real = [], forward.classify
-    monkeypatch.setattr(forward, "classify", lambda *given, **more: asked.append(1) or real(*given, **more))
-    return asked
-
-
-def test_the_forward_path_can_be_switched_off(nli, sums):
+def test_the_forward_path_can_be_switched_off(nli, monkeypatch):
+    """Without the kit's own blocks, transformers' forward must be called, and only then."""
     encoding, off = encoded(nli), dataclasses.replace(nli, fused=False)
-    embeddings = forward.embed(nli, encoding.input_ids)
-    given = embeddings, encoding.langs, encoding.attention_mask
-    found = forward.logits(off, encoding), forward.logits_from_embeddings(off, *given)
-    assert not sums
+    given = forward.embed(nli, encoding.input_ids), encoding.langs, encoding.attention_mask
+    calls, real = [], type(nli.network).forward
+    monkeypatch.setattr(
+        type(nli.network), "forward", lambda *each, **more: calls.append(1) or real(*each, **more)
+    )
     on = forward.logits(nli, encoding), forward.logits_from_embeddings(nli, *given)
-    assert len(sums) == 2
+    assert not calls
+    found = forward.logits(off, encoding), forward.logits_from_embeddings(off, *given)
+    assert len(calls) == 2
     for own, other in zip(on, found, strict=True):
         assert torch.allclose(own, other, atol=1e-5)
 
@@ -161,8 +157,52 @@ def blocks(dtype, *, width=(40, 24)):
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "torch"])
 def either_way(request, monkeypatch):
-    """Products by oneDNN wherever it works, then by torch, whatever pays on this processor."""
-    monkeypatch.setattr(products, "_pays", lambda dtype: request.param)
+    """Products by oneDNN wherever it works, then by torch, whatever is faster on this processor."""
+    monkeypatch.setattr(
+        torch.backends.cpu, "get_cpu_capability", lambda: "AVX512" if request.param else "AVX2"
+    )
+    if request.param:
+        yield
+    else:
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
+class Operators:
+    """torch.ops.mkldnn without some operators, or with others in their place."""
+
+    def __init__(self, *missing, **others):
+        self.missing, self.real = missing, torch.ops.mkldnn
+        self.__dict__ |= others
+
+    def __getattr__(self, name):
+        if name in self.missing:
+            raise AttributeError(name)
+        return getattr(self.real, name)
+
+
+def refuse(*_):
+    raise RuntimeError("not on this machine")
+
+
+def wrong(rows, weight, *_):
+    return torch.zeros(len(rows), len(weight), dtype=rows.dtype)
+
+
+@pytest.mark.parametrize("name", ["_linear_pointwise", "_reorder_linear_weight"])
+@pytest.mark.parametrize("fault", [None, refuse, wrong], ids=["missing", "refused", "wrong"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_without_a_private_operator_of_torch_the_logits_are_the_same(nli, monkeypatch, name, fault, dtype):
+    encoding, model = encoded(nli), dataclasses.replace(nli, dtype=dtype)
+    others = Operators(name) if fault is None else Operators(**{name: fault})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    expected = forward.logits(model, encoding)
+    monkeypatch.setattr(torch.ops, "mkldnn", others)
+    fresh = dataclasses.replace(nli, dtype=dtype)  # its bf16 network has no weights in order yet
+    assert torch.allclose(
+        forward.logits(fresh, encoding), expected, atol=1e-5 if dtype == torch.float32 else 0.1
+    )
+    assert torch.allclose(expected, plain(nli, encoding), atol=1e-5 if dtype == torch.float32 else 0.1)
 
 
 @pytest.mark.usefixtures("either_way")
@@ -232,14 +272,120 @@ def test_packed_tokens_come_back_to_their_places(lengths):
     width = max(lengths)
     mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
     states = torch.arange(mask.numel() * 2.0).reshape(*mask.shape, 2) + 1
-    layout = forward.Layout.of(mask)
-    rows = layout.pack(states)
-    alike = 32 if sum(lengths) > 256 else 8
-    assert len(rows) % alike == 0 or len(rows) == mask.numel()
-    assert 0 <= len(rows) - sum(lengths) < alike
+    packing = network.Packing.of(mask)
+    rows = packing.pack(states)
+    step = 32 if sum(lengths) > 256 else 8
+    assert len(rows) % step == 0 or len(rows) == mask.numel()
+    assert 0 <= len(rows) - sum(lengths) < step
     assert torch.equal(rows[: sum(lengths)], states[mask.bool()])
-    assert torch.equal(rows[layout.first], states[:, 0])
-    assert torch.equal(layout.spread(rows)[mask.bool()], states[mask.bool()])
+    assert torch.equal(rows[packing.first], states[:, 0])
+    assert torch.equal(packing.unpack(rows)[mask.bool()], states[mask.bool()])
+
+
+def transformers_states(nli, encoding, langs):
+    with torch.no_grad():
+        return nli.network.transformer(
+            input_ids=encoding.input_ids,
+            langs=langs,
+            attention_mask=encoding.attention_mask,
+            output_hidden_states=True,
+        ).hidden_states
+
+
+@pytest.mark.parametrize("budget", [1, 10_000])
+def test_hidden_states_are_means_of_those_of_transformers(nli, budget):
+    """By first position, by sentence and by word, whatever the batches."""
+    texts = encode(nli, [*PAIRS[0]], None, PAIRS[2])
+    states, lengths = transformers_states(nli, texts, texts.langs), texts.lengths
+    for pool, part in (("first", lambda n: slice(0, 1)), ("sentence", lambda n: slice(1, n - 1))):
+        found = forward.hidden_states(nli, texts, [0, 2], pool, budget=forward.Budget(budget))
+        for row, length in enumerate(lengths):
+            for own, layer in zip(found[row], (states[0], states[2]), strict=True):
+                assert np.allclose(own, layer[row, part(length)].mean(0), atol=1e-5)
+    pairs = encoded(nli)
+    states, numbers = transformers_states(nli, pairs, pairs.langs), word_numbers(pairs)
+    found = forward.hidden_states(nli, pairs, pool="words", budget=forward.Budget(budget))
+    for row in range(len(pairs)):
+        assert found[row].shape == (3, int(numbers[row].max()) + 1, 64)
+        for word in range(found[row].shape[1]):
+            for layer in range(3):
+                expected = states[layer][row, numbers[row] == word].mean(0)
+                assert np.allclose(found[row][layer, word], expected, atol=1e-5)
+
+
+def test_hidden_states_without_language_ids_are_those_of_a_network_that_gets_none(nli):
+    texts = encode(nli, [*PAIRS[0]], None, PAIRS[2])
+    states = transformers_states(nli, texts, None)
+    found = forward.hidden_states(nli, texts, [2], "first", language_ids=False)
+    assert np.allclose(np.stack(found)[:, 0], states[2][:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"pool": "mean"}, {"layers": [3]}, {"layers": []}, {"layers": [True]}])
+def test_unknown_pools_and_layers_are_refused(nli, options):
+    with pytest.raises(ValueError, match=next(iter(options)).removesuffix("s")):
+        forward.hidden_states(nli, encoded(nli), **options)
+
+
+# --- batches
+
+
+@pytest.mark.parametrize("budget", [10, 100, 1000])
+def test_full_batches_have_one_length_and_what_is_left_goes_longest_first(budget):
+    lengths = np.random.default_rng(0).integers(5, 12, 300)
+    found = [rows for rows, _ in forward.length_batches(lengths, forward.Budget(budget), len)]
+    assert sorted(np.concatenate(found).tolist()) == list(range(300))
+    assert all(len(rows) * lengths[rows].max() <= budget or len(rows) == 1 for rows in found)
+    full = [len(set(lengths[rows])) == 1 and len(rows) >= budget // lengths[rows[0]] for rows in found]
+    rest = [rows for rows, whole in zip(found, full, strict=True) if not whole]
+    longest = [lengths[rows].max() for rows in rest]
+    assert longest == sorted(longest, reverse=True)
+    left = lengths[np.concatenate(rest)] if rest else np.empty(0)
+    for length in range(5, 12):
+        assert (left == length).sum() < max(2, 2 * (budget // length))
+
+
+def test_an_input_that_takes_many_rows_of_a_pass_makes_smaller_batches():
+    lengths, budget = np.full(10, 5), forward.Budget(100)  # 20 rows in one pass
+    for copies, size in ((1, 10), (4, 5), (10, 2), (50, 1), (np.inf, 1)):
+        sizes = [value for _, value in forward.length_batches(lengths, budget, len, copies=copies)]
+        assert max(sizes) == size
+
+
+@pytest.mark.filterwarnings("ignore::xlmkit.notices.XlmkitWarning")
+@pytest.mark.parametrize("copies", [1, 3])
+def test_out_of_memory_halves_this_batch_and_all_that_follow(copies):
+    lengths, budget, failed = np.arange(1, 41), forward.Budget(10_000), []
+
+    def small_machine(rows):
+        size = len(rows) * copies * lengths[rows].max()
+        if size > 100 and len(rows) > 1:
+            failed.append(size)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return -rows
+
+    found = dict(
+        pair
+        for rows, values in forward.length_batches(lengths, budget, small_machine, copies=copies)
+        for pair in zip(rows.tolist(), values.tolist(), strict=True)
+    )
+    assert found == {row: -row for row in range(40)}
+    assert failed
+    assert failed == sorted(set(failed), reverse=True)
+    assert budget.tokens < 200
+
+
+def test_memory_for_not_even_one_row_and_other_errors_end_the_run():
+    def fail(error):
+        list(
+            forward.length_batches(
+                np.array([7]), forward.Budget(100), lambda rows: (_ for _ in ()).throw(error)
+            )
+        )
+
+    with pytest.raises(MemoryError, match="max_length"):
+        fail(RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        fail(RuntimeError("shapes do not fit"))
 
 
 def test_labels_in_bf16_are_those_of_fp32_but_where_two_are_almost_equal():

@@ -45,7 +45,7 @@ def test_the_vector_of_a_sentence_is_the_mean_of_its_own_tokens(nli, pairs, colu
     for row, (text, code) in enumerate(zip(pairs[column], pairs["language"], strict=True)):
         encoding = encode(nli, [text], None, code)
         with torch.inference_mode():
-            states = forward.states(nli.network, encoding.input_ids, encoding.langs, encoding.attention_mask)[
+            states = forward.all_layers(nli.network, encoding.input_ids, encoding.langs, encoding.attention_mask)[
                 layer
             ]
         assert vectors[row] == pytest.approx(states[1:-1].mean(0).numpy(), abs=1e-5)

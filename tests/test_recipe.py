@@ -255,7 +255,7 @@ def test_the_encoder_computes_what_bert_computes(bert, encoder_file):
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
     with torch.no_grad():
         expected = reference(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-        states = forward.states(found.network, ids, None, mask)
+        states = forward.all_layers(found.network, ids, None, mask)
     assert len(states) == len(expected) == 3
     for ours, theirs in zip(states, expected, strict=True):
         torch.testing.assert_close(ours, theirs[mask.bool()], atol=1e-5, rtol=1e-5)
@@ -361,7 +361,7 @@ def test_a_model_with_the_teachers_states_differs_from_it_by_nothing(begun):
     ids = torch.tensor([[0, 7, 9, 8, 2], [0, 10, 2, 1, 1]])
     mask = (ids != 1).long()
     with torch.no_grad():
-        states = forward.states(teacher.network, ids, None, mask)
+        states = forward.all_layers(teacher.network, ids, None, mask)
     units = torch.tensor([[0, 3, 4, 4, 2], [0, 3, 2, -1, -1]])
     places_, counts = distilling._places(units, mask, 5)
     assert counts.tolist() == [1, 0, 1, 1, 2, 1, 0, 1, 1, 0]

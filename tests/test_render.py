@@ -1,9 +1,6 @@
 import dataclasses
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -277,14 +274,6 @@ def test_save_html_writes_one_explanation_or_several(tmp_path):
     for one, listed in ((made, [made]), ([made, made], [made, made])):
         render.save_html(one, path)
         assert path.read_text(encoding="utf-8") == render.page(listed)
-
-
-def test_a_notebook_shows_an_explanation_as_its_card():
-    """Whoever gets one by `xlmkit.explain` need not import `render`."""
-    code = "import xlmkit; xlmkit.explain; from test_explanation import explanation; print(explanation()._repr_html_())"
-    tests = Path(__file__).parent
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tests, check=True)
-    assert run.stdout.decode() == render.card(explanation()) + "\n"
 
 
 # -- side by side

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import errno
 import json
 import os
@@ -14,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xlmkit import results
+from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import read_pairs
-from xlmkit.results import atomic_write, check_place, read_results, save_results
+from xlmkit.results import atomic_folder, atomic_write, check_writable, read_results, save_results, writing
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet"]
 PROVENANCE = {"model": {"name": "tiny", "sizes": [1, 2]}, "xlmkit": "0.1.0"}
@@ -104,7 +105,7 @@ def test_rows_are_saved_in_their_order_without_their_index(tmp_path, predictions
 @pytest.mark.filterwarnings("ignore::xlmkit.notices.XlmkitWarning")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_saved_predictions_are_pairs_again(tmp_path, suffix):
-    sample = read_pairs("workshop", phenomena="time").assign(label="neutral", p_neutral=0.5)
+    sample = read_pairs("workshop", phenomena="time").assign(prediction="neutral", p_neutral=0.5)
     save_results(sample, tmp_path / f"x.{suffix}")
     found = read_pairs(tmp_path / f"x.{suffix}")
     columns = ["pair_id", "language", "premise", "hypothesis", "gold", "prediction"]
@@ -113,7 +114,7 @@ def test_saved_predictions_are_pairs_again(tmp_path, suffix):
 
 def test_without_provenance_predictions_still_have_numbers_and_truth_values(tmp_path):
     (tmp_path / "x.csv").write_text(
-        "pair_id,label,p_neutral,correct,truncated\n007,NA,0.25,,false\n1,neutral,1,true,true\n"
+        "pair_id,prediction,p_neutral,correct,truncated\n007,NA,0.25,,false\n1,neutral,1,true,true\n"
     )
     found = read_results(tmp_path / "x.csv")
     assert found["pair_id"].tolist() == ["007", "1"]
@@ -127,7 +128,7 @@ def test_without_provenance_predictions_still_have_numbers_and_truth_values(tmp_
 def test_a_file_that_was_changed_loads_without_provenance_and_that_is_said(tmp_path, predictions):
     forget()
     save_results(predictions[["pair_id", "prediction", "p_neutral"]], tmp_path / "x.csv")
-    (tmp_path / "x.csv").write_text("pair_id,label,p_neutral\n1,neutral,0.5\n")
+    (tmp_path / "x.csv").write_text("pair_id,prediction,p_neutral\n1,neutral,0.5\n")
     with pytest.warns(XlmkitWarning, match=r"x\.csv was changed after it was saved"):
         found = read_results(tmp_path / "x.csv")
     assert found.attrs == {}
@@ -146,7 +147,9 @@ def test_provenance_may_hold_tuples_and_numpy_values(tmp_path, predictions):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_what_cannot_be_saved_is_refused_and_leaves_no_file(tmp_path, suffix):
     frame = pd.DataFrame({"premise": ["half \ud800"]}, dtype=object)
-    with pytest.raises(ValueError, match=rf"x\.{suffix}: a column holds what cannot be saved as \.{suffix}"):
+    with pytest.raises(
+        ValueError, match=rf"x\.{suffix}: a column contains what cannot be saved as \.{suffix}"
+    ):
         save_results(frame, tmp_path / f"x.{suffix}")
     assert left_over(tmp_path) == []
 
@@ -177,37 +180,105 @@ def test_a_file_that_is_no_result_is_refused(tmp_path, suffix, content):
 # --- explanations
 
 
-class Fake:
-    """Anything with `to_dict` is saved as an explanation."""
+def explanation():
+    """One token, in a text with everything that a line of JSON could lose."""
+    return Explanation(
+        pair_id="p",
+        premise="a\n</script>\u2028",
+        hypothesis=None,
+        premise_language="en",
+        hypothesis_language=None,
+        prediction="neutral",
+        probability=0.5,
+        target="neutral",
+        tokens=(ExplainedToken("a</w>", 0, 0, 0, 1),),
+        words=(ExplainedWord("a", 0, 0, 1),),
+        scores=np.array([0.5]),
+        method="occlusion",
+        output=1.0,
+        provenance={"sizes": np.arange(2)},
+    )
 
-    def to_dict(self):
-        return {"format": 1, "premise": "a\n</script>\u2028", "scores": np.float32(0.5)}
 
-
-def test_explanations_are_saved_a_line_each(tmp_path):
-    save_results([Fake(), Fake()], tmp_path / "x.jsonl")
-    save_results(Fake(), tmp_path / "one.jsonl")
+def test_explanations_are_saved_one_per_line(tmp_path):
+    save_results([explanation(), explanation()], tmp_path / "x.jsonl")
+    save_results(explanation(), tmp_path / "one.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text("utf-8").split("\n")[:-1]]
-    assert rows == 2 * [{"explanation": {"format": 1, "premise": "a\n</script>\u2028", "scores": 0.5}}]
+    assert len(rows) == 2
+    assert rows[0]["explanation"]["premise"] == "a\n</script>\u2028"
     assert left_over(tmp_path) == ["one.jsonl", "x.jsonl"]
-    with pytest.raises(ValueError, match=r"saved as \.jsonl.*save_html"):
-        save_results([Fake()], tmp_path / "x.csv")
+    with pytest.raises(ValueError, match="save_html"):
+        save_results([explanation()], tmp_path / "x.csv")
 
 
 def test_explanations_replace_a_frame_and_its_note(tmp_path, predictions):
     save_results(predictions, tmp_path / "x.jsonl")
-    save_results([Fake()], tmp_path / "x.jsonl")
+    save_results([explanation()], tmp_path / "x.jsonl")
     assert left_over(tmp_path) == ["x.jsonl"]
 
 
-def test_explanations_load_again_equal(tmp_path, nli):
-    from xlmkit import explain
+def test_explanations_load_again_equal(tmp_path):
+    save_results([explanation()], tmp_path / "x.jsonl")
+    (found,) = read_results(tmp_path / "x.jsonl")
+    assert found == dataclasses.replace(explanation(), provenance={"sizes": [0, 1]})
 
-    found = explain(
-        nli, read_pairs("workshop", languages=["en", "ur"], limit=1), method="saliency", progress=False
-    )
-    save_results(found, tmp_path / "x.jsonl")
-    assert read_results(tmp_path / "x.jsonl") == found
+
+# --- files of version 0.1
+
+OLD = {
+    "csv": "pair_id,label,p_neutral,correct\n007,neutral,0.25,true\n",
+    "tsv": "pair_id\tlabel\tp_neutral\tcorrect\n007\tneutral\t0.25\ttrue\n",
+    "jsonl": '{"pair_id": "007", "label": "neutral", "p_neutral": 0.25, "correct": true}\n',
+}
+OLD_EXPLANATION = (
+    '{"explanation": {"format": 1, "pair_id": "p1", "premise": "Yes", "hypothesis": "No", "premise_language": "en", '
+    '"hypothesis_language": "en", "label": "contradiction", "probability": 0.75, "target": "contradiction", '
+    '"tokens": [{"text": "</s>", "word": null, "sentence": null, "start": null, "end": null}, '
+    '{"text": "yes</w>", "word": 0, "sentence": 0, "start": 0, "end": 3}], '
+    '"words": [{"text": "yes", "sentence": 0, "start": 0, "end": 3}], "scores": [0.5, 1.0], '
+    '"method": "integrated_gradients", "output": 2.0, "gold": null, "contrast": null, "aggregation": "sum", '
+    '"unit": "logits", "baseline_output": 0.5, "delta": 0.0, "steps": 20, "passed": true, "language_share": null, '
+    '"truncated": false, "trained": true, "provenance": {"xlmkit": "0.1.0"}}}\n'
+)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_predictions_saved_by_0_1_load_with_their_column_renamed_and_one_warning(tmp_path, suffix):
+    forget()
+    path = tmp_path / f"x.{suffix}"
+    frame = pd.DataFrame({"pair_id": ["007"], "label": ["neutral"], "p_neutral": [0.25], "correct": [True]})
+    path.write_text(OLD[suffix]) if suffix in OLD else frame.to_parquet(path)
+    with pytest.warns(XlmkitWarning, match=r"0\.1.*`prediction`") as caught:
+        found = [read_results(path), read_results(path)]
+    assert len(caught) == 1
+    for each in found:
+        pd.testing.assert_frame_equal(each, frame.rename(columns={"label": "prediction"}), check_dtype=False)
+
+
+def test_a_column_label_of_other_frames_is_left_alone(tmp_path):
+    for frame in (
+        pd.DataFrame({"label": ["x"], "accuracy": [0.5]}),
+        pd.DataFrame({"label": ["x"], "prediction": ["y"], "p_x": [0.5]}),
+    ):
+        save_results(frame, tmp_path / "x.parquet")
+        pd.testing.assert_frame_equal(read_results(tmp_path / "x.parquet"), frame)
+
+
+def test_explanations_saved_by_0_1_load_with_their_fields_renamed_and_one_warning(tmp_path):
+    forget()
+    (tmp_path / "x.jsonl").write_text(2 * OLD_EXPLANATION)
+    with pytest.warns(XlmkitWarning, match=r"0\.1") as caught:
+        found, again = read_results(tmp_path / "x.jsonl")
+    assert len(caught) == 1
+    assert found == again
+    assert (found.prediction, found.n_steps, found.converged) == ("contradiction", 20, True)
+    assert found.scores.tolist() == [0.5, 1.0]
+
+
+def test_the_frame_of_an_explanation_saved_by_0_1_is_renamed(tmp_path):
+    old = pd.DataFrame({"token": ["a"], "score": [0.5], "passed": [True]})
+    old.to_parquet(tmp_path / "x.parquet")
+    assert read_results(tmp_path / "x.parquet").columns.tolist() == ["token", "score", "converged"]
 
 
 # --- whole or not at all
@@ -259,26 +330,47 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_comput
     def forbidden(*_, **__):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(results.tempfile, "TemporaryFile", forbidden)
-    said = rf"could not be written \({os.strerror(code)}\), nothing was changed; remedy: write elsewhere"
+    monkeypatch.setattr(writing.tempfile, "TemporaryFile", forbidden)
+    said = rf"could not be written \({os.strerror(code)}\), nothing was changed"
     with pytest.raises(OSError, match=said) as caught:
-        check_place(tmp_path / "x.csv")
+        check_writable(tmp_path / "x.csv")
     assert caught.value.errno == code
 
 
 def test_asking_for_a_place_leaves_nothing_there(tmp_path):
-    assert check_place(tmp_path / "x.csv") == Path(os.path.realpath(tmp_path)) / "x.csv"
+    assert check_writable(tmp_path / "x.csv") == Path(os.path.realpath(tmp_path)) / "x.csv"
     assert left_over(tmp_path) == []
 
 
 def test_a_missing_folder_and_a_folder_in_its_place_are_refused(tmp_path):
     with (
-        pytest.raises(FileNotFoundError, match=r"there is no folder .*remedy: make it"),
+        pytest.raises(FileNotFoundError, match=r"there is no folder"),
         atomic_write(tmp_path / "no" / "x"),
     ):
         pass
     with pytest.raises(IsADirectoryError, match="is a folder"), atomic_write(tmp_path):
         pass
+
+
+def test_a_folder_appears_with_all_that_is_in_it_or_not_at_all(tmp_path):
+    with atomic_folder(tmp_path / "new") as folder:
+        (folder / "x").write_text("x")
+        assert not (tmp_path / "new").exists()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["x"]
+
+    def write_half(error):
+        with atomic_folder(tmp_path / "other") as folder:
+            (folder / "x").write_text("half")
+            raise error
+
+    for error in (RuntimeError("stop"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            write_half(error)
+    with pytest.raises(FileExistsError, match="new"), atomic_folder(tmp_path / "new"):
+        pass
+    with pytest.raises(FileNotFoundError, match="no"), atomic_folder(tmp_path / "no" / "new"):
+        pass
+    assert left_over(tmp_path) == ["new"]
 
 
 class FullDisk:
@@ -316,13 +408,13 @@ def test_a_full_disk_leaves_the_old_result_and_nothing_else(tmp_path, prediction
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     if full == "write":
-        monkeypatch.setattr(results, "open", lambda *a, **k: FullDisk(builtins.open(*a, **k)), raising=False)  # noqa: SIM115
+        monkeypatch.setattr(writing, "open", lambda *a, **k: FullDisk(builtins.open(*a, **k)), raising=False)  # noqa: SIM115
     else:
         monkeypatch.setattr(os, full, no_room)
     with pytest.raises(
         OSError, match=r"could not be written \(No space left on device\), nothing was changed"
     ) as caught:
-        save_results(predictions.assign(label="other"), path)
+        save_results(predictions.assign(prediction="other"), path)
     monkeypatch.undo()
     assert caught.value.errno == errno.ENOSPC
     assert str(caught.value).count("could not be written") == 1

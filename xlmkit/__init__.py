@@ -1,10 +1,12 @@
 """xlmkit: cross-lingual natural language inference with XLM, fed exactly as its authors fed it.
 
-Importing makes names and nothing else: torch, transformers and pandas load with the first function that needs them (PEP 562)."""
+Importing makes names and nothing else: torch, transformers and pandas load with the first function
+that needs them (PEP 562). In a notebook, importing also teaches IPython how to show an explanation."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -19,7 +21,7 @@ _HOME = {
     "encode": "encoding",
     "Encoding": "encoding",
     "predict": "inference",
-    "classify": "inference",
+    "zero_shot": "inference",
     "evaluate": "metrics",
     "explain": "attribution",
     "explain_errors": "attribution",
@@ -34,11 +36,28 @@ __all__ = ["__version__", *sorted(_HOME)]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        if name in ("explain", "explain_errors", "read_results"):
-            importlib.import_module("xlmkit.render")  # so that notebooks show explanations as cards
         return getattr(importlib.import_module(f"xlmkit.{_HOME[name]}"), name)
     raise AttributeError(f"module 'xlmkit' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def show_explanations_in_notebooks() -> None:
+    """In IPython and Jupyter, show an `Explanation` as a highlighted pair; elsewhere, do nothing.
+
+    `Explanation` knows nothing of HTML and must not import `render`, which imports it. So this
+    package, which knows both, registers `render.card` with IPython by the name of the class: neither
+    is imported before an explanation is shown."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type_by_name("xlmkit.explanation", "Explanation", _card)
+
+
+def _card(explanation: Any) -> str:
+    return importlib.import_module("xlmkit.render").card(explanation)
+
+
+show_explanations_in_notebooks()

@@ -13,7 +13,8 @@ from xlmkit import forward
 from xlmkit.checks import is_int
 from xlmkit.encoding import Encoding, word_numbers
 from xlmkit.explanation import ExplainedWord
-from xlmkit.inference import encode_frame, token_budget
+from xlmkit.forward import Budget
+from xlmkit.inference import encode_frame
 from xlmkit.model import NLIModel
 
 BATCH_TOKENS = {"cpu": 1024, "mps": 4096, "cuda": 16384}  # padded tokens in one pass that keeps all layers
@@ -68,7 +69,7 @@ def word_vectors(
     max_length: int = 256,
 ) -> list[WordVectors]:
     """The words of each row of a checked frame, with their vectors at `layers`, in fp32."""
-    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
+    budget = Budget.of(nli, batch_tokens, BATCH_TOKENS).tokens
     encoding = encode_frame(nli, frame, max_length=max_length, spans=True)
     found: dict[int, WordVectors] = {}
     order = np.argsort(-encoding.lengths, kind="stable")
@@ -85,7 +86,7 @@ def _states(nli: NLIModel, batch: Encoding, layers: Sequence[int]) -> np.ndarray
     """(layers, R, H) float32, R counting the real tokens row by row."""
     tensors = (batch.input_ids, batch.langs, batch.attention_mask)
     with torch.inference_mode():
-        states = forward.states(nli.network, *(tensor.to(nli.device) for tensor in tensors))
+        states = forward.all_layers(nli.network, *(tensor.to(nli.device) for tensor in tensors))
     return np.stack([states[layer].float().cpu().numpy() for layer in layers])
 
 

@@ -91,7 +91,7 @@ def _together(method: Method, n_steps: int, room: int) -> int:
 
 def _shrink(task: Task, used: int, width: int, error: RuntimeError) -> None:
     """Halve the budget after an out-of-memory error; raise any other error, and this one where nothing is left to halve."""
-    if not forward.out_of_memory(error):
+    if not forward.is_out_of_memory(error):
         raise error
     if used <= width:
         raise MemoryError(

@@ -16,11 +16,12 @@ from xlmkit.attribution.methods import METHOD, Options, check_options
 from xlmkit.attribution.names import check_names, golds, names_of, need_golds, predicted_labels
 from xlmkit.encoding import Encoding, word_counts
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
-from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
+from xlmkit.forward import Budget
+from xlmkit.inference import check_input, encode_frame, need_head, provenance
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 from xlmkit.pairs import language_columns, sentence_columns
-from xlmkit.results import fingerprint, in_parts
+from xlmkit.results import fingerprint, resumable_map
 
 BATCH_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 16384}  # padded tokens in one forward and backward pass
 CHUNK = 1024  # pairs that are encoded and sorted by length together
@@ -131,7 +132,7 @@ def run(
     progress: bool,
 ) -> list[Explanation]:
     """`explain` with options that have been checked."""
-    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
+    budget = Budget.of(nli, batch_tokens, BATCH_TOKENS).tokens
     frame = check_input(nli, pairs)
     names = names_of(nli, frame, target, contrast, max_length)
     source = provenance(nli, "explain", settings_of(nli, options, target, contrast, max_length))
@@ -147,8 +148,8 @@ def run(
             return _explain_chunk(task, some, names.select(rows), source, max_length, bar)
 
         parts = [range(start, min(start + size, len(frame))) for start in range(0, len(frame), size)]
-        for some in in_parts(
-            keep, asked, parts, find, pack=Explanation.to_dict, unpack=Explanation.from_dict
+        for some in resumable_map(
+            keep, asked, parts, find, serialize=Explanation.to_dict, deserialize=Explanation.from_dict
         ):
             found += some
             bar.update(len(found) - bar.n)  # those that were kept

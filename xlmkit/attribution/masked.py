@@ -13,7 +13,8 @@ from xlmkit.attribution.methods import check_options
 from xlmkit.attribution.names import check_names, names_of
 from xlmkit.encoding import erase
 from xlmkit.explanation import Explanation
-from xlmkit.inference import check_input, encode_frame, need_head, provenance, token_budget
+from xlmkit.forward import Budget
+from xlmkit.inference import check_input, encode_frame, need_head, provenance
 from xlmkit.model import NLIModel
 
 MAX_TOKENS = 256
@@ -53,7 +54,7 @@ def explain_masked(
     hidden = [sorted(set(words)) for words in masked]
     if any(hidden):
         encoding = erase(encoding, hidden)
-    task = Task(nli, options, token_budget(batch_tokens, BATCH_TOKENS[nli.device.type]))
+    task = Task(nli, options, Budget.of(nli, batch_tokens, BATCH_TOKENS).tokens)
     settings = settings_of(nli, options, target, None, MAX_TOKENS)
     with tqdm(disable=True) as bar:
         found = results(task, encoding, names, bar)

@@ -43,7 +43,7 @@ def check_report(chosen: argparse.Namespace) -> None:
         if chosen.dev or chosen.beside:
             raise ValueError("`--dev` and `--beside` are for the report; remedy: add `--report FILE.html`")
         return
-    from xlmkit.results import check_place
+    from xlmkit.results import check_writable
 
     names = [Path(name).stem for name in chosen.beside]
     if len(set(names)) < len(names):
@@ -53,4 +53,4 @@ def check_report(chosen: argparse.Namespace) -> None:
         raise ValueError(
             f"expected `--report` to end in .html; got {chosen.report!r}; remedy: that extension"
         )
-    check_place(chosen.report)
+    check_writable(chosen.report)

@@ -15,13 +15,13 @@ def check_out(chosen: argparse.Namespace) -> None:
     """Refuse a file that could not be written before anything is computed for it, which may take hours."""
     if chosen.out is None:
         return
-    from xlmkit.results import check_place
+    from xlmkit.results import check_writable
 
     if kind(chosen) not in chosen.extensions:
         raise ValueError(
             f"expected `--out` to end in {', '.join(chosen.extensions)}; got {chosen.out!r}; remedy: one of these extensions"
         )
-    check_place(chosen.out)
+    check_writable(chosen.out)
 
 
 def kind(chosen: argparse.Namespace) -> str:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from xlmkit.distributed.parts import Part
 from xlmkit.distributed.reading import Refused
 from xlmkit.explanation import Explanation
-from xlmkit.results import atomic_write, plain, read_results, save_results
+from xlmkit.results import atomic_write, check_same_run, read_results, save_results, to_json
 
 FORMAT = 1
 
@@ -106,17 +106,11 @@ class Folder:
         ------
         ValueError : if the folder holds results of another question."""
         file = self.path / "_run" / "asked.json"
-        asked = json.loads(json.dumps(asked, default=plain))
         known = _read_json(file, None)
         if known is None:
-            _write_json(file, asked)
-            return
-        odd = sorted(name for name in {**known, **asked} if known.get(name) != asked.get(name))
-        if odd:
-            raise ValueError(
-                f"{os.fspath(self.path)!r} holds results of another run: {', '.join(odd)} differ; expected the same pairs, model and "
-                "settings; remedy: name another folder, or delete this one"
-            )
+            _write_json(file, to_json(asked))
+        else:
+            check_same_run(self.path, known, asked)
 
     def clean(self) -> None:
         """Remove what killed workers left half done."""

@@ -27,7 +27,7 @@ from xlmkit.inference import check_input, encode_frame, logits, need_head, prove
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing, language_columns, sentence_columns
-from xlmkit.results import digest, fingerprint, in_parts
+from xlmkit.results import digest, fingerprint, resumable_map
 
 AT_ONCE = 16  # pairs that are searched, and written to a file, together
 
@@ -100,7 +100,7 @@ def minimal_edits(
 
         parts = [range(start, min(start + AT_ONCE, len(frame))) for start in range(0, len(frame), AT_ONCE)]
         for rows, some in zip(
-            parts, in_parts(keep, asked, parts, find, pack=list, unpack=tuple), strict=True
+            parts, resumable_map(keep, asked, parts, find, serialize=list, deserialize=tuple), strict=True
         ):
             found += some
             bar.update(len(rows))

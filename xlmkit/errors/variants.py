@@ -117,7 +117,7 @@ def _at_mask(mlm: NLIModel, masked: Encoding) -> list[torch.Tensor]:
         batch = masked.select(range(start, min(start + step, len(masked))))
         tensors = [values.to(mlm.device) for values in (batch.input_ids, batch.langs, batch.attention_mask)]
         with torch.inference_mode():
-            states = forward.states(mlm.network, *tensors)[-1]  # (R, H)
+            states = forward.all_layers(mlm.network, *tensors)[-1]  # (R, H)
             places = batch.input_ids[batch.attention_mask.bool()] == _mask(mlm)  # (R,)
             logits = mlm.network.pred_layer(states[places.to(mlm.device)])[0]  # (B, pieces)
         found += logits.float().cpu().unbind()

@@ -29,7 +29,7 @@ from xlmkit.faithfulness.inputs import (
 )
 from xlmkit.faithfulness.measures import Value, Words
 from xlmkit.model import NLIModel
-from xlmkit.results import digest, in_parts
+from xlmkit.results import digest, resumable_map
 
 MEASURES = ("comprehensiveness", "sufficiency", "leave_one_out", "infidelity")
 PROBABILITIES = ("comprehensiveness", "sufficiency")  # the others are about logits
@@ -108,7 +108,7 @@ def judge(
             ]
 
         parts = [groups[start : start + size] for start in range(0, len(groups), size)]
-        for some in in_parts(keep, asked, parts, find, pack=list, unpack=tuple):
+        for some in resumable_map(keep, asked, parts, find, serialize=list, deserialize=tuple):
             rows.update(some)
     return finished([row for number in range(len(found)) for row in rows[number]], found, pairs)
 

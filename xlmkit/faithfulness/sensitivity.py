@@ -29,7 +29,7 @@ from xlmkit.faithfulness.inputs import (
     random_orders,
 )
 from xlmkit.faithfulness.measures import percentile
-from xlmkit.inference import token_budget
+from xlmkit.forward import Budget
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 
@@ -78,7 +78,7 @@ def sensitivity(
         warn_once(
             f"max-sensitivity is for {', '.join(GRADIENTS)}; explanations by {', '.join(other)} are left out"
         )
-    budget = token_budget(batch_tokens, BATCH_TOKENS[nli.device.type])
+    budget = Budget.of(nli, batch_tokens, BATCH_TOKENS).tokens
     rows = []
     for one in tqdm(chosen, desc="sensitivity", unit="explanation", disable=not progress or not chosen):
         encoding = encode_explained(nli, [one])

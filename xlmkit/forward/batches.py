@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from xlmkit.encoding import is_whole
+from xlmkit.checks import check_int
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 
@@ -34,11 +34,10 @@ class Budget:
 
         Raises
         ------
-        ValueError : if `batch_tokens` is not a positive whole number."""
+        ValueError : if `batch_tokens` is not an integer of at least 1."""
         if batch_tokens is None:
             return cls(defaults[nli.device.type])
-        if not is_whole(batch_tokens) or batch_tokens < 1:
-            raise ValueError(f"`batch_tokens` must be a positive whole number; got {batch_tokens!r}")
+        check_int("batch_tokens", batch_tokens, 1)
         return cls(batch_tokens)
 
     def rows(self, width: int) -> int:

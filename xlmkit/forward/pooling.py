@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from xlmkit.encoding import Encoding, is_whole
-from xlmkit.erasure import word_numbers
+from xlmkit.checks import check_choice, is_int
+from xlmkit.encoding import Encoding, word_numbers
 from xlmkit.forward.batches import Budget, length_batches
 from xlmkit.forward.network import all_layers
 from xlmkit.model import NLIModel
@@ -49,8 +49,7 @@ def hidden_states(
     ------
     ValueError : if `pool` or a layer is unknown, or the encoding has no spans where words are
         wanted."""
-    if pool not in POOLS:
-        raise ValueError(f"`pool` must be one of {', '.join(map(repr, POOLS))}; got {pool!r}")
+    check_choice("pool", pool, POOLS)
     layers = check_layers(nli, layers)
 
     def compute(rows: np.ndarray) -> list[np.ndarray]:
@@ -72,7 +71,7 @@ def check_layers(nli: NLIModel, layers: Sequence[int] | None) -> list[int]:
     ValueError : if there are none, or one is not a layer of this model."""
     last = int(nli.network.config.n_layers)
     listed = list(range(last + 1)) if layers is None else list(layers)
-    odd = [layer for layer in listed if not is_whole(layer) or not 0 <= layer <= last]
+    odd = [layer for layer in listed if not is_int(layer) or not 0 <= layer <= last]
     if odd or not listed:
         raise ValueError(
             f"a layer must be a whole number from 0 (after the embeddings) to {last}, the model's last; "

@@ -1,22 +1,25 @@
-"""Inference: pairs -> probabilities by label name, in batches that waste nothing and do not change the numbers.
+"""Inference: pairs -> probabilities by label name, in batches that waste nothing and do not change
+the numbers."""
 
-`feeding` turns a checked frame into encodings, `batches` an encoding into logits; `predicting` and `classifying` are what users call."""
-
-from xlmkit.inference.batches import BATCH_TOKENS, logits, token_budget
-from xlmkit.inference.classifying import TEMPLATES, classify
-from xlmkit.inference.feeding import CHUNK, check_input, encode_frame, need_head
-from xlmkit.inference.predicting import predict, provenance
+from xlmkit.inference.predict import (
+    CHUNK,
+    check_input,
+    encode_frame,
+    logits,
+    need_head,
+    predict,
+    provenance,
+)
+from xlmkit.inference.zero_shot import HYPOTHESIS_TEMPLATES, zero_shot
 
 __all__ = [
-    "BATCH_TOKENS",
     "CHUNK",
-    "TEMPLATES",
+    "HYPOTHESIS_TEMPLATES",
     "check_input",
-    "classify",
     "encode_frame",
     "logits",
     "need_head",
     "predict",
     "provenance",
-    "token_budget",
+    "zero_shot",
 ]

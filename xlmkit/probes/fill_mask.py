@@ -110,5 +110,5 @@ def _chances(nli: NLIModel, input_ids: torch.Tensor, name: str) -> torch.Tensor:
     ids = input_ids[None].to(nli.device)
     langs = None if name == NONE else torch.full_like(ids, nli.lang2id[name])
     with torch.inference_mode():
-        states = forward.states(nli.network, ids, langs, torch.ones_like(ids))[-1]
+        states = forward.all_layers(nli.network, ids, langs, torch.ones_like(ids))[-1]
         return nli.network.pred_layer(states)[0].float().softmax(-1).cpu()

@@ -62,7 +62,7 @@ def retrieval(
     languages = sorted(frame["language"].unique())
     _check(nli, languages, pivot, ids)
     texts = {code: rows[column].to_list() for code, rows in frame.groupby("language")}
-    budget = inference.token_budget(batch_tokens, inference.BATCH_TOKENS[nli.device.type])
+    budget = forward.Budget.of(nli, batch_tokens).tokens
     rows = []
     with tqdm(total=len(ids) * len(frame), desc="retrieval", unit="sentence", disable=not progress) as bar:
         for setting in ids:
@@ -159,7 +159,7 @@ def _means(nli: NLIModel, encoding: Encoding, *, without_ids: bool) -> np.ndarra
     own = (places > 0) & (places < lengths[rows] - 1)  # all but the first and the last `</s>`
     langs = None if without_ids else encoding.langs.to(nli.device)
     with torch.inference_mode():
-        layers = forward.states(nli.network, encoding.input_ids.to(nli.device), langs, mask.to(nli.device))
+        layers = forward.all_layers(nli.network, encoding.input_ids.to(nli.device), langs, mask.to(nli.device))
     means = [
         torch.zeros(len(encoding), states.size(1)).index_add_(0, rows[own], states.cpu()[own])
         / (lengths - 2)[:, None]

@@ -64,7 +64,7 @@ def sentence_vectors(
     else:
         codes = frame[language_columns(frame)[-1 if of == "hypothesis" else 0]].to_list()
         encoding = encode(nli, frame[of].to_list(), None, codes, max_length=max_length, spans=False)
-    budget = inference.token_budget(batch_tokens, inference.BATCH_TOKENS[nli.device.type])
+    budget = forward.Budget.of(nli, batch_tokens).tokens
     found = np.empty((len(frame), nli.network.config.emb_dim), dtype=np.float32)
     order = np.argsort(-encoding.lengths, kind="stable")
     with tqdm(total=len(frame), desc="sentence vectors", unit="row", disable=not progress) as bar:
@@ -135,7 +135,7 @@ def _pooled(nli: NLIModel, encoding: Encoding, layer: int, *, first: bool) -> np
     tensors = (encoding.input_ids, encoding.langs, mask)
     with torch.inference_mode():
         states = (
-            forward.states(nli.network, *(tensor.to(nli.device) for tensor in tensors))[layer].float().cpu()
+            forward.all_layers(nli.network, *(tensor.to(nli.device) for tensor in tensors))[layer].float().cpu()
         )  # (R, H)
     own = places == 0 if first else (places > 0) & (places < lengths[rows] - 1)
     sums = torch.zeros(len(encoding), states.size(1)).index_add_(0, rows[own], states[own])

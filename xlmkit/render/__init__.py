@@ -8,9 +8,9 @@ words.
 
 `card` draws one explanation and `side_by_side` one item in many languages; `page` and
 `side_by_side_page` are whole documents, and `save_html` writes one. `escaped` and `quoted` are the
-only functions of the kit that escape text."""
+only functions of the kit that escape text. In a notebook an explanation is shown by `card`: `xlmkit`
+registers it with IPython."""
 
-from xlmkit.explanation import Explanation
 from xlmkit.render.cards import card
 from xlmkit.render.pages import document, page, save_html, settings, side_by_side_page
 from xlmkit.render.side_by_side import count_of, side_by_side
@@ -34,6 +34,3 @@ __all__ = [
     "side_by_side",
     "side_by_side_page",
 ]
-
-# A notebook shows an explanation as its card. The value itself knows nothing of HTML.
-Explanation._repr_html_ = card  # type: ignore[attr-defined]

@@ -1,25 +1,21 @@
-"""Results on disk: whole files that load again with their provenance, and files to which a long run adds what it has."""
+"""Results on disk: whole files that load again with their provenance, and files to which a long run
+appends."""
 
-from xlmkit.results.files import (
-    SUFFIXES,
-    atomic_write,
-    check_place,
-    plain,
-    read_results,
-    save_results,
-    unwritten,
-)
-from xlmkit.results.resumable import digest, fingerprint, in_parts
+from xlmkit.results.files import read_results, save_results
+from xlmkit.results.resumable import check_same_run, digest, fingerprint, lock, resumable_map
+from xlmkit.results.writing import atomic_folder, atomic_write, check_writable, to_json, write_error
 
 __all__ = [
-    "SUFFIXES",
+    "atomic_folder",
     "atomic_write",
-    "check_place",
+    "check_same_run",
+    "check_writable",
     "digest",
     "fingerprint",
-    "in_parts",
-    "plain",
+    "lock",
     "read_results",
+    "resumable_map",
     "save_results",
-    "unwritten",
+    "to_json",
+    "write_error",
 ]

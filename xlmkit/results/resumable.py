@@ -1,4 +1,5 @@
-"""Keeping: what a long run has found so far, in a file, so that the same call goes on where it was cut off."""
+"""Resuming: a long run appends its results to a file, so that the same call resumes from it after a
+crash."""
 
 from __future__ import annotations
 
@@ -13,105 +14,144 @@ from typing import IO, Any, TypeVar
 import pandas as pd
 
 from xlmkit.notices import warn_once
-from xlmkit.results.files import check_place, plain, unwritten
+from xlmkit.results.writing import check_writable, plain, to_json, write_error
 
-FORMAT = 1
+FORMAT = 2
 
-Part = TypeVar("Part")
-Found = TypeVar("Found")
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
 
 
 def fingerprint(frame: pd.DataFrame, columns: Iterable[str]) -> str:
-    """SHA-256 of the frame's columns, row by row: changes with any value, and with their order."""
+    """SHA-256 of some columns of a frame, row by row; it changes with any value and with their
+    order."""
     return digest(list(frame[list(columns)].astype(object).itertuples(index=False, name=None)))
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of what JSON makes of a value."""
+    """SHA-256 of a value as JSON."""
     return hashlib.sha256(json.dumps(value, default=plain).encode("utf-8")).hexdigest()
 
 
-def in_parts(
+def resumable_map(
     path: str | os.PathLike[str] | None,
-    asked: Mapping[str, Any],
-    parts: Sequence[Part],
-    find: Callable[[Part], list[Found]],
+    config: Mapping[str, Any],
+    chunks: Sequence[Chunk],
+    function: Callable[[Chunk], list[Result]],
     *,
-    pack: Callable[[Found], Any],
-    unpack: Callable[[Any], Found],
-) -> Iterator[list[Found]]:
-    """What `find` gives for each part, in order; what the file holds already is read from it, and what is found is added to it at once.
+    serialize: Callable[[Result], Any],
+    deserialize: Callable[[Any], Result],
+) -> Iterator[list[Result]]:
+    """Apply a function to each chunk of the input; results that the file contains already are read
+    from it.
+
+    The file has one line of JSON for `config`, and one per finished chunk:
+
+        {"format": 2, "config": {"model": ..., "seed": 0}}
+        [result, result, result]
+        [result, resu                         <- the run was killed here: this chunk is computed again
 
     Parameters
     ----------
-    path : of the file; None keeps nothing.
-    asked : all that decides the results (model, settings, fingerprint of the input). A file of another question is refused.
-    pack, unpack : one result to what JSON holds, and back, equal.
+    path : of the file; None saves nothing.
+    config : everything that decides the results (model, settings, fingerprint of the input).
+    chunks : the input in parts.
+    function : of one chunk; returns a list of results, each of which is saved.
+    serialize, deserialize : one result to what JSON can represent, and back to an equal result.
+
+    Yields
+    ------
+    The results of each chunk, in order.
 
     Raises
     ------
-    ValueError : if the file is of another question, or no such file.
+    ValueError : if the file belongs to a run with another config, or is no such file.
     OSError : if it cannot be written, or another run is writing it."""
     if path is None:
-        yield from map(find, parts)
+        yield from map(function, chunks)
         return
-    with open(check_place(path), "a+b") as file:
-        _lock(file, path)
-        kept = _kept(file, path, json.loads(json.dumps(asked, default=plain)))
-        if kept:
-            warn_once(f"going on after {len(kept)} of {len(parts)} parts that {os.fspath(path)!r} holds")
-        for number, part in enumerate(parts):
-            if number < len(kept):
-                yield [unpack(one) for one in kept[number]]
-                continue
-            found = find(part)
-            _add(file, path, [pack(one) for one in found])
-            yield found
+    with open(check_writable(path), "a+b") as file:
+        lock(file, path)
+        saved = _saved_chunks(file, path, to_json(config))
+        if saved:
+            warn_once(f"Resuming from {os.fspath(path)!r}: {len(saved)} of {len(chunks)} chunks done.")
+        yield from ([deserialize(value) for value in values] for values in saved)
+        for chunk in chunks[len(saved) :]:
+            results = function(chunk)
+            _append(file, path, [serialize(result) for result in results])
+            yield results
 
 
-def _kept(file: IO[bytes], path: str | os.PathLike[str], asked: Any) -> list[list[Any]]:
-    """The parts in the file, which then ends after the last whole one; a new file gets its first line, which says what was asked."""
+def check_same_run(path: str | os.PathLike[str], saved: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Check that what `path` contains was computed with the same config.
+
+    Parameters
+    ----------
+    path : a file or folder, to name in the message.
+    saved : the config that was saved there, as JSON gives it back.
+    config : the config of this run.
+
+    Raises
+    ------
+    ValueError : if they differ; the message names the settings, and short values of them."""
+    here = to_json(config)
+    differing = [name for name in {**saved, **here} if saved.get(name) != here.get(name)]
+    if differing:
+        shown = ", ".join(_difference(name, saved.get(name), here.get(name)) for name in sorted(differing))
+        raise ValueError(
+            f"{os.fspath(path)!r} belongs to a run with other settings; these differ: {shown}. "
+            "Name another file or folder, delete this one, or use its settings to resume."
+        )
+
+
+def lock(file: IO[Any], path: str | os.PathLike[str]) -> None:
+    """Lock an open file until it is closed.
+
+    Raises
+    ------
+    BlockingIOError : if another process has locked it; the message says that another run is writing
+        to `path`."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(
+            errno.EAGAIN, f"another run is writing to {os.fspath(path)!r}. Wait for it, or write elsewhere."
+        ) from error
+
+
+def _difference(name: str, saved: Any, here: Any) -> str:
+    pair = f"{saved!r} there, {here!r} here"
+    return f"{name} ({pair})" if len(pair) <= 100 else name
+
+
+def _saved_chunks(file: IO[bytes], path: str | os.PathLike[str], config: Any) -> list[list[Any]]:
+    """The chunks in the file, cut off after the last complete one; a new file gets its first
+    line."""
     file.seek(0)
     data = file.read()
-    whole = data[: data.rfind(b"\n") + 1]  # a line that was being written when the run ended is found again
-    file.truncate(len(whole))
-    if not whole:
-        _add(file, path, {"format": FORMAT, "asked": asked})
+    complete = data[: data.rfind(b"\n") + 1]
+    file.truncate(len(complete))
+    if not complete:
+        _append(file, path, {"format": FORMAT, "config": config})
         return []
     try:
-        first, *kept = [json.loads(line) for line in whole.splitlines()]
-        known = first["format"] == FORMAT and all(isinstance(part, list) for part in kept)
+        first, *chunks = [json.loads(line) for line in complete.splitlines()]
+        known = first["format"] == FORMAT and all(isinstance(chunk, list) for chunk in chunks)
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
         raise ValueError(
-            f"expected a file that a run keeps its results in, got {os.fspath(path)!r}; remedy: name another file"
+            f"expected a file to resume from, as this version writes it; got {os.fspath(path)!r}. Name another file."
         )
-    odd = [name for name in {**first["asked"], **asked} if first["asked"].get(name) != asked.get(name)]
-    if odd:
-        raise ValueError(
-            f"{os.fspath(path)!r} holds results of another run: {', '.join(sorted(odd))} differ; expected the same model, pairs and settings; "
-            "remedy: name another file, or delete this one"
-        )
-    return kept
+    check_same_run(path, first["config"], config)
+    return chunks
 
 
-def _add(file: IO[bytes], path: str | os.PathLike[str], value: Any) -> None:
-    """One line at the end of the file, on the disk when this returns."""
-    line = json.dumps(value, default=plain).encode("ascii") + b"\n"
+def _append(file: IO[bytes], path: str | os.PathLike[str], value: Any) -> None:
+    """Add one line, which is on disk when this returns."""
     try:
-        file.write(line)
+        file.write(json.dumps(value, default=plain).encode("ascii") + b"\n")
         file.flush()
         os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(error.errno, unwritten(path, error)) from error
-
-
-def _lock(file: IO[bytes], path: str | os.PathLike[str]) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OSError(
-            errno.EAGAIN,
-            f"another run is writing to {os.fspath(path)!r}; remedy: wait for it, or name another file",
-        ) from error
+        raise write_error(path, error) from error

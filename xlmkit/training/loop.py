@@ -175,7 +175,7 @@ class Training:
             # Processes average their gradients: times their number, the mean over the rows of the step is left.
             (loss * (self.accelerator.num_processes / rows)).backward()
         except RuntimeError as error:
-            if not forward.out_of_memory(error):
+            if not forward.is_out_of_memory(error):
                 raise
             raise _out_of_memory(self.config) from error
         return loss.detach()

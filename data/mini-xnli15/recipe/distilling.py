@@ -134,12 +134,12 @@ def _loss(
     nli: NLIModel, teaching: torch.nn.Module, batch: Views, scales: Scales, plan: Plan, share: float
 ) -> torch.Tensor:
     with torch.no_grad():
-        theirs = forward.states(teaching, batch.their_ids, None, batch.their_mask)
+        theirs = forward.all_layers(teaching, batch.their_ids, None, batch.their_mask)
         wanted = _answers(teaching, theirs[-1], batch.their_mask)  # (B, labels)
     ours = batch.ours
     dropped = (torch.rand(ours.input_ids.shape) < plan.dropped) & (ours.input_ids != EOS)
     with networks.autocast():
-        found = forward.states(
+        found = forward.all_layers(
             nli.network,
             ours.input_ids.masked_fill(dropped, PAD),
             ours.langs,
