@@ -23,12 +23,12 @@ endif
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (the first time: sets up .venv)
+lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (sets up .venv the first time)
 	@echo "make lab: JupyterLab at http://localhost:$(PORT) (or the next free port); Ctrl-C twice stops it."
 	@set -e; cd notebooks; root=; [ "$$(id -u)" -ne 0 ] || root=--allow-root; \
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
-test: .venv/.ready-test  ## run all tests (the first time: sets up .venv)
+test: .venv/.ready-test  ## run all tests (sets up .venv the first time)
 	@echo "make test: all tests, offline, on the bundled model; about ten minutes on two cores."
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations=25
 
@@ -37,7 +37,7 @@ unit: .venv/.ready-test  ## run the tests that need no kernel, cluster or browse
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder -m "not integration"
 
 report: .venv/.ready-lab  ## run every notebook and write it as HTML to report/
-	@echo "make report: runs every notebook on the embedded model and writes report/*.html; a few minutes."
+	@echo "make report: runs every notebook on the bundled model and writes report/*.html; a few minutes."
 	@mkdir -p report
 	@$(BIN)/python -m nbconvert --to html --execute --ExecutePreprocessor.store_widget_state=False --output-dir=report notebooks/*.ipynb
 	@ls report/*.html
@@ -48,11 +48,11 @@ KEEP = --ExecutePreprocessor.record_timing=False --ClearMetadataPreprocessor.ena
 	--ClearMetadataPreprocessor.preserve_nb_metadata_mask='{("kernelspec",), ("language_info", "name")}'
 
 notebooks: .venv/.ready-lab  ## run every notebook and keep the results in it (look at them before you commit)
-	@echo "make notebooks: runs every notebook on the embedded model and saves it in place; five to ten minutes on two cores."
+	@echo "make notebooks: runs every notebook on the bundled model and saves it in place; five to ten minutes on two cores."
 	@$(BIN)/python -m nbconvert --to notebook --execute --inplace $(KEEP) notebooks/*.ipynb notebooks/solutions/*.ipynb
 
-badges:  ## write REPOSITORY=https://... into every notebook: badges for Colab and Binder (none: take them out)
-	@[ -n "$(REPOSITORY)" ] || { echo "make badges: say where this lies on the web: make badges REPOSITORY=https://github.com/OWNER/NAME"; exit 1; }
+badges:  ## write REPOSITORY=https://... into every notebook: badges for Colab and Binder (none: remove them)
+	@[ -n "$(REPOSITORY)" ] || { echo "make badges: give the address of the repository: make badges REPOSITORY=https://github.com/OWNER/NAME"; exit 1; }
 	@.ci/badges "$(REPOSITORY)"
 
 lint: .venv/.ready-test  ## ruff (rules and format) and mypy
@@ -61,7 +61,7 @@ lint: .venv/.ready-test  ## ruff (rules and format) and mypy
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 
-bench: .venv/.ready-test  ## measure the speed beside other tools, and write the tables
+bench: .venv/.ready-test  ## measure the speed next to other tools, and write the tables
 	@echo "make bench: an hour on an idle machine of two cores (the first time also minutes of downloads); writes tests/benchmarks/results and the tables made from it."
 	@$(BIN)/python tests/benchmarks/bench.py $(BENCH_FLAGS)
 

@@ -111,11 +111,21 @@ def test_the_top_level_holds_what_the_card_and_python_need():
         pytest.skip("this is no git clone, so nothing says which files belong to the project")
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     allowed = {"notebooks", "xlmkit", "environment.yml", "tests", "data", "README.md", "pyproject.toml"}
-    allowed |= {"LICENSE", "CITATION.cff", "Makefile", ".gitignore", ".ci"}
+    allowed |= {
+        "LICENSE",
+        "CITATION.cff",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        ".gitignore",
+        ".gitattributes",
+        ".ci",
+        "findings",
+    }
     assert {line.split("/")[0] for line in listed.stdout.splitlines()} <= allowed
 
 
-def test_citation_and_package_bear_the_same_version_and_licence():
+def test_citation_and_package_have_the_same_version_and_licence():
     import xlmkit
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -133,11 +143,14 @@ def test_a_wheel_carries_the_model_and_the_workshop(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True
     )
     assert run.stdout.count(str(tmp_path / "site" / "xlmkit" / "data")) == 2, run.stderr
+    assert not list(
+        (tmp_path / "site" / "xlmkit" / "data").rglob("*.py")
+    )  # the recipe and the linters stay in the clone
 
 
 def test_make_lists_its_commands_and_ci_runs_the_linters_and_the_tests():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for name in ("help", "lab", "test", "report", "lint", "bench", "clean"):
+    for name in ("help", "lab", "test", "unit", "report", "lint", "bench", "clean"):
         assert re.search(rf"^{name}:.*## .+", makefile, re.M), name
     steps = (ROOT / ".ci/run").read_text(encoding="utf-8")
     assert "make lint" in steps
@@ -188,18 +201,18 @@ def test_the_installer_says_the_cost_first_and_leaves_a_stamp(clone):
     [
         (
             {"too_old": 1, "version": "3.9.2"},
-            r"needs Python 3\.11 or newer; .* is 3\.9\.2\. Remedy: .*PYTHON=",
+            r"needs Python 3\.11 or newer; .* is 3\.9\.2\. Install .*PYTHON=",
         ),
-        ({"no_venv": 1}, r"venv module is missing .* Remedy: sudo apt install python3-venv"),
+        ({"no_venv": 1}, r"venv module is missing .* sudo apt install python3-venv"),
         (
             {"pip_fails": 1, "pip_says": "ERROR: No matching distribution found for torch"},
             "A download failed",
         ),
         ({"pip_fails": 1, "pip_says": "ERROR: [Errno 28] No space left on device"}, "The disk is full"),
-        ({"pip_fails": 1, "pip_says": "ERROR: something else"}, r"Remedy: read \.venv/install\.log"),
+        ({"pip_fails": 1, "pip_says": "ERROR: something else"}, r"Read \.venv/install\.log"),
     ],
 )
-def test_what_goes_wrong_in_the_installer_is_one_sentence_with_its_remedy(clone, answers, sentence):
+def test_what_goes_wrong_in_the_installer_is_named_with_a_fix(clone, answers, sentence):
     folder, install = clone
     run = install(**answers)
     assert run.returncode == 1

@@ -74,7 +74,7 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.exit("another benchmark is running here; remedy: wait for its end")
+            sys.exit("another benchmark is running here. Wait for its end.")
         yield
 
 

@@ -43,7 +43,7 @@ def read(folder: Path) -> Results:
     FileNotFoundError : if there are none."""
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
     if not found:
-        raise FileNotFoundError(f"expected results of a benchmark in {folder}, got none; remedy: make bench")
+        raise FileNotFoundError(f"expected results of a benchmark in {folder}, got none. Make bench.")
     return {part["part"]: part for part in found}
 
 
@@ -55,7 +55,7 @@ def between(text: str, tables: str) -> str:
     ValueError : if it does not have both markers once."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(
-            f"expected {BEGIN!r} and {END!r} once each; remedy: put them where the tables belong"
+            f"expected {BEGIN!r} and {END!r} once each. Put them where the tables belong."
         )
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n\n{tables}\n\n{END}{rest.split(END)[1]}"
