@@ -1,4 +1,4 @@
-"""Where the files that come with the kit lie: `data/` of a clone, or inside an installed wheel."""
+"""The files that come with the kit: in `data/` of a clone, or inside an installed wheel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def path(*parts: str) -> Path:
-    """The path of something under `data/`.
+    """Find a file or folder of `data/`.
 
     Raises
     ------
@@ -19,6 +19,6 @@ def path(*parts: str) -> Path:
         if found.exists():
             return found
     raise FileNotFoundError(
-        f"expected {'/'.join(parts)!r} under {' or '.join(str(root) for root in candidates)}; "
-        "remedy: use a complete clone, or install the wheel again"
+        f"expected {'/'.join(parts)!r} under {' or '.join(str(root) for root in candidates)}. "
+        "Use a complete clone, or install the wheel again."
     )

@@ -1,6 +1,8 @@
-"""What is wrong with this machine, and the fix: Python, packages, PyTorch against the hardware, memory, the model, one prediction.
+"""Check this machine and name the fix: Python, packages, PyTorch and its hardware, memory, the
+model, one prediction.
 
-It imports nothing heavy itself and looks at PyTorch from another process, so that it works where PyTorch does not import, or crashes."""
+It imports nothing heavy itself and runs PyTorch in another process, so that it works even where
+PyTorch does not import or crashes."""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 OLDEST_PYTHON = (3, 11)
-# Memory in GB that predicting and explaining take, measured and rounded up: 0.6 with a small model, 3.0 with 249 M parameters (fp32 or bf16).
-EMBEDDED_GB = 1.0
+# Memory in GB for predicting and explaining, measured and rounded up: 0.6 with a small model, 3.0
+# with 249 M parameters (fp32 or bf16).
+BUNDLED_GB = 1.0
 FULL_GB = 3.5
 DISK_GB = 2.0  # the full checkpoint's files, and room for results
 FONTS = {"ar": "Arabic", "hi": "Devanagari", "th": "Thai", "zh": "Chinese"}
-REINSTALL = "run `make lab` in the clone, or `pip install --upgrade xlmkit`"
+REINSTALL = "Run `make lab` in the clone, or `pip install --upgrade xlmkit`."
 PROBE = """
 import json, torch
 cuda = torch.cuda.is_available()
@@ -44,27 +48,30 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One check.
 
-    `found` says what is there. `remedy` says what to do where `ok` is False; where `ok` is True it is advice, or empty."""
+    `found` is the finding. `advice` says what to do if `ok` is False; if `ok` is True it is a
+    recommendation, or empty."""
 
     name: str
     ok: bool
     found: str
-    remedy: str = ""
+    advice: str = ""
 
 
 def diagnose(source: str | os.PathLike[str] | None = None, *, device: str = "auto") -> list[Check]:
-    """Check this machine, from Python up to one prediction. Needs no network unless `source` is a Hub name.
+    """Check this machine, from Python up to one prediction. Needs no network unless `source` is a
+    Hub name.
 
     Parameters
     ----------
-    source, device : the model that is loaded, as in `load`.
+    source, device : the model to load, as in `load`.
 
     Returns
     -------
-    One `Check` a topic, in the order in which failures should be mended. Nothing is raised: what a check raises becomes its failure."""
-    torch = _probe_torch()
+    One `Check` per topic, in the order in which failures should be fixed. Nothing is raised: an
+    error in a check becomes its failure."""
+    torch = probe_torch()
     checks: list[Check | None] = [
         _guard("python", check_python),
         _guard("environment", check_environment),
@@ -76,47 +83,49 @@ def diagnose(source: str | os.PathLike[str] | None = None, *, device: str = "aut
         _guard("fonts", check_fonts),
     ]
     if "error" in torch:
-        checks.append(Check("model", False, "not tried, because PyTorch does not work", "mend `torch` first"))
+        checks.append(Check("model", False, "not tried, because PyTorch does not work", "Fix `torch` first."))
     else:
         checks += _check_model(source, device)
     return [check for check in checks if check is not None]
 
 
 def report(checks: list[Check]) -> str:
-    """The checks as lines of text, each remedy below its failure, and a verdict."""
+    """The checks as lines of text, each with its advice below it, and a verdict."""
     width = max(len(check.name) for check in checks)
     lines = []
     for check in checks:
         lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.found}")
-        if check.remedy:
-            lines.append(f"{'':<{width + 8}}{'note' if check.ok else 'remedy'}: {check.remedy}")
+        if check.advice:
+            lines.append(f"{'':<{width + 8}}{'note' if check.ok else 'fix'}: {check.advice}")
     failed = sum(not check.ok for check in checks)
     lines.append("All is well." if not failed else f"{failed} of {len(checks)} checks failed.")
     return "\n".join(lines)
 
 
 def check_python() -> Check:
-    """Python's version."""
+    """The version of Python."""
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     ok = sys.version_info[:2] >= OLDEST_PYTHON
-    return Check("python", ok, found, "" if ok else "install Python 3.12, then `make lab PYTHON=python3.12`")
+    return Check(
+        "python", ok, found, "" if ok else "Install Python 3.12, then run `make lab PYTHON=python3.12`."
+    )
 
 
 def check_environment() -> Check:
-    """Whether packages go into an environment of their own."""
+    """Whether packages are installed into a separate environment."""
     if sys.prefix != sys.base_prefix:
         return Check("environment", True, f"virtual environment {sys.prefix}")
     if os.environ.get("CONDA_PREFIX"):
         return Check("environment", True, f"conda environment {os.environ['CONDA_PREFIX']}")
-    advice = "`make lab` makes an environment of its own, which other projects cannot disturb"
-    return Check("environment", True, f"the Python of the system, {sys.prefix}", advice)
+    advice = "`make lab` creates a separate environment, which other projects cannot disturb."
+    return Check("environment", True, f"the system's Python, {sys.prefix}", advice)
 
 
 def check_packages() -> Check:
-    """Every package that the kit needs, in a version that it supports."""
+    """Whether every required package is installed in a supported version."""
     from packaging.requirements import Requirement
 
-    faults, needed = [], [Requirement(text) for text in _requirements()]
+    faults, needed = [], [Requirement(text) for text in requirements()]
     for requirement in needed:
         try:
             version = importlib.metadata.version(requirement.name)
@@ -127,91 +136,94 @@ def check_packages() -> Check:
             faults.append(f"{requirement.name} {version} is not {requirement.specifier}")
     if faults:
         return Check("packages", False, "; ".join(faults), REINSTALL)
-    return Check("packages", True, f"all {len(needed)} that xlmkit needs, in supported versions")
+    return Check("packages", True, f"all {len(needed)} required packages in supported versions")
 
 
 def check_torch(torch: dict[str, Any]) -> Check:
-    """Whether PyTorch imports and computes; `torch` is what the probe found."""
+    """Whether PyTorch imports and computes; `torch` is the result of the probe."""
     if "error" in torch:
-        return Check("torch", False, torch["error"], f"{REINSTALL}; if it stays, delete .venv first")
+        return Check(
+            "torch", False, torch["error"], f"{REINSTALL} If that does not help, delete .venv first."
+        )
     build = f"CUDA {torch['cuda_build']}" if torch["cuda_build"] else "ROCm" if torch["hip_build"] else "CPU"
     return Check("torch", True, f"{torch['version']} ({build} build)")
 
 
 def check_hardware(torch: dict[str, Any], *, nvidia: bool) -> Check | None:
-    """PyTorch's build against the hardware; `nvidia` says whether an NVIDIA driver is there. None where PyTorch is broken."""
+    """Whether PyTorch's build fits the hardware; `nvidia` says whether there is an NVIDIA driver.
+    None if PyTorch is broken."""
     if "error" in torch:
         return None
     if torch["cuda"]:
         found = f"{torch['device']}, compute capability {'.'.join(map(str, torch['capability']))}"
-        if torch["hip_build"] or _runs_on(torch["capability"], torch["architectures"]):
+        if torch["hip_build"] or runs_on(list(torch["capability"]), torch["architectures"]):
             return Check("hardware", True, found)
         built = ", ".join(torch["architectures"])
-        remedy = f"install a PyTorch build for this GPU (this one is for {built}), or use `--device cpu`"
-        return Check("hardware", False, f"{found}, which this PyTorch build does not serve", remedy)
+        advice = f"Install a PyTorch build for this GPU (this one is for {built}), or use `--device cpu`."
+        return Check("hardware", False, f"{found}, which this PyTorch build does not support", advice)
     if nvidia and not torch["cuda_build"]:
-        remedy = "install PyTorch's CUDA build (the selector on pytorch.org gives the command), or use `--device cpu`"
-        return Check("hardware", False, f"an NVIDIA GPU, and PyTorch {torch['version']} without CUDA", remedy)
+        advice = "Install PyTorch's CUDA build (pytorch.org shows the command), or use `--device cpu`."
+        return Check("hardware", False, f"an NVIDIA GPU, and PyTorch {torch['version']} without CUDA", advice)
     if nvidia:
-        remedy = f"update the NVIDIA driver to one for CUDA {torch['cuda_build']} (see `nvidia-smi`), or use `--device cpu`"
-        return Check("hardware", False, "an NVIDIA GPU that PyTorch cannot use", remedy)
+        advice = f"Update the NVIDIA driver to one for CUDA {torch['cuda_build']} (see `nvidia-smi`), or use `--device cpu`."
+        return Check("hardware", False, "an NVIDIA GPU that PyTorch cannot use", advice)
     if torch["mps"]:
         return Check("hardware", True, "Apple GPU (MPS)")
-    advice = "PyTorch's CPU build does the same here in 4 GB less" if torch["cuda_build"] else ""
-    return Check("hardware", True, "no GPU that PyTorch serves: the CPU computes", advice)
+    advice = "PyTorch's CPU build is enough here, and 4 GB smaller." if torch["cuda_build"] else ""
+    return Check("hardware", True, "no GPU that PyTorch supports; the CPU computes", advice)
 
 
 def check_memory() -> Check:
-    """Free memory against what the embedded model and the full one need."""
-    free = _free_memory_gb()
+    """Whether free memory is enough for the bundled model and for the full one."""
+    free = free_memory_gb()
     if free is None:
-        return Check("memory", True, "unknown: this system does not say")
+        return Check("memory", True, "unknown on this system")
     found = f"{free:.1f} GB free"
-    if free < EMBEDDED_GB:
-        return Check("memory", False, found, f"close other programs: about {EMBEDDED_GB:g} GB are needed")
+    if free < BUNDLED_GB:
+        return Check("memory", False, found, f"Close other programs; about {BUNDLED_GB:g} GB are needed.")
     if free < FULL_GB:
         return Check(
-            "memory", True, found, f"enough for the embedded model; the full XLM needs {FULL_GB:g} GB"
+            "memory", True, found, f"Enough for the bundled model; the full XLM needs {FULL_GB:g} GB."
         )
     return Check("memory", True, f"{found}, enough for the full XLM")
 
 
 def check_disk() -> Check:
-    """Free disk in the working folder and where the Hub's files are kept."""
+    """Free disk space in the working folder and in the Hub's cache."""
     places = [Path.cwd(), Path(os.environ.get("HF_HOME", Path.home()))]
     free, place = min((shutil.disk_usage(place).free / 1e9, place) for place in places if place.exists())
     found = f"{free:.1f} GB free at {place}"
     if free < 0.1:
-        return Check("disk", False, found, "free some space: results cannot be saved")
-    advice = "" if free >= DISK_GB else f"a checkpoint of full size takes {DISK_GB:g} GB"
+        return Check("disk", False, found, "Free some space; results cannot be saved.")
+    advice = "" if free >= DISK_GB else f"A checkpoint of full size takes {DISK_GB:g} GB."
     return Check("disk", True, found, advice)
 
 
 def check_fonts() -> Check | None:
-    """Whether fonts for the scripts are installed here, where `fc-list` can tell (Linux)."""
+    """Whether fonts for all scripts are installed; None where there is no `fc-list` (it is on
+    Linux)."""
     if shutil.which("fc-list") is None:
         return None
-    command = ["fc-list", ":lang={}", "family"]
     missing = [
         name
         for code, name in FONTS.items()
-        if not _run([part.format(code) for part in command], seconds=20).stdout.strip()
+        if not _run(["fc-list", f":lang={code}", "family"], seconds=20).stdout.strip()
     ]
     if not missing:
         return Check("fonts", True, "for every script")
     advice = (
-        "if words show as boxes, install Noto fonts (Debian: `apt install fonts-noto-core fonts-noto-cjk`)"
+        "If words show as boxes, install Noto fonts (Debian: `apt install fonts-noto-core fonts-noto-cjk`)."
     )
-    return Check("fonts", True, f"none here for {', '.join(missing)}", advice)
+    return Check("fonts", True, f"none for {', '.join(missing)}", advice)
 
 
 def has_nvidia() -> bool:
-    """Whether this machine has an NVIDIA driver, and so most likely a GPU."""
+    """Whether this machine has an NVIDIA driver, and so probably a GPU."""
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
 def _guard(name: str, check: Callable[[], Check | None]) -> Check | None:
-    """What `check` finds; what it raises is its failure."""
+    """The result of `check`; an error becomes a failure."""
     try:
         return check()
     except Exception as error:
@@ -222,24 +234,22 @@ def _check_model(source: str | os.PathLike[str] | None, device: str) -> list[Che
     """Load the model and predict one pair."""
     import xlmkit
 
-    remedy = (
-        REINSTALL
-        if source is None
-        else "the message names it; without `--model` the embedded model is checked"
+    advice = (
+        REINSTALL if source is None else "See the message. Without `--model` the bundled model is checked."
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # decisions that are said to users are of no interest here
+        warnings.simplefilter("ignore")  # warnings about decisions are of no interest here
         try:
             nli = xlmkit.load(source, device=device)
         except Exception as error:
-            return [Check("model", False, f"{type(error).__name__}: {error}", remedy)]
+            return [Check("model", False, f"{type(error).__name__}: {error}", advice)]
         size = sum(weights.numel() for weights in nli.network.parameters()) / 1e6
         precision = str(nli.dtype).removeprefix("torch.")
         loaded = Check("model", True, f"{nli.source}: {size:.1f} M parameters on {nli.device} in {precision}")
-        return [loaded, _guard("prediction", lambda: _check_prediction(nli)) or loaded]
+        return [loaded, _guard("prediction", lambda: check_prediction(nli)) or loaded]
 
 
-def _check_prediction(nli: Any) -> Check:
+def check_prediction(nli: Any) -> Check:
     import pandas as pd
 
     import xlmkit
@@ -249,17 +259,14 @@ def _check_prediction(nli: Any) -> Check:
     row = xlmkit.predict(nli, pd.DataFrame([{**given, "language": "en"}]), progress=False).iloc[0]
     total = sum(row[f"p_{label}"] for label in nli.labels)
     found = f"{row['prediction']} ({row['p_' + row['prediction']]:.2f}) for {' and '.join(map(repr, given.values()))}"
-    ok = abs(total - 1) < 1e-3
-    return Check(
-        "prediction",
-        ok,
-        found if ok else f"probabilities that sum to {total}",
-        "" if ok else "use `--device cpu`",
-    )
+    if abs(total - 1) < 1e-3:
+        return Check("prediction", True, found)
+    return Check("prediction", False, f"probabilities that sum to {total}", "Use `--device cpu`.")
 
 
-def _requirements() -> list[str]:
-    """What the kit needs at run time, from the installed package or, in a clone that was not installed, from pyproject.toml."""
+def requirements() -> list[str]:
+    """The packages required at run time, from the installed package or, in a clone that was not
+    installed, from pyproject.toml."""
     try:
         listed = importlib.metadata.requires("xlmkit") or []
     except importlib.metadata.PackageNotFoundError:
@@ -272,12 +279,12 @@ def _run(command: list[str], *, seconds: int) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
-def _probe_torch() -> dict[str, Any]:
-    """What PyTorch says of itself in a process of its own, or why it does not: {"error": ...}."""
+def probe_torch() -> dict[str, Any]:
+    """What PyTorch reports in a separate process, or {"error": ...}."""
     try:
         run = _run([sys.executable, "-W", "ignore", "-c", PROBE], seconds=300)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return {"error": f"PyTorch gives no answer: {error}"}
+        return {"error": f"PyTorch does not answer: {error}"}
     if run.returncode == 0:
         return dict(json.loads(run.stdout.splitlines()[-1]))
     if run.returncode < 0:
@@ -286,24 +293,22 @@ def _probe_torch() -> dict[str, Any]:
     return {"error": f"PyTorch does not import: {last}"}
 
 
-def _runs_on(capability: list[int], architectures: list[str]) -> bool:
-    """Whether a build serves a GPU: binaries run on the same major version from their minor on, PTX on anything newer.
+def runs_on(capability: list[int], architectures: list[str]) -> bool:
+    """Whether a build supports a GPU: binaries run on the same major version from their minor
+    version on, PTX on anything newer.
 
     CUDA C++ Programming Guide, "Binary Compatibility" and "PTX Compatibility"."""
-    major, minor = capability
     for architecture in architectures:
-        kind, _, number = architecture.partition("_")
-        digits = "".join(character for character in number if character.isdigit())
-        built = (int(digits[:-1]), int(digits[-1]))
-        if kind == "compute" and built <= (major, minor):
-            return True
-        if kind == "sm" and built[0] == major and built[1] <= minor:
+        kind, major, minor = re.match(r"(\w+)_(\d+)(\d)", architecture).groups()  # type: ignore[union-attr]
+        built = [int(major), int(minor)]
+        if built <= capability and (kind == "compute" or built[0] == capability[0]):
             return True
     return False
 
 
-def _free_memory_gb() -> float | None:
-    """Free memory in GB, no more than a container's limit; the whole memory where the system tells no more (macOS)."""
+def free_memory_gb() -> float | None:
+    """Free memory in GB, at most a container's limit; the total memory where the system does not
+    report more (macOS)."""
     amounts = []
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():

@@ -201,9 +201,9 @@ class Explanation:
         -------
         A frame with the columns
 
-        ============================  =====================================================================
-        pair_id, method, aggregation  the same in every row, so that frames of many explanations can
-        be joined target, contrast              labels by name
+        ============================  ========================================================
+        pair_id, method, aggregation  the same in every row, so that frames can be joined
+        target, contrast              labels by name
         position                      of the token in the model's input, from 0
         token, special                its text; whether it is a special token
         sentence                      "premise", "hypothesis" or "text", missing for special tokens
@@ -212,7 +212,7 @@ class Explanation:
         score                         in `unit`
         converged                     whether delta passes the gate, missing where there is none
         untrained                     True; the column is there only if the model's head is random
-        ============================  ====================================================================="""
+        ============================  ========================================================"""
         tokens, n = self.tokens, len(self.tokens)
         integers = {
             name: pd.array([getattr(token, name) for token in tokens], dtype="Int64")

@@ -1,24 +1,24 @@
-"""Notices: what a user should hear once, while the numbers are still right.
+"""Warnings about decisions that a user should know of, each issued once; the numbers are right.
 
-A notice is a warning of its own category, so that it can be silenced or turned into an error with `warnings`."""
+They have their own category, so that `warnings` can silence them or turn them into errors."""
 
 from __future__ import annotations
 
 import sys
 import warnings
 
-_said: set[str] = set()
+_issued: set[str] = set()
 
 
 class XlmkitWarning(UserWarning):
-    """Something was decided for the user; the result is right, the decision should be known."""
+    """Something was decided for the user; the result is right, but the decision should be known."""
 
 
 def warn_once(message: str) -> None:
-    """Warn with `message`, once in this process, at the line of the user's that led here."""
-    if message in _said:
+    """Warn once per process with `message`, at the user's line that led here."""
+    if message in _issued:
         return
-    _said.add(message)
+    _issued.add(message)
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         frame, level = frame.f_back, level + 1
@@ -26,5 +26,5 @@ def warn_once(message: str) -> None:
 
 
 def forget() -> None:
-    """Let every notice be said again."""
-    _said.clear()
+    """Let every warning be issued again."""
+    _issued.clear()

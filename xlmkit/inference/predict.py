@@ -49,8 +49,9 @@ def predict(
         halved.
     max_length : tokens of the longest pair, special tokens included; longer ones are cut as
         `encode` describes and marked `truncated`.
-    workers : processes that tokenize ahead of the model, at least 0. On a GPU and with very many pairs
-        2 to 4 help; a script that asks for them needs `if __name__ == "__main__":` around its calls.
+    workers : processes that tokenize ahead of the model, at least 0. On a GPU and with very many
+        pairs 2 to 4 help; a script that uses them needs `if __name__ == "__main__":` around its
+        calls.
     progress : show a progress bar.
 
     Returns

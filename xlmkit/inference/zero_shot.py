@@ -75,7 +75,9 @@ def zero_shot(
     _check_arguments(nli, texts, labels, languages, hypothesis_template, multi_label)
     frame = _hypotheses(texts, labels, languages, hypothesis_template)
     logits, _ = logits_of_frame(nli, frame, batch_tokens=batch_tokens, max_length=256, progress=progress)
-    logits = logits.astype(np.float64).reshape(len(texts), len(labels), -1)  # (N, candidates, NLI labels)
+    logits = logits.astype(np.float64).reshape(
+        len(texts), len(labels), len(nli.labels)
+    )  # (N, candidates, NLI labels)
     entailment = logits[..., nli.labels.index("entailment")]
     if multi_label:
         contradiction = logits[..., nli.labels.index("contradiction")]

@@ -1,4 +1,4 @@
-"""Where predictions are computed, and in which precision: what this machine does natively, said once."""
+"""Device and precision of predictions: what this machine computes natively."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def choose(device: str | torch.device, dtype: str | torch.dtype) -> tuple[torch.device, torch.dtype]:
-    """The device and the precision of predictions; what was left to "auto" is said once, with the reason.
+    """Choose device and precision of predictions; a warning, once, says what "auto" has chosen and
+    why.
 
     Raises
     ------
     ValueError : if `device` or `dtype` is unknown, or the device is not on this machine."""
     place = choose_device(device)
     precision, reason = choose_dtype(dtype, place)
-    remedies = [f"`{name}=`" for name, value in (("device", device), ("dtype", dtype)) if value == "auto"]
-    if remedies:
+    options = [f"`{name}=`" for name, value in (("device", device), ("dtype", dtype)) if value == "auto"]
+    if options:
         warn_once(
             f"predictions are computed on {place} in {str(precision).removeprefix('torch.')}{reason}; attributions always in "
-            f"float32. Choose yourself with {' and '.join(remedies)}."
+            f"float32. Choose yourself with {' and '.join(options)}."
         )
     return place, precision
 
@@ -37,14 +38,14 @@ def choose_device(device: str | torch.device) -> torch.device:
         place = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"`device` must be 'auto', 'cpu', 'mps', 'cuda' or 'cuda:N'; got {device!r}"
+            f"`device` must be 'auto', 'cpu', 'mps', 'cuda' or 'cuda:N'; got {device!r}."
         ) from error
     here = {"cpu": True, "mps": mps, "cuda": cuda and (place.index or 0) < torch.cuda.device_count()}
     if not here.get(place.type, False):
         found = ", ".join(repr(name) for name in ("cpu", *(["mps"] if mps else []), *_cuda_names()))
         raise ValueError(
-            f"`device` {str(device)!r} is not usable here: torch {torch.__version__} finds {found}; remedy: choose one of "
-            "these or 'auto', or install the torch build for your hardware"
+            f"`device` {str(device)!r} is not usable here: torch {torch.__version__} finds {found}. Choose one of "
+            "these or 'auto', or install the torch build for your hardware."
         )
     return place
 
@@ -52,7 +53,8 @@ def choose_device(device: str | torch.device) -> torch.device:
 def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.dtype, str]:
     """The precision of predictions on `device`, and for "auto" the reason in brackets.
 
-    bfloat16 is taken only where the hardware multiplies it natively; elsewhere it would be emulated, at no gain."""
+    bfloat16 is taken only where the hardware multiplies it natively; elsewhere it would be
+    emulated, at no gain."""
     if dtype == "auto":
         native = _native_bfloat16(device)
         return (
@@ -61,13 +63,14 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if chosen is None or chosen not in DTYPES.values():
         raise ValueError(
-            f"`dtype` must be 'auto', {', '.join(map(repr, DTYPES))} or the torch dtype of that name; got {dtype!r}"
+            f"`dtype` must be 'auto', {', '.join(map(repr, DTYPES))} or the torch dtype of that name; got {dtype!r}."
         )
     return chosen, ""
 
 
 def _native_bfloat16(device: torch.device) -> bool:
-    """CUDA from compute capability 8.0 (Ampere) on; x86 with AVX512-BF16 or AMX. MPS and ARM were not measured: no."""
+    """CUDA from compute capability 8.0 (Ampere) on; x86 with AVX512-BF16 or AMX. MPS and ARM were
+    not measured: no."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu" and torch.backends.mkldnn.is_available():

@@ -1,4 +1,4 @@
-"""What `load` gives and everything after it takes: one checkpoint, with all that its numbers depend on."""
+"""`NLIModel`: one checkpoint, with everything that its numbers depend on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xlmkit.pairs import LABELS
 from xlmkit.tokenization import BPETokenizer
 
 PAIR_FORMATS = ("xlm", "huggingface")
-CLASSIFIERS = ("nli", "classification")  # tasks whose network gives a logit a label
+CLASSIFIERS = ("nli", "classification")  # tasks whose network has one logit per label
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +28,20 @@ class NLIModel:
     tokenizer : the vocabulary and its merges.
     labels : names in the order of the logits; () where `task` is "mlm".
     lang2id : code -> language id of this checkpoint; empty where it knows none.
-    pair_format : "xlm" for `</s> P </s> H </s>` (the authors'), "huggingface" for `<s> P </s> H </s>`.
-    lowercase : whether texts are lower-cased and stripped of marks (`do_lowercase_and_remove_accent`).
+    pair_format : "xlm" for `</s> P </s> H </s>` (the authors'), "huggingface" for `<s> P </s> H
+        </s>`.
+    lowercase : whether texts are lower-cased and stripped of marks
+        (`do_lowercase_and_remove_accent`).
     task : "nli", "classification" for other labels, or "mlm".
-    device, dtype : where predictions are computed, and in which precision; attributions are always float32.
+    device, dtype : where predictions are computed, and in which precision; attributions are always
+        float32.
     trained : False where the head is random, so that every prediction can say so.
-    source : what was asked for: a folder or a Hub name.
+    source : the folder or Hub name that was asked for.
     provenance : source, sha256 of the weights, versions, the content of `xlmkit.json`.
-    sentences : 2 where the model was trained on pairs, 1 on single texts; None where its folder does not say.
-    fused : False to compute logits by transformers' own forward instead of `forward`: the same numbers, slower; with `dataclasses.replace`."""
+    sentences : 2 if the model was trained on pairs, 1 if on single texts; None if its folder does
+        not say.
+    fused : False to compute logits by transformers' own forward instead of `forward`: the same
+        numbers, slower. Set it with `dataclasses.replace`."""
 
     network: XLMForSequenceClassification | XLMWithLMHeadModel
     tokenizer: BPETokenizer
@@ -57,13 +62,16 @@ class NLIModel:
     def in_memory(
         cls, network: Any, tokenizer: BPETokenizer, labels: Sequence[str], *, source: str
     ) -> NLIModel:
-        """A model around a network that no folder holds yet, taken as trained: the authors' pair format, lower-casing, float32.
+        """Make a model of a network in memory, which counts as trained: the authors' pair format,
+        lower-casing, float32.
 
         Parameters
         ----------
         network : its `config.lang2id` gives the language ids, its weights the device.
-        labels : names in the order of the logits; with others than NLI's three it is a "classification".
-        source : what messages and provenance call it. For other settings, `dataclasses.replace` the result."""
+        labels : names in the order of the logits; if they are not NLI's three, the task is
+            "classification".
+        source : its name in messages and provenance. For other settings, use `dataclasses.replace`
+            on the result."""
         nli = sorted(labels) == sorted(LABELS)
         return cls(
             network=network,
@@ -89,12 +97,13 @@ class NLIModel:
 
     @property
     def max_positions(self) -> int:
-        """Most tokens that one input may have, special tokens included."""
+        """The most tokens that one input may have, special tokens included."""
         return int(self.network.config.max_position_embeddings)
 
     @cached_property
     def prediction_network(self) -> XLMForSequenceClassification | XLMWithLMHeadModel:
-        """The network in `dtype`: itself where that is float32, else a second one with the same weights, made once."""
+        """The network in `dtype`: itself if that is float32, else a second one with the same
+        weights, made once."""
         if self.dtype == torch.float32:
             return self.network
         return weights.cast(self.network, self.dtype)

@@ -47,9 +47,9 @@ def resumable_map(
 
     The file has one line of JSON for `config`, and one per finished chunk:
 
-        {"format": 2, "config": {"model": ..., "seed": 0}}
+        {"format": 2, "config": {"seed": 0}}
         [result, result, result]
-        [result, resu                         <- the run was killed here: this chunk is computed again
+        [result, resu               <- the run was killed here: this chunk is computed again
 
     Parameters
     ----------

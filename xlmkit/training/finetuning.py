@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 
-from xlmkit.model import NLIModel, start
+from xlmkit.model import NLIModel, init_for_training
 from xlmkit.model.source import locate
 from xlmkit.notices import warn_once
 from xlmkit.pairs import sentence_columns
@@ -51,7 +51,7 @@ def finetune(config: TrainingConfig) -> Finetuned:
         result.check_folder(folder)
     train, dev, labels = data.read(config)
     sentences = len(sentence_columns(train))
-    nli = start(config.model, labels, sentences=sentences, device=accelerator.device, seed=config.seed)
+    nli = init_for_training(config.model, labels, sentences=sentences, device=accelerator.device, seed=config.seed)
     made_of = result.identity(nli, config, processes=accelerator.num_processes)
     result.compare(folder, made_of)
     if result.is_finished(folder):

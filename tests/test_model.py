@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import threading
 import warnings
@@ -85,7 +86,7 @@ def refusal(source, *, kind=ValueError, **options) -> str:
         load(source, **(CPU | options))
     message = str(caught.value)
     assert "\n" not in message
-    assert "remedy: " in message.lower() or "must be " in message
+    assert "must be " in message or re.search(r"[.] [A-Z].*[.]$|remedy: ", message)
     return message
 
 
@@ -400,7 +401,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(folder, tmp_pa
 def test_a_bin_without_a_table_of_tensors_is_refused(folder):
     to_bin(folder)
     torch.save({"model": {"a": torch.zeros(1)}, "params": {}}, folder / "pytorch_model.bin")
-    assert "no table of tensors" in refusal(folder)
+    assert "no tensors by name" in refusal(folder)
 
 
 def test_shards_that_are_missing_or_lie_elsewhere_are_refused(folder):
@@ -424,20 +425,20 @@ def test_a_folder_that_is_no_checkpoint_is_refused_with_what_it_lacks(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     message = refusal(tmp_path, kind=FileNotFoundError)
     assert "notes.txt" in message
-    assert "add config.json, vocab.json, merges.txt" in message
+    assert "Add config.json, vocab.json, merges.txt" in message
 
 
 @pytest.mark.parametrize("name", ["vocab.json", "merges.txt"])
 def test_a_missing_vocabulary_is_refused_by_name(folder, name):
     (folder / name).unlink()
-    assert f"add {name} from" in refusal(folder, kind=FileNotFoundError)
+    assert f"Add {name} from" in refusal(folder, kind=FileNotFoundError)
 
 
 def test_a_vocabulary_of_another_size_is_refused(folder):
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     vocabulary["one-more</w>"] = len(vocabulary)
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    assert "expected 945 pieces (`vocab_size` in config.json), got 946" in refusal(folder)
+    assert "expected 945 tokens (`vocab_size` in config.json), got 946" in refusal(folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": "b"}', '{"a": 0}', "\udcff"])
@@ -458,7 +459,7 @@ def test_damaged_merges_are_refused(folder):
     ("content", "said"),
     [
         ("{", "is not JSON"),
-        ("[]", "must hold a JSON object"),
+        ("[]", "must contain a JSON object"),
         ('{"model_type": "xlm-roberta"}', "expected `model_type` 'xlm', got 'xlm-roberta'"),
         ("{}", "expected `model_type` 'xlm', got None"),
         ('{"model_type": "xlm", "emb_dim": "wide"}', "emb_dim"),
@@ -682,12 +683,12 @@ def test_the_short_names_of_the_first_checkpoints_are_known(hub):
 
 def test_a_wrong_hub_name_is_told_from_a_missing_network(hub, monkeypatch):
     assert "the Hub has no model 'someone/else'" in refusal("someone/else", kind=FileNotFoundError)
-    assert "asks for a licence" in refusal("someone/gated", kind=PermissionError)
+    assert "licence" in refusal("someone/gated", kind=PermissionError)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    assert "could not be reached" in refusal("someone/tiny", kind=ConnectionError)
+    assert "unreachable" in refusal("someone/tiny", kind=ConnectionError)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     huggingface_hub.close_session()
-    assert "unset HF_HUB_OFFLINE" in refusal("someone/tiny", kind=ConnectionError)
+    assert "Unset HF_HUB_OFFLINE" in refusal("someone/tiny", kind=ConnectionError)
 
 
 # -- where and how exactly it is computed
