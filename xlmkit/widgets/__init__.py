@@ -1,24 +1,21 @@
-"""Widgets: explorers for a notebook or a page of voila, wired to functions that they are given.
+"""Widgets: explorers for a notebook or a page of voila, on one small framework; they need the extra `lab`.
 
-========================  ================================================================================================
-explore                   one pair, changed at will: texts, languages, language id, words; before and after
-parallel                  one item in all its languages: predictions, words in colour, agreement (`translations`)
-errors                    predictions to sift, with a confusion matrix to click, and notes (`choosing`, `items`, `matrix`, `notes`)
-embedding_map             sentences and languages in a plane (`scatter`)
-latest                    debounce; the latest input wins; an old answer never overwrites a newer one
-controls                  a text field with `lang` and `dir`, HTML whose parts can be chosen by mouse and keyboard
-strip, bars               a pair's words to click; probabilities with numbers, before and after
-picture                   the static picture in the saved notebook
-style                     how all of it looks
-========================  ================================================================================================
+==================  ======================================================================================
+explore             one pair to change at will: texts, languages, language id, words (`explorer`)
+parallel            one item in all its languages: predictions, coloured words, agreement (`parallel`)
+browse_predictions  filters, a confusion matrix to click, explanations, notes (`predictions`)
+embedding_map       sentences and languages in a plane (`embedding_map`)
+==================  ======================================================================================
 
-They need the extra `lab`. All that is shown is escaped; no script comes from elsewhere."""
+`live` is the framework: background work in which the newest question wins, a status line, and the snapshot in
+the saved notebook. `controls` has what ipywidgets lacks. `html`, `filters`, `state` and `notes` know no widget,
+and `backend` is the only module that computes with a model. All that is shown is escaped."""
 
 from __future__ import annotations
 
 from xlmkit.widgets.embedding_map import embedding_map
-from xlmkit.widgets.errors import errors
-from xlmkit.widgets.explore import explore
+from xlmkit.widgets.explorer import explore
 from xlmkit.widgets.parallel import parallel
+from xlmkit.widgets.predictions import browse_predictions
 
-__all__ = ["embedding_map", "errors", "explore", "parallel"]
+__all__ = ["browse_predictions", "embedding_map", "explore", "parallel"]

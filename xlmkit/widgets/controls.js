@@ -2,7 +2,7 @@
 // a switch between a live explorer and its picture. No text becomes markup here: what `html` holds was escaped where it was made.
 
 function textField({ model, el }) {
-  const id = `xk-field-${Math.random().toString(36).slice(2)}`; // each widget has a module of its own, so a count would begin anew in each
+  const id = `xk-field-${Math.random().toString(36).slice(2)}`; // each widget has its own module, so a counter would restart in each
   const label = Object.assign(document.createElement("label"), { htmlFor: id, className: "xk-field-label" });
   const field = Object.assign(document.createElement("textarea"), { id, className: "xk-field xk-text", spellcheck: false });
   const send = () => {
@@ -26,11 +26,10 @@ function textField({ model, el }) {
     field.lang = model.get("lang");
     field.dir = model.get("dir");
     field.rows = model.get("rows");
-    field.placeholder = model.get("placeholder");
     if (field.value !== model.get("value")) field.value = model.get("value");
   };
   show();
-  for (const name of ["value", "label", "lang", "dir", "rows", "placeholder"]) model.on(`change:${name}`, show);
+  for (const name of ["value", "label", "lang", "dir", "rows"]) model.on(`change:${name}`, show);
   el.classList.add("xk-field-box");
   el.append(label, field);
 }

@@ -1,66 +1,124 @@
-"""Explorer: what happens when somebody types, turns a dial or clicks a word; it asks a function that it is given, and holds no model.
+"""Explorer: one pair to change at will; what the model says each time, and why.
 
-Every change goes through `change`: it is a step of the session, is asked of the model, and shown when the answer comes. Callbacks of the page, the thread
-that answers and the notebook's own cells may come at the same time, so each holds the lock of `Latest` while it changes or shows anything."""
+Every change is a step of the session, is asked of the model, and shown when the answer comes. The explorer
+holds no model: it asks a function that it is given."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
+import ipywidgets
 import pandas as pd
+import regex
 
+from xlmkit.attribution import METHODS
+from xlmkit.checks import check_choice
 from xlmkit.encoding import SENTENCES
+from xlmkit.inference import check_input, need_head
 from xlmkit.languages import LANGUAGES
+from xlmkit.model import NLIModel
+from xlmkit.pairs import is_missing, with_english
 from xlmkit.render import escaped, quoted
-from xlmkit.widgets.answered import ANSWER_STYLE, answered, original, pair, proposal, steps
-from xlmkit.widgets.answering import Progress
-from xlmkit.widgets.bars import said
-from xlmkit.widgets.board import Board
-from xlmkit.widgets.examples import Example, Examples
-from xlmkit.widgets.latest import Latest
-from xlmkit.widgets.picture import KEPT, Pictured
-from xlmkit.widgets.session import Answer, Question, Session
-from xlmkit.widgets.situation import (
+from xlmkit.widgets.backend import SLOW, PairBackend
+from xlmkit.widgets.controls import LANGUAGE_OPTIONS, Clickable, TextField, button, dropdown, line
+from xlmkit.widgets.html import (
+    answer_html,
+    in_words,
+    item_options,
+    paragraph,
+    sides,
+    steps_html,
+)
+from xlmkit.widgets.live import METHOD_OPTIONS, Live
+from xlmkit.widgets.state import (
     NONE,
     RIGHT,
-    Situation,
+    Answer,
+    PairState,
+    Question,
+    Session,
     Span,
-    dropped,
-    replaced,
-    swapped,
-    toggled,
-    typed,
+    drop_word,
+    replace_word,
+    set_text,
+    swap_sentences,
+    toggle_mask,
 )
 
-Asked = tuple[Question, Question | None]
-Shown = tuple[Answer, Answer | None]
+PREMISE, HYPOTHESIS = "A man is sleeping in his bed.", "A man is awake."
+SCRIPTS = sorted({entry.script for entry in LANGUAGES.values()})
 
 
 class Ask(Protocol):
-    """What an explorer is given: a question's answers, better and better; see `answering.Answers`."""
+    """Yields the answers to a question, better and better ones; see `PairBackend`."""
 
     def __call__(
-        self, question: Question, *, check: Callable[[], None], tell: Callable[[Progress], None]
+        self, question: Question, *, check: Callable[[], None], tell: Callable[[int, int], None]
     ) -> Iterator[Answer]:
-        """The answers; `check` raises where they are no longer wanted, `tell` is told how far they are."""
+        """`check` raises if the answer is no longer wanted; `tell` is called with the progress."""
         ...
 
 
-class Explorer(Pictured):
+def explore(
+    nli: NLIModel,
+    *,
+    premise: str = PREMISE,
+    hypothesis: str = HYPOTHESIS,
+    language: str = "en",
+    hypothesis_language: str | None = None,
+    method: str = "saliency",
+    target: str = "predicted",
+    pairs: pd.DataFrame | None = None,
+) -> Explorer:
+    """Try out what the model says of a pair, and why, while its texts, languages, language id and words change.
+
+    Parameters
+    ----------
+    premise, hypothesis, language, hypothesis_language : the pair to start with; None takes the premise's language.
+    method, target : of the explanation, as in `explain`.
+    pairs : examples, as `read_pairs` gives them: each item in all its languages, with its English original.
+
+    Returns
+    -------
+    The explorer, for the last line of a cell. It computes nothing before it is shown or changed.
+
+    Raises
+    ------
+    ValueError : if a language, the method or the target is unknown, or the model takes no pairs."""
+    need_head(nli)
+    if nli.sentences == 1:
+        raise ValueError(
+            f"explore needs a model of pairs; {nli.source!r} takes single texts. Load another model."
+        )
+    check_choice("method", method, METHODS)
+    check_choice("target", target, ("predicted", *nli.labels))
+    return Explorer(
+        PairBackend(nli),
+        PairState(premise, hypothesis, language, hypothesis_language or language),
+        labels=nli.labels,
+        ids=[code for code in LANGUAGES if code in nli.lang2id] if nli.uses_language_ids else [],
+        method=method,
+        target=target,
+        pairs=None if pairs is None else check_input(nli, pairs),
+    )
+
+
+class Explorer(Live):
     """One pair to try things out on; made by `explore`.
 
     Attributes
     ----------
     session : the steps so far.
-    answer, before : what is shown, and what it is compared with; None before the first answer, or where there is nothing to compare.
-    board : the controls."""
+    answer, before : what is shown, and what it is compared with; None before the first answer, or if there is
+        nothing to compare."""
 
     def __init__(
         self,
         ask: Ask,
-        start: Situation,
+        start: PairState,
         *,
         labels: Sequence[str],
         ids: Sequence[str],
@@ -68,332 +126,386 @@ class Explorer(Pictured):
         target: str = "predicted",
         pairs: pd.DataFrame | None = None,
     ) -> None:
-        self._ask, self._examples = ask, Examples(pairs)
-        self._began: Example | None = None
+        super().__init__("Explorer")
+        self._ask_model = ask
         self.session = Session(start)
         self.answer: Answer | None = None
         self.before: Answer | None = None
-        self._problem = ""
-        self._chosen: int | None = None
-        self._latest: Latest[Asked, Shown] = Latest(self._answers, self._show, self._fail)
-        choices = self._examples.choices
-        self.board = Board(start, labels=labels, ids=ids, method=method, target=target, examples=choices)
-        super().__init__(self.board.content, self._picture, name="Explorer")
-        self._wire()
+        self._chosen: int | None = None  # the word whose menu is open
+        self._example: dict[Any, Any] = {}  # the row that the pair was taken from
+        self._pairs = pd.DataFrame({"item": []}) if pairs is None else with_english(pairs)
+        self._translated = {"item", "language"} <= set(self._pairs)
+        if "item" not in self._pairs:
+            self._pairs["item"] = self._pairs["pair_id"]
+        self._worker = self.worker(self._answers)
+        self._build(start, labels, ids, method, target)
         self._place()
+        self._listen()
 
-    # What a notebook's cell can call, and the page's callbacks do.
+    # What a cell of a notebook can call, and the callbacks of the page do
 
     @property
-    def situation(self) -> Situation:
+    def state(self) -> PairState:
         """The pair as it is now."""
-        return self.session.situation
+        return self.session.state
 
-    def change(self, change: str, situation: Situation, *, kind: str | None = None) -> None:
-        """Take a step to another situation, and ask what the model says; `change` says in words what was done."""
-        with self._latest.lock:
-            if self.session.add(change, situation, kind=kind):
+    def change(self, change: str, state: PairState, *, kind: str | None = None) -> None:
+        """Go to another state and ask what the model says; `change` describes the step in words."""
+        with self.lock:
+            if self.session.add(change, state, kind=kind):
                 self._moved()
 
     def type(self, sentence: str, text: str) -> None:
         """Write another text as "premise" or "hypothesis"."""
-        with self._latest.lock:
-            place = SENTENCES.index(sentence)
-            self.change(f"typed the {sentence}", typed(self.situation, place, text), kind=sentence)
+        with self.lock:
+            state = set_text(self.state, SENTENCES.index(sentence), text)
+            self.change(f"typed the {sentence}", state, kind=sentence)
 
     def drop(self, word: int) -> None:
         """Take out a word, a place in `answer.explanation.words`."""
-        self._edit(word, "dropped", dropped)
+        self._edit(word, "dropped", drop_word)
 
     def mask(self, word: int) -> None:
         """Let the model see a mask in a word's place, or the word again."""
-        self._edit(word, "masked", toggled)
+        self._edit(word, "masked", toggle_mask)
 
     def replace(self, word: int, words: str) -> None:
         """Put other words in a word's place."""
-        self._edit(word, f"put “{words}” for", lambda own, span: replaced(own, span, words))
+        self._edit(word, f"put “{words}” for", lambda state, span: replace_word(state, span, words))
 
     def swap(self) -> None:
         """Exchange premise and hypothesis."""
-        with self._latest.lock:
-            self.change("swapped the sentences", swapped(self.situation))
+        with self.lock:
+            self.change("swapped the sentences", swap_sentences(self.state))
 
     def set_language(self, sentence: str, code: str) -> None:
-        """Say that the "premise" or the "hypothesis" is in another language."""
-        with self._latest.lock:
+        """Tell the model that the "premise" or the "hypothesis" is in another language."""
+        with self.lock:
             changed: dict[str, Any] = {f"{sentence}_language": code}
-            self.change(f"{sentence} in {LANGUAGES[code].name}", replace(self.situation, **changed))
+            self.change(f"{sentence} in {LANGUAGES[code].name}", replace(self.state, **changed))
 
     def set_language_id(self, id: str) -> None:
-        """Give both sentences the id of a language, "none", or each its own again ("right")."""
-        names = {RIGHT: "right", NONE: "none"}
-        with self._latest.lock:
-            name = names[id] if id in names else LANGUAGES[id].name
-            self.change(f"language id: {name}", replace(self.situation, language_id=id))
+        """Give both sentences the id of a language, no id ("none"), or their own ("right")."""
+        with self.lock:
+            name = LANGUAGES[id].name if id in LANGUAGES else id
+            self.change(f"language id: {name}", replace(self.state, language_id=id))
 
     def start_from(self, item: str, language: str) -> None:
-        """Take an item of the examples in a language.
+        """Take an example in a language.
 
         Raises
         ------
         ValueError : if there is no such example."""
-        taken = self._examples.take(item, language)
-        with self._latest.lock:
-            self._began = taken
-            name = LANGUAGES[taken.situation.languages[0]].name
-            self.change(f"example {item} in {name}", taken.situation)
+        rows = self._pairs[self._pairs["item"] == item]
+        if self._translated:
+            rows = rows[rows["language"] == language]
+        if rows.empty:
+            raise ValueError(f"There is no example {item!r} in {LANGUAGES[language].name}. Choose another.")
+        with self.lock:
+            self._example = rows.iloc[0].to_dict()
+            codes = [code for _, code in sides(self._example)]
+            state = PairState(*(self._example[name] for name in SENTENCES), *codes)
+            self.change(f"example {item} in {LANGUAGES[codes[0]].name}", state)
             self._place()
 
     def undo(self) -> None:
-        """Go back a step."""
+        """Go back one step."""
         self.go(self.session.position - 1)
 
     def redo(self) -> None:
-        """Go forward a step that was undone."""
+        """Go forward one step that was undone."""
         self.go(self.session.position + 1)
 
     def go(self, step: int) -> None:
         """Go to a step of the session."""
-        with self._latest.lock:
+        with self.lock:
             if self.session.go(step):
                 self._moved()
 
     def hold(self, held: bool = True) -> None:
-        """Compare what follows with the present step; with False each step with the one before it."""
-        with self._latest.lock:
+        """Compare what follows with the present step; False compares each step with the one before it."""
+        with self.lock:
             self.session.hold(held)
             self.ask()
 
     def ask(self) -> None:
-        """Ask the model about the present situation."""
-        with self._latest.lock:
-            method, target = self.board.method.value, self.board.target.value
+        """Ask the model about the present state."""
+        with self.lock:
+            question = Question(self.state, self.method.value, self.target.value)
             before = self.session.before
-            then = None if before is None else Question(before, method, target)
-            self._latest.ask((Question(self.situation, method, target), then))
+            self._worker.ask((question, None if before is None else replace(question, state=before)))
 
     def to_frame(self) -> pd.DataFrame:
         """The session as a table; see `Session.to_frame`."""
-        with self._latest.lock:
+        with self.lock:
             return self.session.to_frame()
-
-    def settle(self, timeout: float | None = None) -> bool:
-        """Wait until the last change has been answered and the saved picture shows it; False after `timeout` seconds."""
-        self._latest.hurry()
-        return self._latest.settle(timeout) and super().settle(timeout)
 
     def _ipython_display_(self) -> None:
         super()._ipython_display_()
         if self.answer is None:
             self.ask()
 
-    # Wiring
+    # Controls
 
-    def _wire(self) -> None:
-        board = self.board
-        for name, field, language in zip(SENTENCES, board.fields, board.languages, strict=True):
-            field.observe(self._typing(name), "value")
-            language.observe(self._speaking(name), "value")
-        board.language_id.observe(lambda change: self.set_language_id(change["new"]), "value")
-        for dial in (board.method, board.target):
-            dial.observe(lambda _: self.ask(), "value")
-        for box in (board.example, board.example_language):
-            box.observe(lambda _: self._take_example(), "value")
-        board.swap.on_click(lambda _: self.swap())
-        board.undo.on_click(lambda _: self.undo())
-        board.redo.on_click(lambda _: self.redo())
-        board.hold.observe(lambda change: self.hold(change["new"]), "value")
-        board.keep.on_click(lambda _: self._keep())
-        board.save.on_click(lambda _: self._download())
-        board.answer.on_choose(self._choose)
-        board.steps.on_choose(lambda value: self._go_to(value))
-        board.proposals.on_choose(self._accept)
-        menu = board.word
-        menu.drop.on_click(lambda _: self._in_menu("drop"))
-        menu.mask.on_click(lambda _: self._in_menu("mask"))
-        menu.replace.on_click(lambda _: self._in_menu("Enter"))
-        menu.close.on_click(lambda _: self._in_menu("Escape"))
-        menu.words.on_key(self._in_menu)
+    def _build(
+        self, start: PairState, labels: Sequence[str], ids: Sequence[str], method: str, target: str
+    ) -> None:
+        self.fields = [TextField(name.capitalize()) for name in SENTENCES]
+        self.languages = [
+            dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="22em")
+            for name, code in zip(("Premise", "Hypothesis"), start.languages, strict=True)
+        ]
+        for control in self.languages:
+            control.style.description_width = "11em"  # the two lists line up
+        self.example = dropdown("Example", [("(none)", ""), *item_options(self._pairs)])
+        self.example_language = dropdown("in", LANGUAGE_OPTIONS, "en")
+        self.original = ipywidgets.HTML()
+        self.suggestions = Clickable(label="Suggested languages", live=True)
+        id_options = [("right: each text's own", RIGHT)]
+        if ids:
+            id_options += [
+                ("none", NONE),
+                *((f"{LANGUAGES[code].name} ({code}) for both", code) for code in ids),
+            ]
+        self.language_id = dropdown("Language id", id_options)
+        named = [(name + ", slower" if value in SLOW else name, value) for name, value in METHOD_OPTIONS]
+        self.method = dropdown("Explanation", named, method)
+        targets = [("the predicted label", "predicted"), *((label, label) for label in labels)]
+        self.target = dropdown("of", targets, target)
+        self.swap_button = button("Swap", "exchange premise and hypothesis", "exchange")
+        self.undo_button = button("Undo", "go back one step", "undo")
+        self.redo_button = button("Redo", "go forward one step", "repeat")
+        self.hold_button = ipywidgets.ToggleButton(
+            description="Hold for comparison",
+            tooltip="compare what follows with this",
+            layout={"width": "auto"},
+        )
+        self.save_button = button("Save the table", "download all steps as a table (CSV)", "download")
+        self.words = Clickable(label="Answer: choose a word to drop, mask or replace it")
+        self.steps = Clickable(label="Steps: choose one to go back to it")
+        self.menu_title = Clickable(label="The chosen word", live=True)
+        self.new_words = TextField("Put in its place", rows=1)
+        self.menu_buttons = {
+            "replace": button("Replace", "put the text in the word's place", "pencil"),
+            "drop": button("Drop", "take the word out", "scissors"),
+            "mask": button("Mask", "let the model see a mask in its place, or the word again", "eye-slash"),
+            "close": button("Close", "leave the word as it is", "times"),
+        }
+        self.menu = ipywidgets.VBox(
+            [self.menu_title, _bottom_line(self.new_words, *self.menu_buttons.values())],
+            layout={"display": "none", "border": "1px solid rgba(128,128,128,.6)", "padding": "4px 10px"},
+        )
+        self.lay_out(
+            *([line(self.example, self.example_language)] if len(self._pairs) else []),
+            *(_bottom_line(*row) for row in zip(self.fields, self.languages, strict=True)),
+            self.original,
+            self.suggestions,
+            line(self.language_id, self.method, self.target),
+            line(
+                self.swap_button,
+                self.undo_button,
+                self.redo_button,
+                self.hold_button,
+                self.keep_button,
+                self.save_button,
+            ),
+            self.status,
+            self.progress,
+            self.words,
+            self.menu,
+            self.steps,
+        )
 
-    def _typing(self, sentence: str) -> Callable[[dict[str, Any]], None]:
-        return lambda change: self.type(sentence, change["new"])
-
-    def _speaking(self, sentence: str) -> Callable[[dict[str, Any]], None]:
-        return lambda change: self.set_language(sentence, change["new"])
+    def _listen(self) -> None:
+        for name, field, language in zip(SENTENCES, self.fields, self.languages, strict=True):
+            self.on(field, partial(self.type, name))
+            self.on(language, partial(self.set_language, name))
+        self.on(self.language_id, self.set_language_id)
+        for control in (self.method, self.target):
+            self.on(control, lambda _: self.ask())
+        for control in (self.example, self.example_language):
+            self.on(control, lambda _: self._take_example())
+        self.on(self.swap_button, lambda _: self.swap())
+        self.on(self.undo_button, lambda _: self.undo())
+        self.on(self.redo_button, lambda _: self.redo())
+        self.on(self.hold_button, self.hold)
+        self.on(self.save_button, lambda _: self._download())
+        self.on(self.words, self._choose)
+        self.on(self.steps, lambda value: self.go(int(value.removeprefix("step:"))) if value else None)
+        self.on(self.suggestions, lambda value: self.set_language(*value.split(":")) if value else None)
+        for name, control in self.menu_buttons.items():
+            self.on(control, lambda _, name=name: self._in_menu(name))
+        self.new_words.on_key(lambda key: self._in_menu({"Enter": "replace", "Escape": "close"}[key]))
 
     def _take_example(self) -> None:
-        if self.board.example.value:
+        if self.example.value:
             try:
-                self.start_from(self.board.example.value, self.board.example_language.value)
+                self.start_from(self.example.value, self.example_language.value)
             except ValueError as error:
-                with self._latest.lock:  # until the next change
-                    self.board.proposals.html = f'<p class="xk-notice" role="alert">{escaped(error)}</p>'
+                super().fail(error)  # the present answer stays
 
-    def _edit(self, word: int, verb: str, edit: Callable[[Situation, Span], Situation]) -> None:
-        """Change the text that is shown at a word of the answer that is shown."""
-        with self._latest.lock:
-            if self.answer is None or self.answer.question.situation != self.situation:
+    def _edit(self, word: int, verb: str, edit: Callable[[PairState, Span], PairState]) -> None:
+        """Change the text at a word of the answer that is shown."""
+        with self.lock:
+            if self.answer is None or self.answer.question.state != self.state:
                 return  # the words are those of an older text: wait for the answer
-            own = self.answer.explanation.words[word]
-            span = Span(own.sentence, own.start, own.end)
-            text = self.situation.text(span)
-            if verb == "masked" and any(span.overlaps(mask) for mask in self.situation.masked):
-                verb = "showed again"
-            self._choose("")
-            self.change(f"{verb} “{text}” in the {SENTENCES[own.sentence]}", edit(self.situation, span))
+            span = self._span(word)
+            if verb == "masked" and any(span.overlaps(mask) for mask in self.state.masked):
+                verb = "unmasked"
+            change = f"{verb} “{self.state.text(span)}” in the {SENTENCES[span.sentence]}"
+            self.change(change, edit(self.state, span))
+
+    def _span(self, word: int) -> Span:
+        assert self.answer is not None
+        found = self.answer.explanation.words[word]
+        return Span(found.sentence, found.start, found.end)
 
     def _choose(self, value: str) -> None:
-        """A word was clicked: open its menu."""
-        with self._latest.lock:
-            answer = self.answer
-            current = answer is not None and answer.question.situation == self.situation
-            place = int(value.removeprefix("word:")) if value.startswith("word:") else None
-            if answer is None or not current or place is None or place >= len(answer.explanation.words):
-                self._chosen = None
-                self.board.word.show("")
-            else:
-                self._chosen = place
-                own = answer.explanation.words[place]
-                code = self.situation.languages[own.sentence]
-                text = self.situation.text(Span(own.sentence, own.start, own.end))
-                self.board.word.words.speak(code)
-                self.board.word.words.value = text
-                self.board.word.words.focus()
-                self.board.word.show(
-                    f'<span lang="en" dir="ltr">The word <bdi class="xk-text" lang="{quoted(code)}"><b>{escaped(text)}</b></bdi> '
-                    f"of the {SENTENCES[own.sentence]}:</span>"
-                )
-            self._draw()
+        """Open the menu of a word that was clicked; of a word in an older text, or "", close it."""
+        answer, title, place = self.answer, "", int(value.removeprefix("word:") or -1)
+        current = answer is not None and answer.question.state == self.state
+        self._chosen = (
+            place if answer is not None and current and 0 <= place < len(answer.explanation.words) else None
+        )
+        if self._chosen is not None:
+            span = self._span(self._chosen)
+            code, text = self.state.languages[span.sentence], self.state.text(span)
+            self.new_words.set_language(code)
+            self.new_words.value = text
+            self.new_words.focus()
+            title = (
+                f'<span lang="en" dir="ltr">The word <bdi class="xk-text" lang="{quoted(code)}"><b>{escaped(text)}'
+                f"</b></bdi> of the {SENTENCES[span.sentence]}:</span>"
+            )
+        self._show_menu(title)
+        self._draw()
 
-    def _in_menu(self, key: str) -> None:
-        """Replace the chosen word by what was written ("Enter"), "drop" or "mask" it, or leave it; the focus goes back to the words."""
-        with self._latest.lock:
-            if self._chosen is None:
+    def _show_menu(self, title: str) -> None:
+        self.menu_title.html = title
+        self.menu.layout.display = None if title else "none"
+
+    def _in_menu(self, action: str) -> None:
+        """Do what a button of the menu says to the chosen word; the focus goes back to the words."""
+        with self.lock:
+            word = self._chosen
+            if word is None:
                 return
-            if key == "Enter":
-                self.replace(self._chosen, self.board.word.words.value)
-            elif key in ("drop", "mask"):
-                {"drop": self.drop, "mask": self.mask}[key](self._chosen)
-            else:
-                self._choose("")
-            self.board.answer.focus()
-
-    def _go_to(self, value: str) -> None:
-        if value.startswith("step:"):
-            self.go(int(value.removeprefix("step:")))
-
-    def _accept(self, value: str) -> None:
-        """A proposed language was taken."""
-        if value.count(":") == 1:
-            self.set_language(*value.split(":"))
-
-    def _keep(self) -> None:
-        with self._latest.lock:
-            self.keep()
-            self.board.status.html = f'{self._trouble()}<p class="xk-notice">{KEPT}</p>'
+            self._choose("")
+            if action == "replace":
+                self.replace(word, self.new_words.value)
+            elif action != "close":
+                {"drop": self.drop, "mask": self.mask}[action](word)
+            self.words.focus()
 
     def _download(self) -> None:
-        self.board.steps.download(
-            "xlmkit-session.csv",
-            "\ufeff" + self.to_frame().to_csv(index=False),
-            type="text/csv;charset=utf-8",
-        )
+        table = "\ufeff" + self.to_frame().to_csv(index=False)
+        self.steps.download("xlmkit-session.csv", table, type="text/csv;charset=utf-8")
 
     # Showing
 
     def _moved(self) -> None:
-        """The situation is another: show it in the controls, and ask."""
+        """The state is another one: show it in the controls, and ask."""
         self._chosen = None
-        self.board.word.show("")
+        self._show_menu("")
         self._place()
         self.ask()
 
     def _place(self) -> None:
-        """Bring the controls to the present situation."""
-        now, board = self.situation, self.board
-        for place, field in enumerate(board.fields):
-            field.speak(now.languages[place])
-            field.value = now.texts[place]
-            board.languages[place].value = now.languages[place]
-        board.language_id.value = now.language_id
-        board.undo.disabled = self.session.position == 0
-        board.redo.disabled = self.session.position == len(self.session.steps) - 1
-        board.proposals.html = "".join(proposal(name, now) for name in SENTENCES)
-        board.original.value = self._original()
-        board.steps.html = steps(self.session)
+        """Bring the controls to the present state."""
+        state = self.state
+        for place, field in enumerate(self.fields):
+            field.set_language(state.languages[place])
+            field.value = state.texts[place]
+            self.languages[place].value = state.languages[place]
+        self.language_id.value = state.language_id
+        self.undo_button.disabled = self.session.position == 0
+        self.redo_button.disabled = self.session.position == len(self.session.steps) - 1
+        self.suggestions.html = "".join(map(self._suggestion, SENTENCES, state.texts, state.languages))
+        self.original.value = self._original()
+        self.steps.html = steps_html(self.session)
+
+    def _suggestion(self, sentence: str, text: str, language: str) -> str:
+        """What the script of a sentence says against its language, with a button for each language of that script."""
+        buttons = " ".join(
+            f'<button type="button" class="xk-button" data-xk="{sentence}:{code}">It is {LANGUAGES[code].name}</button>'
+            for code in suggest_languages(text, language)
+        )
+        name = LANGUAGES[language].name
+        notice = f"The {sentence} is set to {name}, but is written in another script. {buttons}"
+        return f'<div class="xk-notice">{notice}</div>' if buttons else ""
 
     def _original(self) -> str:
-        if self._began is None or self._began.english is None:
+        """The English original of the example that the pair was taken from; nothing while it is that itself."""
+        row, (premise, hypothesis) = self._example, self.state.texts
+        english = [row.get(f"english_{name}") for name in SENTENCES]
+        if any(map(is_missing, english)) or english == [premise, hypothesis]:
             return ""
-        taken = self._began.situation
-        same = self.situation.texts == taken.texts
-        return "" if same and set(taken.languages) == {"en"} else original(self._began.english, not same)
+        same = [premise, hypothesis] == [row[name] for name in SENTENCES]
+        what = "English original" + ("" if same else " of the example you started from")
+        return f'<p class="xk-original" lang="en" dir="ltr"><b>{what}:</b> {escaped(english[0])} <b>/</b> {escaped(english[1])}</p>'
 
-    def _answers(self, asked: Asked) -> Iterator[Shown]:
+    def _answers(self, asked: tuple[Question, Question | None]) -> Iterator[Callable[[], None]]:
         question, then = asked
-        check = self._latest.check
-        answer = None
-        for answer in self._ask(question, check=check, tell=self._tell):
-            yield answer, self._matching(then)
-        if then is not None and answer is not None:
-            for before in self._ask(then, check=check, tell=self._tell):
-                if before.final:
-                    yield answer, before
-
-    def _matching(self, then: Question | None) -> Answer | None:
-        """What is shown of `then` already, until it is answered anew."""
-        for shown in (self.answer, self.before):
-            if then is not None and shown is not None and shown.question == then:
-                return shown
-        return None
-
-    def _tell(self, progress: Progress) -> None:
-        bar = self.board.progress
-        bar.max, bar.value = float(progress.total), float(progress.done)
-        bar.description = (
-            f"{progress.method.replace('_', ' ')}: {progress.done} of about {progress.total} passes"
+        ask = partial(
+            self._ask_model, check=self._worker.check, tell=partial(self._progress, question.method)
         )
-        bar.layout.display = None
+        answer = None
+        # Until the earlier state is answered by this method too, what is shown of it already.
+        before = next(
+            (shown for shown in (self.answer, self.before) if shown is not None and shown.question == then),
+            None,
+        )
+        for answer in ask(question):
+            yield partial(self._show, answer, before)
+        if then is not None and answer is not None:
+            for before in ask(then):
+                if before.final:
+                    yield partial(self._show, answer, before)
 
-    def _show(self, shown: Shown) -> None:
-        self.answer, self.before = shown
-        self._problem = ""
-        self.session.answered(self.answer)
-        if self.before is not None:
-            self.session.answered(self.before)
-        if self.answer.final:
-            self.board.progress.layout.display = "none"
-        spoken = said(self.answer.probabilities, None if self.before is None else self.before.probabilities)
-        self.board.status.html = f'<p class="xk-sr">{escaped(spoken)}</p>'
+    def _progress(self, method: str, done: int, total: int) -> None:
+        self.tell(f"{method.replace('_', ' ')}: {done} of about {total} inputs …")
+
+    def _show(self, answer: Answer, before: Answer | None) -> None:
+        self.answer, self.before = answer, before
+        for shown in (answer, before):
+            if shown is not None:
+                self.session.note(shown)
+        if answer.final:
+            self.tell("")
+        self.say(in_words(answer.probabilities, None if before is None else before.probabilities), "xk-sr")
         self._draw()
-        self.changed()
 
     def _draw(self) -> None:
-        if self.answer is not None and not self._problem:
-            self.board.answer.html = answered(self.answer, self.before, chosen=self._chosen)
-        self.board.steps.html = steps(self.session)
-
-    def _fail(self, error: Exception) -> None:
-        self._problem = str(error) or type(error).__name__
-        self.answer = self.before = None
-        self.board.progress.layout.display = "none"
-        self.board.answer.html = ""
-        self.board.status.html = self._trouble()
-        self.changed()
-
-    def _trouble(self) -> str:
-        """What went wrong with the present question, as HTML; nothing where all is well."""
-        return (
-            f'<p class="xk-notice xk-error" role="alert">{escaped(self._problem)}</p>'
-            if self._problem
-            else ""
+        self.words.html = (
+            "" if self.answer is None else answer_html(self.answer, self.before, chosen=self._chosen)
         )
+        self.steps.html = steps_html(self.session)
 
-    def _picture(self) -> str:
-        with self._latest.lock:
-            body = f'<p class="xk-notice">{escaped(self._problem)}</p>' if self._problem else ""
-            if self.answer is not None and self.answer.question.situation == self.situation:
-                body = answered(self.answer, self.before, still=True)
-            else:
-                body += f'<div class="xk">{pair(self.situation)}</div>'
-            return f"<style>{ANSWER_STYLE}</style>{self._original()}{body}"
+    def fail(self, error: Exception) -> None:
+        """Show what went wrong in place of the answer."""
+        self.answer = self.before = None
+        super().fail(error)
+        self._draw()
+
+    def body(self) -> str:
+        """The pair with its answer; without one, the problem and the texts."""
+        if self.answer is not None and self.answer.question.state == self.state:
+            return self._original() + answer_html(self.answer, self.before)
+        texts = "".join(map(paragraph, self.state.texts, self.state.languages))
+        return f'{self._original()}{self.problem}<div class="xk">{texts}</div>'
+
+
+def suggest_languages(text: str, language: str) -> list[str]:
+    """The languages of the script that most letters of the text have; none if `language` is one of them."""
+    names = {"Hans": "Hani"}  # Unicode has one script for simplified and traditional characters
+    counts = {
+        script: len(regex.findall(rf"\p{{Script={names.get(script, script)}}}", text)) for script in SCRIPTS
+    }
+    script = max(counts, key=counts.__getitem__)
+    if not counts[script] or LANGUAGES[language].script == script:
+        return []
+    return [code for code, entry in LANGUAGES.items() if entry.script == script]
+
+
+def _bottom_line(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
+    return ipywidgets.HBox(controls, layout={"align_items": "flex-end", "grid_gap": "0 10px"})

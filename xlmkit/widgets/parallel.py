@@ -1,42 +1,52 @@
-"""One item in all its languages: what is predicted for each, why, and how far they agree."""
+"""One item in all its languages: what is predicted for each, why, and how far the languages agree."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import ipywidgets
 import pandas as pd
 
 from xlmkit import attribution, inference
+from xlmkit.checks import check_choice
 from xlmkit.explanation import Explanation
 from xlmkit.model import NLIModel
-from xlmkit.pairs import language_columns
-from xlmkit.render import card, escaped, plain
-from xlmkit.render.cards import METHOD_NAMES
-from xlmkit.widgets.choosing import folded, folded_texts, predictions, records, with_english
-from xlmkit.widgets.controls import Clickable
-from xlmkit.widgets.panel import LABEL, WAITING, Panel, button, dropdown, failed, heard, line, styled
-from xlmkit.widgets.translations import ORDERS, VIEWS, items_of, ordered, summary, table, viewed
-from xlmkit.widgets.why import unpredicted, why
+from xlmkit.pairs import row_language, shared_items, with_english
+from xlmkit.render import escaped, plain, quoted
+from xlmkit.render.cards import METHOD_NAMES, banners, legend, method_name
+from xlmkit.render.words import largest, marked
+from xlmkit.widgets.controls import LABEL, Clickable, button, dropdown, line
+from xlmkit.widgets.filters import check_predictions, search_key, search_keys
+from xlmkit.widgets.html import (
+    Row,
+    english_texts,
+    item_options,
+    language_names,
+    paragraphs,
+    percent,
+    sides,
+    verdict,
+)
+from xlmkit.widgets.live import METHOD_OPTIONS, Explain, LiveRows, without_predictions
 
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
-Explain = Callable[..., list[Explanation]]
 
 QUICK = "input_x_gradient"
-THOROUGH = "integrated_gradients"
 PLAIN = "none"
-OFFERED = 200  # items in the list at a time; a search narrows them
+OFFERED = 200  # items in a list at a time
+ORDERS = ("language", "confidence, highest first", "confidence, lowest first", "wrong first", "prediction")
+VIEWS = ("all", "wrong", "right", "not as in English")
 
 
 def parallel(nli: NLIModel, pairs: pd.DataFrame, *, item: str | None = None, method: str = QUICK) -> Parallel:
-    """Explore one item in all its languages: predictions, words in colour, English originals, agreement; a row opens its explanation.
+    """Explore one item in all its languages: predictions, coloured words, English originals, agreement, explanations.
 
     Parameters
     ----------
-    pairs : parallel pairs as `read_pairs` gives them, with `item`; "workshop" and "xnli/dev" are such.
+    pairs : parallel pairs as `read_pairs` gives them, with `item`, such as "workshop" and "xnli/dev".
     item : the item to begin with; None takes the first.
-    method : how words are coloured to begin with, one of `attribution.METHODS` or "none".
+    method : how words are coloured at first, one of `attribution.METHODS` or "none".
 
     Returns
     -------
@@ -44,22 +54,23 @@ def parallel(nli: NLIModel, pairs: pd.DataFrame, *, item: str | None = None, met
 
     Raises
     ------
-    ValueError : if rows are faulty, no column says which are one item, an item stands twice in a language, or item or method is unknown."""
+    ValueError : if rows are faulty, no column identifies items, an item occurs twice in a language, or the item
+        or method is unknown."""
     inference.need_head(nli)
-    frame = with_english(inference.check_input(nli, pairs).reset_index(drop=True))
+    frame = with_english(inference.check_input(nli, pairs))
     predict = partial(inference.predict, nli, progress=False)
     explain = partial(attribution.explain, nli, progress=False)
     return Parallel(frame, predict, explain, item=item, method=method)
 
 
-class Parallel(Panel):
+class Parallel(LiveRows):
     """The explorer that `parallel` makes; it calls the two functions and holds no model.
 
     Parameters
     ----------
-    pairs : as `parallel` takes them.
+    pairs, item, method : as `parallel` takes them.
     predict : pairs -> the same rows with `prediction` and probabilities.
-    explain : pairs, `method`, `contrast` -> an Explanation a row."""
+    explain : pairs, `method`, `contrast` -> one Explanation per row."""
 
     def __init__(
         self,
@@ -70,169 +81,125 @@ class Parallel(Panel):
         item: str | None = None,
         method: str = QUICK,
     ) -> None:
-        self._pairs = _checked(pairs)
-        self._predict, self._explain = predict, explain
-        self._rows: dict[str, pd.DataFrame] = {}  # predictions of the items that were looked at
-        self._found: dict[tuple[str, str], dict[str, Explanation]] = {}  # by item and method
+        super().__init__("One item in all its languages", explain)
+        shared_items(pairs, minimum=1, complete=False)  # each item once per language
+        self._pairs = pairs.reset_index(drop=True)
+        check_choice("item", self._pairs["item"][0] if item is None else item, self._pairs["item"].unique())
+        check_choice("method", method, (PLAIN, *attribution.METHODS))
+        self._predict = predict
+        self._predicted: dict[str, pd.DataFrame] = {}  # by item, of those that were looked at
+        self._explained: dict[tuple[str, str], dict[str, Explanation]] = {}  # by item and method, then pair
         self._present: str | None = None  # the item that the table shows
-        self._opened: str | None = None  # pair_id of the row whose explanation is shown
-        self._card = ""
-        self._controls(_known_item(self._pairs, item), _known_method(method))
-        rows = [
-            line(self.search, self.item, ipywidgets.HBox([self.back, self.onward])),
-            line(self.order, self.view, self.method, self.thorough),
-            self.summary,
-            self.rows,
-        ]
-        super().__init__(rows, self._picture, name="One item in all its languages")
-        self._table_work = self.work(self._answer)
-        self._card_work = self.work(self._answer_card)
-        self._listen()
+        self._items, self._keys = item_options(self._pairs), search_keys(self._pairs)
+        self._build(item, method)
+        self._computing = self.worker(self._compute)
+        self.on(self.search, lambda _: self._narrow())
+        for control in (self.item, self.colours):
+            self.on(control, lambda _: self._ask())
+        for control in (self.order, self.view):
+            self.on(control, lambda _: self.draw())
+        self.on(self.back, lambda _: self._step(-1))
+        self.on(self.next, lambda _: self._step(1))
+        self.on(self.rows, self._choose)
         self._ask()
-        self.settle()
+        self.wait()
 
-    def _controls(self, item: str, method: str) -> None:
-        self._items, self._texts = items_of(self._pairs), folded_texts(self._pairs)
+    def _build(self, item: str | None, method: str) -> None:
         self.search = ipywidgets.Text(
-            description="find an item",
-            placeholder="words in any language",
-            style=LABEL,
-            continuous_update=True,
+            description="find an item", placeholder="words in any language", style=LABEL
         )
         self.item = dropdown("item", self._offered("", item), item, width="28em")
         self.back = button("◀ previous", "the item before this one in the list")
-        self.onward = button("next ▶", "the item after this one in the list")
+        self.next = button("next ▶", "the item after this one in the list")
         self.order = dropdown("sort by", ORDERS)
         self.view = dropdown("show", VIEWS)
-        methods = [(METHOD_NAMES[name], name) for name in attribution.METHODS]
-        self.method = dropdown("colour words by", [("no colours", PLAIN), *methods], method)
-        self.thorough = dropdown("explain an opened row by", methods, THOROUGH)
+        self.colours = dropdown("colour words by", [("no colours", PLAIN), *METHOD_OPTIONS], method)
+        self.method.description = "explain an open row by"
         self.summary = Clickable(label="agreement of the languages", live=True)
         self.rows = Clickable(label="the item in each language; choose a language to see its explanation")
+        self.lay_out(
+            line(self.search, self.item, self.back, self.next),
+            line(self.order, self.view, self.colours, self.method),
+            self.summary,
+            self.rows,
+            line(self.keep_button),
+            self.status,
+            self.progress,
+        )
 
-    def _listen(self) -> None:
-        heard(self.search, self._narrow)
-        heard(self.item, self._ask)
-        heard(self.method, self._ask)
-        heard(self.order, self.draw)
-        heard(self.view, self.draw)
-        heard(self.thorough, lambda: self.open(self._opened))
-        self.back.on_click(lambda _: self._step(-1))
-        self.onward.on_click(lambda _: self._step(1))
-        self.rows.on_choose(self._choose)
-
-    def _choose(self, value: str) -> None:
-        """Open the row whose button was chosen; the button of an open row closes it, as Escape does. A page has ids without hidden characters."""
-        rows = self._rows.get(self._present or "")
-        known = {} if rows is None else {plain(pair_id): pair_id for pair_id in rows["pair_id"]}
-        self.open(None if known.get(value) == self._opened else known.get(value))
-
-    def open(self, pair_id: str | None) -> None:
-        """Show the explanation of one row of the present item; None closes it."""
-        self._opened, self._card = pair_id, "" if pair_id is None else WAITING
-        self.draw()
-        if pair_id is not None:
-            self._card_work.ask((self._present, pair_id, self.thorough.value))
-
-    def fail(self, error: Exception) -> None:
-        """Say what went wrong; where an explanation was on its way, there too, since that is where the reader looks."""
-        if self._card == WAITING:
-            self._card = failed(error)
-            self.draw()
-        super().fail(error)
+    def row(self, key: str) -> pd.DataFrame:
+        """The row of the present item with this `pair_id`."""
+        rows = self._predicted[self._present or ""]
+        return rows[rows["pair_id"] == key]
 
     def draw(self) -> None:
         """Show what is known of the present item in the chosen order and view."""
-        rows = self._rows.get(self._present or "")
-        if rows is None:
-            return
-        self.summary.html = self._summary(rows)
-        self.rows.html = styled(self._table(rows))
-        self.changed()
+        if self._present is not None:
+            self.summary.html, self.rows.html = self._summary(), self._table()
+            self.changed()
+
+    def _choose(self, value: str) -> None:
+        """Open the row whose button was chosen; its button, and Escape, close it again."""
+        rows = self._predicted.get(self._present or "", pd.DataFrame({"pair_id": []}))
+        # The page has ids without hidden characters.
+        chosen = {plain(pair_id): pair_id for pair_id in rows["pair_id"]}.get(value)
+        self.open(None if chosen == self.opened else chosen)
 
     def _ask(self) -> None:
         if self.item.value is not None:
-            self._table_work.ask((self.item.value, self.method.value))
+            self._computing.ask((self.item.value, self.colours.value))
 
-    def _answer(self, question: tuple[str, str]) -> Iterator[Callable[[], None]]:
+    def _compute(self, question: tuple[str, str]) -> Iterator[Callable[[], None]]:
         """Predictions first, then the colours, language by language."""
         item, method = question
-        if item not in self._rows:
-            yield lambda: self.say("The model reads the item in all its languages …")
-            own = self._pairs[self._pairs["item"] == item]
-            self._rows[item] = predictions(self._predict(own))
-        rows = self._rows[item]
-        yield lambda: self._turn_to(item)
-        found = self._found.setdefault(
-            question, {}
-        )  # what is done stays done, even if the rest is no longer wanted
-        missing = (
-            []
-            if method == PLAIN
-            else [place for place in range(len(rows)) if rows["pair_id"].iloc[place] not in found]
-        )
-        for done, place in enumerate(missing):
-            yield partial(self.say, f"{METHOD_NAMES[method]}: {done} of {len(missing)} languages are done …")
-            with self.watching(self._table_work):
-                [explanation] = self._explain(unpredicted(rows.iloc[[place]]), method=method)
-            found[explanation.pair_id] = explanation
-        yield lambda: self._turn_to(item)
-        yield lambda: self.say("")
+        if item not in self._predicted:
+            yield partial(self.tell, "Predicting the item in all its languages …")
+            self._predicted[item] = check_predictions(self._predict(self._pairs[self._pairs["item"] == item]))
+        yield partial(self._turn_to, item)
+        rows = self._predicted[item]
+        done = self._explained.setdefault(question, {})  # stays, even if the rest is no longer wanted
+        for place, pair_id in enumerate(rows["pair_id"] if method != PLAIN else ()):
+            if pair_id not in done:
+                yield partial(self.tell, f"{METHOD_NAMES[method]}: {len(done)} of {len(rows)} languages …")
+                with self.watching(self._computing):
+                    [done[pair_id]] = self._explain(without_predictions(rows.iloc[[place]]), method=method)
+        yield partial(self._turn_to, item)
+        yield partial(self.tell, "")
 
     def _turn_to(self, item: str) -> None:
         if item != self._present:
-            self._opened, self._card = None, ""
-        self._present = item
+            self.opened, self.card, self._present = None, "", item
+        self.say("")
         self.draw()
 
-    def _answer_card(self, question: tuple[str, str, str]) -> Iterator[Callable[[], None]]:
-        """The explanation of one row: of the predicted label, or where it is wrong of the predicted rather than the gold one."""
-        item, pair_id, method = question
-        rows = self._rows[item]
-        row = rows[rows["pair_id"] == pair_id]
-        yield partial(self.say, f"{METHOD_NAMES[method]} is at work …")
-        with self.watching(self._card_work, METHOD_NAMES[method]):
-            [explanation] = self._explain(unpredicted(row), method=method, **why(records(row)[0], method))
-        yield partial(self._show_card, pair_id, card(explanation))
+    def _table(self) -> str:
+        rows = view_rows(order_rows(self._predicted[self._present or ""], self.order.value), self.view.value)
+        if rows.empty:
+            return f'<p class="xk-notice">No language fits “{escaped(self.view.value)}”.</p>'
+        explained = self._explained.get((self._present or "", self.colours.value))
+        return translations_table(rows, explained, opened=self.opened, detail=self.card)
 
-    def _show_card(self, pair_id: str, html: str) -> None:
-        still_open = pair_id == self._opened
-        self._card = html if still_open else self._card
-        self.draw()
-        self.say("The explanation stands under its row." if still_open else "")
-
-    def _table(self, rows: pd.DataFrame) -> str:
-        shown = viewed(ordered(rows, self.order.value), self.view.value)
-        if shown.empty:
-            return f'<p class="xk-notice">No language is left under “{escaped(self.view.value)}”.</p>'
-        return table(
-            shown,
-            self._found.get((self._present or "", self.method.value)),
-            opened=self._opened,
-            detail=self._card,
-        )
-
-    def _summary(self, rows: pd.DataFrame) -> str:
+    def _summary(self) -> str:
+        rows = self._predicted[self._present or ""]
         untrained = "untrained" in rows and bool(rows["untrained"].any())
-        warning = '<p class="xk-notice"><b>Untrained.</b> This model’s head is random: nothing here means anything.</p>'
-        return (
-            f"{warning if untrained else ''}<p><b>{escaped(self._present)}</b>. {escaped(summary(rows))}</p>"
-        )
+        warning = '<p class="xk-notice"><b>Untrained.</b> This model’s head is random: its predictions mean nothing.</p>'
+        text = f"<p><b>{escaped(self._present)}</b>. {escaped(summary(rows))}</p>"
+        return warning + text if untrained else text
 
-    def _picture(self) -> str:
-        rows = self._rows.get(self._present or "")
-        return "" if rows is None else self._summary(rows) + self._table(rows)
+    def body(self) -> str:
+        """The agreement of the languages, and the table."""
+        return "" if self._present is None else self._summary() + self._table()
 
     def _offered(self, text: str, kept: str | None = None) -> list[tuple[str, str]]:
-        """The items to choose from: those of which some row holds all words of `text`."""
-        words = folded(text).split()
-        listed = self._items
-        if words:
-            texts = zip(self._pairs["item"], self._texts, strict=True)
-            fitting = {item for item, own in texts if all(word in own for word in words)}
-            listed = [entry for entry in self._items if entry[1] in fitting]
-        own = [entry for entry in self._items if entry[1] == kept and entry not in listed[:OFFERED]]
-        return [*own, *listed[:OFFERED]]
+        """The items to choose from: those with all words of `text` in one of their rows, and the kept one."""
+        words = search_key(text).split()
+        fitting = {
+            item
+            for item, key in zip(self._pairs["item"], self._keys, strict=True)
+            if all(word in key for word in words)
+        }
+        listed = [option for option in self._items if option[1] in fitting][:OFFERED]
+        return [*(option for option in self._items if option[1] == kept and option not in listed), *listed]
 
     def _narrow(self) -> None:
         offered = self._offered(self.search.value)
@@ -240,52 +207,139 @@ class Parallel(Panel):
             self.say(f"No item has “{self.search.value}” in its texts.")
             return
         kept = self.item.value
-        values = [item for _, item in offered]
         self.item.options = offered
-        self.item.value = kept if kept in values else values[0]
-        more = len(self._items) > OFFERED and len(offered) == OFFERED
-        self.say(
-            f"The first {OFFERED} fitting items are listed; more words narrow them." if more else ""
-        )
+        self.item.value = kept if kept in dict(offered).values() else offered[0][1]
+        more = len(offered) == OFFERED < len(self._items)
+        self.say(f"The list shows the first {OFFERED} items. Search for more words." if more else "")
 
-    def _step(self, way: int) -> None:
-        values = [item for _, item in self.item.options]
-        place = values.index(self.item.value) + way
+    def _step(self, step: int) -> None:
+        values = [value for _, value in self.item.options]
+        place = values.index(self.item.value) + step
         if 0 <= place < len(values):
             self.item.value = values[place]
 
 
-def _checked(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs, numbered from 0, if each item stands once in a language."""
-    if "item" not in pairs:
-        raise ValueError(
-            f"expected a column `item` that says which rows are translations of one another; got {', '.join(map(str, pairs.columns))}; "
-            "remedy: read_pairs gives it for XNLI and the workshop; in your own pairs, number the items"
-        )
-    if pairs.empty:
-        raise ValueError("expected pairs to show; got a frame without rows")
-    columns = ["item", *language_columns(pairs)]
-    twice = pairs[pairs.duplicated(columns)]
-    if len(twice):
-        first = twice.iloc[0]
-        raise ValueError(
-            f"expected each item once in a language; got {first['item']!r} more than once in {first[columns[1]]!r}; remedy: keep one"
-        )
-    return pairs.reset_index(drop=True)
+def order_rows(rows: pd.DataFrame, order: str) -> pd.DataFrame:
+    """The rows of one item in one of `ORDERS`, equal ones by the name of their language.
+
+    Raises
+    ------
+    ValueError : if there is no such order."""
+    check_choice("order", order, ORDERS)
+    names = pd.Series([language_names(row) for row in rows.to_dict("records")], index=rows.index)
+    by_name = rows.loc[names.sort_values(kind="stable").index]
+    if order == "language":
+        return by_name
+    if order == "wrong first":
+        return by_name.sort_values("correct", kind="stable", na_position="last")
+    column = "prediction" if order == "prediction" else "confidence"
+    return by_name.sort_values(column, ascending=not order.endswith("highest first"), kind="stable")
 
 
-def _known_item(pairs: pd.DataFrame, item: str | None) -> str:
-    items = list(dict.fromkeys(pairs["item"]))
-    if item is not None and item not in items:
-        raise ValueError(
-            f"`item` must be one of the {len(items)} items ({', '.join(items[:5])}, ...); got {item!r}"
-        )
-    return str(items[0] if item is None else item)
+def view_rows(rows: pd.DataFrame, view: str) -> pd.DataFrame:
+    """The rows of one item that are in one of `VIEWS`.
+
+    Raises
+    ------
+    ValueError : if there is no such view."""
+    check_choice("view", view, VIEWS)
+    if view == "all":
+        return rows
+    if view == "not as in English":
+        english = rows.loc[row_language(rows) == "en", "prediction"]
+        return rows[rows["prediction"] != english.iloc[0]] if len(english) else rows
+    return rows[(rows["correct"] == (view == "right")).fillna(False).to_numpy(dtype=bool)]
 
 
-def _known_method(method: str) -> str:
-    if method not in (PLAIN, *attribution.METHODS):
-        raise ValueError(
-            f"`method` must be {PLAIN!r} or one of {', '.join(attribution.METHODS)}; got {method!r}"
-        )
-    return method
+def summary(rows: pd.DataFrame) -> str:
+    """How far the languages of one item agree, with one sentence for each thing that is known."""
+    count = len(rows)
+    predictions = rows["prediction"].value_counts()
+    sentences = []
+    known = rows[rows["gold"].notna()] if "gold" in rows else rows[:0]
+    if len(known):
+        golds = ", ".join(sorted(set(known["gold"])))
+        sentences.append(f"Gold: {golds}. Right in {int(known['correct'].sum())} of {len(known)} languages.")
+    listed = ", ".join(f"{label} {number}" for label, number in predictions.items())
+    sentences.append(f"{count} language{'' if count == 1 else 's'}. Predicted: {listed}.")
+    english = row_language(rows) == "en"
+    if english.any() and count > 1:
+        label, others = rows["prediction"][english].iloc[0], rows["prediction"][~english]
+        sentences.append(f"As in English ({label}): {int((others == label).sum())} of {len(others)} others.")
+    if count > 1:
+        same = (predictions * (predictions - 1)).sum() / (count * (count - 1))
+        sentences.append(f"Any two languages agree with a probability of {100 * same:.0f} %.")
+    return " ".join(sentences)
+
+
+def translations_table(
+    rows: pd.DataFrame,
+    explanations: Mapping[str, Explanation] | None = None,
+    *,
+    opened: str | None = None,
+    detail: str = "",
+) -> str:
+    """One item as a table, one row per language: prediction, texts, English original, and what each word adds.
+
+    Parameters
+    ----------
+    rows : of one item, from `check_predictions`, in the order to draw.
+    explanations : by `pair_id`, of one method, so that they share a scale; without one, a row has no colours.
+    opened : the `pair_id` of the open row; `detail` is the HTML to show under it.
+
+    Returns
+    -------
+    HTML in which each row has a button whose `data-xk` is its `pair_id` without hidden characters."""
+    records = rows.to_dict("records")
+    found = [(explanations or {}).get(row["pair_id"]) for row in records]
+    drawn = [explanation for explanation in found if explanation is not None]
+    # The scores of a failed explanation mean nothing, so they do not set the scale either.
+    reliable = [explanation for explanation in drawn if explanation.converged is not False] or drawn
+    scale = max(map(largest, reliable), default=0.0)
+    english = [english_texts(row) for row in records]
+    texts = " and ".join(name for name, _ in sides(records[0]))
+    heads = ["language", "prediction", texts, *(["English original"] if any(english) else [])]
+    body = ""
+    for row, explanation, original in zip(records, found, english, strict=True):
+        is_open = row["pair_id"] == opened
+        body += _table_row(row, explanation, scale, is_open, original)
+        if is_open and detail:
+            body += f'<tr><td colspan="{len(heads)}"><div role="status" aria-label="explanation of the open row">{detail}</div></td></tr>'
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    return (
+        f'<div class="xk xk-wide" lang="en" dir="ltr">{_scale(drawn, scale)}'
+        f'<table class="xk-translations"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _table_row(row: Row, explanation: Explanation | None, scale: float, is_open: bool, original: str) -> str:
+    classes = {
+        "xk-open": is_open,
+        "xk-failed": explanation is not None and explanation.converged is False,
+        "xk-untrained": row.get("untrained") is True,
+    }
+    texts, warning = paragraphs(row), ""
+    if explanation is not None:
+        texts = [marked(explanation, side, scale) for side in range(len(explanation.sides))]
+        warning = banners(explanation)
+    name = language_names(row)
+    button = (
+        f'<button type="button" class="xk-button" data-xk="{quoted(row["pair_id"])}" aria-expanded="{str(is_open).lower()}" '
+        f'aria-label="{"close" if is_open else "explain"} {quoted(name)}">{"▼" if is_open else "▶"} {escaped(name)}</button>'
+    )
+    return (
+        f'<tr class="{" ".join(name for name, holds in classes.items() if holds)}"><th scope="row">{button}</th>'
+        f'<td class="xk-prediction"><b>{escaped(row["prediction"])}</b> {percent(row.get("confidence"))}<br>{verdict(row)}</td>'
+        f"<td>{warning}{''.join(texts)}</td>{f'<td>{original}</td>' if original else ''}</tr>"
+    )
+
+
+def _scale(explanations: list[Explanation], scale: float) -> str:
+    """What the colours mean; nothing where there are none."""
+    if not explanations:
+        return ""
+    method = escaped(method_name(explanations[0]))
+    if scale == 0:
+        return f'<div class="xk-legend">By {method}, no word moves any of these logits.</div>'
+    drawn = legend(explanations[0], scale, "against the predicted label", "for the predicted label")
+    return f'{drawn}<div class="xk-legend">what each word adds, by {method}; one scale for all rows</div>'
