@@ -17,6 +17,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Tests that start kernels, clusters or browsers, the longest first.
 INTEGRATION = ("test_distributed_ray", "test_notebooks", "browser")
 
+SECOND = ("test_browser_voila.py", "test_browser_restart.py", "test_browser_hostile.py")  # unit of tests/browser
+
 SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
 # Letters as they are after lower-casing and the removal of marks (Unicode Mn).
 ALPHABET = (
@@ -209,9 +211,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def unit(nodeid: str) -> str:
-    """What must run in one process: a file, tests/browser as a whole, or what concerns one notebook."""
+    """What must run in one process: a file, a half of tests/browser, or what concerns one notebook."""
     path, _, test = nodeid.partition("::")
     folder, file = Path(path).parts[-2:]
     if file == "test_notebooks.py":
         return f"{file}{test[test.find('[') :]}" if "[" in test else file
+    if folder == "browser":  # two units, each with a server and a kernel of its own
+        return f"browser {1 + (file in SECOND)}"
     return file if folder == "tests" else folder

@@ -106,7 +106,7 @@ def test_what_cannot_be_saved_leaves_the_file_and_the_notes_as_they_were(tmp_pat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match=r"notes\.jsonl.*remedy: free some space"):
+    with pytest.raises(OSError, match=r"notes\.jsonl"):
         notes.write(row(2), "after", "")
     assert notes.of(row(2)) == ("", "")
     assert [note["tag"] for note in lines(notes.path)] == ["before"]
@@ -115,7 +115,7 @@ def test_what_cannot_be_saved_leaves_the_file_and_the_notes_as_they_were(tmp_pat
 
 def test_a_missing_folder_is_said_when_something_is_to_be_saved(tmp_path):
     notes = Notes(tmp_path / "none" / "notes.jsonl")
-    with pytest.raises(FileNotFoundError, match="remedy"):
+    with pytest.raises(FileNotFoundError, match="folder"):
         notes.write(row(1), "a", "")
 
 
@@ -125,7 +125,7 @@ def test_a_file_that_holds_something_else_is_refused_by_its_line_and_kept(tmp_pa
     Notes(path).write(row(1), "a", "")
     content = path.read_text() + text
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"notes\.jsonl.* line 2 .*remedy"):
+    with pytest.raises(ValueError, match=r"notes\.jsonl.* line 2 "):
         Notes(path)
     assert path.read_text() == content
 
@@ -134,7 +134,7 @@ def test_a_file_that_became_something_else_is_not_written_over(tmp_path):
     notes = Notes(tmp_path / "notes.jsonl")
     notes.write(row(1), "a", "")
     notes.path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="remedy"):
+    with pytest.raises(ValueError, match="notes"):
         notes.write(row(2), "b", "")
     assert notes.path.read_bytes() == b"\xff\xfe"
 

@@ -10,10 +10,7 @@ from playwright.sync_api import expect
 
 import xlmkit as xk
 from xlmkit.probes.ids import under
-from xlmkit.widgets.answering import Answers
-from xlmkit.widgets.bars import percent
-from xlmkit.widgets.session import Question
-from xlmkit.widgets.situation import Situation, Span
+from xlmkit.widgets.html import percent
 
 EXPLORE = """
 from xlmkit.widgets import explore
@@ -23,7 +20,7 @@ from xlmkit.widgets import explore
 
 
 def live(shown: Any) -> Any:
-    """The explorer with its controls; its picture stands in an output of its own."""
+    """The explorer with its controls; its picture is an output of its own."""
     return shown.locator("[class*='xk-live-']")
 
 
@@ -38,7 +35,7 @@ def spelt(text: str) -> re.Pattern[str]:
 
 
 def write(explorer: Any, sentence: str, text: str) -> None:
-    """Type a text in place of what stands in a field, key by key."""
+    """Type a text in place of what a field holds, key by key."""
     field = explorer.get_by_label(sentence, exact=True)
     field.fill("")
     field.press_sequentially(text)
@@ -58,20 +55,6 @@ def predicted(nli: Any, premise: str, hypothesis: str, *languages: str, language
     return [percent(found[f"p_{label}"]) for label in nli.labels]
 
 
-def masked(nli: Any, premise: str, hypothesis: str, language: str, word: str) -> list[str]:
-    """The same with one word of the premise masked."""
-    start = premise.index(word)
-    hidden = (Span(0, start, start + len(word)),)
-    situation = Situation(premise, hypothesis, language, language, masked=hidden)
-    [answer] = Answers(nli)(Question(situation, "saliency", "predicted"))
-    return [percent(answer.probabilities[label]) for label in nli.labels]
-
-
 def expect_now(explorer: Any, numbers: list[str]) -> None:
     """Wait until these probabilities are shown."""
     expect(explorer.locator("table.xk-bars tbody td:nth-child(3)")).to_have_text(numbers)
-
-
-def expect_before(explorer: Any, numbers: list[str]) -> None:
-    """Wait until these probabilities are shown beside those of now."""
-    expect(explorer.locator("table.xk-bars tbody td:nth-child(4)")).to_have_text(numbers)

@@ -36,7 +36,7 @@ def restarted(lab, nli):
     expect_now(explorer, numbers)
     for kept in picture(shown).all():
         expect(kept).to_be_hidden()  # while the explorer lives
-    assert lab.execute("print(restarted.settle(60))") == "True"
+    assert lab.execute("print(restarted.wait(60))") == "True"
     expect(picture(shown).first).to_contain_text(spelt(NAP))
     lab.tab.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 

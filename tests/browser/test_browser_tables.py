@@ -1,131 +1,94 @@
-"""The explorers of tables in a real JupyterLab: what is shown is what the model says, in every script, and a note is on the disk at once."""
+"""The explorers of the lessons, run from their notebooks in a real JupyterLab: what only a page can show."""
 
 from __future__ import annotations
 
 import json
+import re
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
-import xlmkit as xk
+from browser.explorers import live, picture
+from browser.servers import ROOT
 
 pytestmark = pytest.mark.browser
 
-ITEM = "hypernyms-07"
-PARALLEL = f"""
-from xlmkit.widgets import parallel
-pairs = xk.read_pairs("workshop")
-parallel(nli, pairs, item="{ITEM}")
-"""
-ERRORS = """
-from xlmkit.widgets import errors
-some = xk.read_pairs("workshop").query("language in ['en', 'ar', 'hi', 'th', 'zh']").head(300)
-errors(xk.predict(nli, some, progress=False), nli, notes="{name}.jsonl")
-"""
-MAP = """
-from xlmkit.widgets import embedding_map
-some = xk.read_pairs("workshop").query("language in ['en', 'ar', 'hi', 'th', 'zh']").head(100)
-embedding_map(nli, some)
-"""
+
+def opened(lab, lesson, call):
+    """The parameters, the first cell and the explorer's cell of a lesson, run in JupyterLab; the notebook's locator."""
+    notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4)
+    code = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])
+    ]
+    [explorer] = [cell for cell in code if call in cell.source]
+    lab.write(lesson, [code[0].source, code[1].source, explorer.source], setup=False)
+    shown = lab.run(lesson)
+    expect(live(shown)).to_be_visible()
+    expect(picture(shown)).to_be_hidden()
+    return live(shown)
 
 
-@pytest.fixture(scope="module")
-def item(nli):
-    """What the model says of the item in each language, computed here."""
-    pairs = xk.read_pairs("workshop")
-    return xk.predict(nli, pairs[pairs["item"] == ITEM], progress=False).set_index("language")
-
-
-@pytest.fixture(scope="module")
-def preds(nli):
-    """The predictions that the notebook computes, computed here."""
-    some = xk.read_pairs("workshop").query("language in ['en', 'ar', 'hi', 'th', 'zh']").head(300)
-    return xk.predict(nli, some, progress=False)
-
-
-def test_one_item_is_shown_in_all_languages_as_the_model_sees_it(lab, item):
-    lab.write("parallel", [PARALLEL])
-    shown = lab.run("parallel")
-    for code in item.index:
-        row = shown.get_by_role("row").filter(has=lab.tab.page.locator(f"p.xk-text[lang={code}]"))
-        row.get_by_text(item.loc[code, "prediction"], exact=True).first.wait_for()
-        # The numbers under the words are no part of the sentence.
-        text = row.locator("p.xk-text").first.evaluate(
-            "shown => { const bare = shown.cloneNode(true); bare.querySelectorAll('sub').forEach(e => e.remove()); return bare.textContent }"
-        )
-        assert text == item.loc[code, "premise"]
-        assert code == "en" or item.loc["en", "premise"] in row.inner_text()
-    arabic = shown.locator("p.xk-text[lang=ar]").first
-    assert arabic.get_attribute("dir") == "rtl"
-    heights = {
-        button.bounding_box()["height"] for button in shown.get_by_role("button", name="explain ").all()
-    }
-    assert len(heights) == 1, "a language's name breaks in two"
-    lab.tab.picture("parallel", shown.locator(".jp-OutputArea").last)
-    shown.get_by_role("button", name="explain Thai").click()
-    detail = shown.get_by_role("status", name="explanation of the opened row")
-    detail.get_by_text("Integrated gradients").first.wait_for()
+def test_one_item_in_all_languages_is_explored_from_its_lesson(lab):
+    explorer = opened(lab, "01_explore_predictions", "widgets.parallel(")
+    expect(explorer.locator("tr:has(p.xk-text sub)")).to_have_count(15)
+    assert explorer.locator("p.xk-text[lang=ar]").first.get_attribute("dir") == "rtl"
+    buttons = explorer.get_by_role("button", name="explain ").all()
+    assert len(buttons) == 15
+    assert len({button.bounding_box()["height"] for button in buttons}) == 1, (
+        "a language's name breaks in two"
+    )
+    lab.tab.picture("parallel", explorer)
+    explorer.get_by_role("button", name="explain Thai").focus()
+    lab.tab.page.keyboard.press("Enter")
+    detail = explorer.get_by_role("status", name="explanation of the open row")
+    detail.locator(".xk-why").wait_for()
     lab.tab.picture("parallel-thai", detail)
+    explorer.get_by_role("button", name="close Thai").focus()
+    lab.tab.page.keyboard.press("Escape")
+    expect(detail).to_have_count(0)
 
 
-def test_a_cell_of_the_confusion_matrix_shows_its_rows_and_a_note_is_on_the_disk_at_once(lab, preds):
-    lab.write("errors", [ERRORS.format(name="errors")])
-    shown = lab.run("errors")
-    wrong = preds[(preds["gold"] == "neutral") & (preds["prediction"] == "entailment")]
-    cell = shown.get_by_role("button", name="gold neutral, predicted entailment")
-    assert f": {len(wrong)} rows" in cell.get_attribute("aria-label")
+def test_predictions_are_browsed_from_their_lesson_and_a_note_is_on_the_disk_at_once(lab):
+    explorer = opened(lab, "03_errors_by_language", "widgets.browse_predictions(")
+    cell = explorer.get_by_role("button", name="gold neutral, predicted entailment")
+    rows = int(re.search(r": (\d+) rows", cell.get_attribute("aria-label"))[1])
     cell.click()
-    shown.get_by_text(f"{len(wrong)} of {len(preds)} rows").wait_for()
-    first = wrong.iloc[0]
-    shown.get_by_role("button", name=f"open item {first['pair_id']}", exact=True).click()
-    comment = shown.get_by_label("comment")
+    explorer.get_by_text(re.compile(rf"^{rows} of \d+ rows")).wait_for()
+    item = explorer.get_by_role("button", name="open item ").first
+    pair_id = item.get_attribute("aria-label").removeprefix("open item ")
+    item.click()
+    comment = explorer.get_by_label("comment")
     comment.wait_for()  # Playwright types into whatever has the focus while a field is hidden
     comment.press_sequentially("الكلمة الأخيرة")
-    shown.get_by_text("✓ Saved in").wait_for()
-    shown.locator(".xk-items").first.get_by_text("الكلمة الأخيرة").wait_for()
-    saved = [json.loads(line) for line in (lab.server.folder / "errors.jsonl").read_text().splitlines()]
-    assert [(note["pair_id"], note["comment"]) for note in saved] == [(first["pair_id"], "الكلمة الأخيرة")]
-    lab.tab.picture("errors")
+    explorer.get_by_text("✓ Saved in").wait_for()
+    explorer.locator(".xk-items").first.get_by_text("الكلمة الأخيرة").wait_for()
+    saved = [json.loads(line) for line in (lab.server.folder / "notes.jsonl").read_text().splitlines()]
+    assert [(note["pair_id"], note["comment"]) for note in saved] == [(pair_id, "الكلمة الأخيرة")]
+    assert comment.evaluate("field => field === document.activeElement"), "saving moved the focus"
+    explorer.locator("section .xk-why").wait_for()
+    lab.tab.picture("predictions", explorer)
 
 
-def test_a_search_in_thai_and_a_language_leave_the_rows_that_fit(lab, preds):
-    lab.write("search", [ERRORS.format(name="search")])
-    shown = lab.run("search")
-    shown.get_by_role("button", name="Show everything").click()
-    shown.get_by_text(f"{len(preds)} of {len(preds)} rows").wait_for()
-    word = "ห้องสมุด"
-    fitting = preds[preds["premise"].str.contains(word) | preds["hypothesis"].str.contains(word)]
-    assert len(fitting)
-    shown.get_by_label("search").press_sequentially(word)
-    shown.get_by_text(f"{len(fitting)} of {len(preds)} rows").wait_for()
-    assert shown.locator(".xk-items p.xk-text[lang=th]").count() >= 2
-    shown.get_by_label("language").select_option(label="Arabic (ar)")
-    shown.get_by_text("No row is left under these filters.").wait_for()
-
-
-def test_the_map_shows_every_sentence_and_says_its_text(lab):
-    lab.write("map", [MAP])
-    shown = lab.run("map")
-    points = shown.locator("svg.xk-map .xk-point")
+def test_a_point_of_the_lessons_map_shows_its_text_at_once_each_line_in_its_direction(lab):
+    explorer = opened(lab, "02_language_ids", "widgets.embedding_map(")
+    points = explorer.locator("svg.xk-map .xk-point")
     points.first.wait_for()
-    assert points.count() >= 100
-    assert any("الحساء" in title for title in points.locator("title").all_text_contents())
-    lab.tab.picture("map", shown.locator(".jp-OutputArea").last)
-
-
-def test_a_point_that_is_pointed_at_says_its_text_at_once_each_line_in_its_direction(lab):
-    lab.write("pointed", [MAP])
-    shown = lab.run("pointed")
-    point = shown.locator("svg.xk-map .xk-point").filter(has_text="الحساء").first
+    assert points.count() == 60
+    point = points.filter(has_text="Arabic").first
     title = point.locator("title")
     lines = title.text_content().split("\n")
     point.hover(force=True)
-    tip = shown.locator(".xk-tip:visible")
+    tip = explorer.locator(".xk-tip:visible")
     expect(tip.locator("div")).to_have_text(lines)
-    arabic = tip.locator("div").filter(has_text="الحساء").first
-    assert arabic.evaluate("line => getComputedStyle(line).direction") == "rtl"
+    assert tip.locator("div").nth(1).evaluate("line => getComputedStyle(line).direction") == "rtl"
     assert tip.locator("div").last.evaluate("line => getComputedStyle(line).direction") == "ltr"
     lab.tab.picture("map-tip")
     lab.tab.page.mouse.move(5, 5)
     expect(tip).to_have_count(0)
     assert title.text_content().split("\n") == lines
+    point.click(force=True)
+    expect(explorer.locator(".xk-ring")).to_have_count(15)
+    lab.tab.picture("map", explorer)

@@ -21,7 +21,7 @@ def test_voila_serves_the_explorer_without_code(chromium, tmp_path_factory):
         opened.page.goto(server.url)
         explorer = live(opened.page)
         explorer.locator("table.xk-bars").wait_for()
-        for code in ("import importlib", "METHOD =", "read_pairs(", "explorer.settle"):  # of each code cell
+        for code in ("import importlib", "METHOD =", "read_pairs(", "explorer.wait"):  # of each code cell
             expect(opened.page.get_by_text(code)).to_have_count(0)
         arabic, thai = "الرجل نائم في سريره.", "ผู้ชายคนนั้นตื่นอยู่"
         explorer.get_by_label("Premise language").select_option("Arabic (ar)")
@@ -31,7 +31,7 @@ def test_voila_serves_the_explorer_without_code(chromium, tmp_path_factory):
         expect_now(explorer, predicted(nli, arabic, thai, "ar", "th"))
         explorer.get_by_label("Language id").select_option("none")
         expect_now(explorer, predicted(nli, arabic, thai, "ar", "th", language_id="none"))
-        explorer.locator(".xk-strip").last.get_by_role("button", name="نائم").click()
+        explorer.locator(".xk-words").last.get_by_role("button", name="نائم").click()
         explorer.get_by_text("The word نائم of the premise:").wait_for()
         explorer.get_by_role("button", name="Drop").click()
         without = "الرجل في سريره."

@@ -18,6 +18,7 @@ from xlmkit.attribution.path import STEPS
 from xlmkit.attribution.perturbation import usual_samples
 from xlmkit.encoding import SENTENCES, erase
 from xlmkit.inference import encode_frame, logits, need_head
+from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
 from xlmkit.probes.ids import under
 from xlmkit.widgets.state import RIGHT, Answer, PairState, Question
@@ -29,11 +30,18 @@ REMEMBERED = 64  # answers, for undo and comparison
 
 
 class PairBackend:
-    """Answers questions with one model and remembers the last answers. It computes in fp32, as `explain` does."""
+    """Answers questions with one model, in fp32 as `explain`, and remembers the last answers.
+
+    Attributes
+    ----------
+    labels : of the model.
+    ids : codes of the languages that it has an id for; none if it uses no ids."""
 
     def __init__(self, nli: NLIModel) -> None:
         need_head(nli)
         self._nli = replace(nli, dtype=torch.float32)
+        self.labels = nli.labels
+        self.ids = [code for code in LANGUAGES if code in nli.lang2id] if nli.uses_language_ids else []
         self._models: dict[str, NLIModel] = {RIGHT: self._nli}
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
 

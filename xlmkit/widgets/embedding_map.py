@@ -132,10 +132,8 @@ class EmbeddingMap(Live):
         self._chosen: int | None = None
         self._build(n_layers)
         self._placing = self.worker(self._place)
-        for control in (self.of, self.layer, self.projection, self.centred):
-            self.on(control, lambda _: self._ask())
-        for control in (self.colour, self.item):
-            self.on(control, lambda _: self.draw())
+        self.on_any(self._ask, self.of, self.layer, self.projection, self.centred)
+        self.on_any(self.draw, self.colour, self.item)
         self.on(self.map, lambda value: self.open(int(value) if value else None))
         self._ask()
         self.wait()
@@ -197,7 +195,8 @@ class EmbeddingMap(Live):
     def _place(self, question: tuple[str, int, str, bool]) -> Iterator[Callable[[], None]]:
         of, layer, projection, centred = question
         points = self._tables.get(of)
-        if points is None and self._frame is not None:
+        if points is None:
+            assert self._frame is not None
             if (of, layer) not in self._known:
                 yield partial(self.tell, f"Computing {len(self._frame)} vectors …")
                 pairs = without_predictions(self._frame)
@@ -272,7 +271,11 @@ def sample_items(frame: pd.DataFrame, n_points: int, seed: int) -> pd.DataFrame:
 
 def colours_of(frame: pd.DataFrame | None) -> list[str]:
     """What the rows of a frame can be coloured by; None stands for languages alone."""
-    known = [] if frame is None else [name for name, column in COLUMNS.items() if column in frame]
+    known = (
+        []
+        if frame is None
+        else [name for name, column in COLUMNS.items() if column in frame and frame[column].notna().any()]
+    )
     return [*OF_LANGUAGES, *known]
 
 

@@ -5,10 +5,10 @@ holds no model: it asks a function that it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import ipywidgets
 import pandas as pd
@@ -52,16 +52,6 @@ PREMISE, HYPOTHESIS = "A man is sleeping in his bed.", "A man is awake."
 SCRIPTS = sorted({entry.script for entry in LANGUAGES.values()})
 
 
-class Ask(Protocol):
-    """Yields the answers to a question, better and better ones; see `PairBackend`."""
-
-    def __call__(
-        self, question: Question, *, check: Callable[[], None], tell: Callable[[int, int], None]
-    ) -> Iterator[Answer]:
-        """`check` raises if the answer is no longer wanted; `tell` is called with the progress."""
-        ...
-
-
 def explore(
     nli: NLIModel,
     *,
@@ -98,8 +88,6 @@ def explore(
     return Explorer(
         PairBackend(nli),
         PairState(premise, hypothesis, language, hypothesis_language or language),
-        labels=nli.labels,
-        ids=[code for code in LANGUAGES if code in nli.lang2id] if nli.uses_language_ids else [],
         method=method,
         target=target,
         pairs=None if pairs is None else check_input(nli, pairs),
@@ -117,17 +105,15 @@ class Explorer(Live):
 
     def __init__(
         self,
-        ask: Ask,
+        backend: PairBackend,
         start: PairState,
         *,
-        labels: Sequence[str],
-        ids: Sequence[str],
         method: str = "saliency",
         target: str = "predicted",
         pairs: pd.DataFrame | None = None,
     ) -> None:
         super().__init__("Explorer")
-        self._ask_model = ask
+        self._backend = backend
         self.session = Session(start)
         self.answer: Answer | None = None
         self.before: Answer | None = None
@@ -138,7 +124,7 @@ class Explorer(Live):
         if "item" not in self._pairs:
             self._pairs["item"] = self._pairs["pair_id"]
         self._worker = self.worker(self._answers)
-        self._build(start, labels, ids, method, target)
+        self._build(start, method, target)
         self._place()
         self._listen()
 
@@ -247,9 +233,7 @@ class Explorer(Live):
 
     # Controls
 
-    def _build(
-        self, start: PairState, labels: Sequence[str], ids: Sequence[str], method: str, target: str
-    ) -> None:
+    def _build(self, start: PairState, method: str, target: str) -> None:
         self.fields = [TextField(name.capitalize()) for name in SENTENCES]
         self.languages = [
             dropdown(f"{name} language", LANGUAGE_OPTIONS, code, width="22em")
@@ -261,16 +245,13 @@ class Explorer(Live):
         self.example_language = dropdown("in", LANGUAGE_OPTIONS, "en")
         self.original = ipywidgets.HTML()
         self.suggestions = Clickable(label="Suggested languages", live=True)
-        id_options = [("right: each text's own", RIGHT)]
-        if ids:
-            id_options += [
-                ("none", NONE),
-                *((f"{LANGUAGES[code].name} ({code}) for both", code) for code in ids),
-            ]
+        id_options = [("right: each text's own", RIGHT), *([("none", NONE)] if self._backend.ids else [])]
+        for code in self._backend.ids:
+            id_options.append((f"{LANGUAGES[code].name} ({code}) for both", code))
         self.language_id = dropdown("Language id", id_options)
         named = [(name + ", slower" if value in SLOW else name, value) for name, value in METHOD_OPTIONS]
         self.method = dropdown("Explanation", named, method)
-        targets = [("the predicted label", "predicted"), *((label, label) for label in labels)]
+        targets = [("the predicted label", "predicted"), *((label, label) for label in self._backend.labels)]
         self.target = dropdown("of", targets, target)
         self.swap_button = button("Swap", "exchange premise and hypothesis", "exchange")
         self.undo_button = button("Undo", "go back one step", "undo")
@@ -321,20 +302,18 @@ class Explorer(Live):
             self.on(field, partial(self.type, name))
             self.on(language, partial(self.set_language, name))
         self.on(self.language_id, self.set_language_id)
-        for control in (self.method, self.target):
-            self.on(control, lambda _: self.ask())
-        for control in (self.example, self.example_language):
-            self.on(control, lambda _: self._take_example())
-        self.on(self.swap_button, lambda _: self.swap())
-        self.on(self.undo_button, lambda _: self.undo())
-        self.on(self.redo_button, lambda _: self.redo())
+        self.on_any(self.ask, self.method, self.target)
+        self.on_any(self._take_example, self.example, self.example_language)
+        self.on_any(self.swap, self.swap_button)
+        self.on_any(self.undo, self.undo_button)
+        self.on_any(self.redo, self.redo_button)
         self.on(self.hold_button, self.hold)
-        self.on(self.save_button, lambda _: self._download())
+        self.on_any(self._download, self.save_button)
         self.on(self.words, self._choose)
         self.on(self.steps, lambda value: self.go(int(value.removeprefix("step:"))) if value else None)
         self.on(self.suggestions, lambda value: self.set_language(*value.split(":")) if value else None)
         for name, control in self.menu_buttons.items():
-            self.on(control, lambda _, name=name: self._in_menu(name))
+            self.on_any(partial(self._in_menu, name), control)
         self.new_words.on_key(lambda key: self._in_menu({"Enter": "replace", "Escape": "close"}[key]))
 
     def _take_example(self) -> None:
@@ -446,9 +425,7 @@ class Explorer(Live):
 
     def _answers(self, asked: tuple[Question, Question | None]) -> Iterator[Callable[[], None]]:
         question, then = asked
-        ask = partial(
-            self._ask_model, check=self._worker.check, tell=partial(self._progress, question.method)
-        )
+        ask = partial(self._backend, check=self._worker.check, tell=partial(self._progress, question.method))
         answer = None
         # Until the earlier state is answered by this method too, what is shown of it already.
         before = next(

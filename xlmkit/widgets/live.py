@@ -164,7 +164,7 @@ class Live:
         self.keep_button = button(
             "Keep a picture", "leave a picture of the present state in the notebook", "camera"
         )
-        self.on(self.keep_button, lambda _: self.keep())
+        self.on_any(self.keep, self.keep_button)
         self.widget = ipywidgets.VBox()
         self._key = secrets.token_hex(6)
         self._kept: list[str] = []
@@ -194,6 +194,11 @@ class Live:
             control.on_choose(locked)
         else:
             control.observe(lambda change: locked(change["new"]), "value")
+
+    def on_any(self, callback: Callable[[], None], *controls: ipywidgets.Widget) -> None:
+        """Call back, without a value, when any of these controls is used."""
+        for control in controls:
+            self.on(control, lambda _: callback())
 
     def worker(
         self, answer: Callable[[Any], Iterator[Callable[[], None]]]
@@ -320,7 +325,7 @@ class LiveRows(Live):
         self.card = ""
         self.method = dropdown("explain by", METHOD_OPTIONS, THOROUGH)
         self._explaining = self.worker(self._explain_row)
-        self.on(self.method, lambda _: self.open(self.opened))
+        self.on_any(lambda: self.open(self.opened), self.method)
 
     def row(self, key: Any) -> pd.DataFrame:
         """The prediction with this key, as a frame of one row."""
@@ -339,6 +344,15 @@ class LiveRows(Live):
                 self._explaining.ask((key, self.row(key), self.method.value))
             self.draw()
 
+    def explain(
+        self, worker: Debouncer[Any, Any], row: pd.DataFrame, doing: str = "", **options: str
+    ) -> Explanation:
+        """The explanation of one row, unless `worker` has a newer question; `doing` shows progress."""
+        assert self._explain is not None
+        with self.watching(worker, doing):
+            [explanation] = self._explain(without_predictions(row), **options)
+        return explanation
+
     def fail(self, error: Exception) -> None:
         """Show what went wrong; also in place of the explanation that the reader waits for."""
         super().fail(error)
@@ -348,18 +362,17 @@ class LiveRows(Live):
 
     def _explain_row(self, question: tuple[Any, pd.DataFrame, str]) -> Iterator[Callable[[], None]]:
         key, row, method = question
-        assert self._explain is not None
         name = METHOD_NAMES[method]
         yield partial(self.tell, f"{name} …")
         options = explain_options(row.iloc[0].to_dict(), method)
-        with self.watching(self._explaining, name):
-            [explanation] = self._explain(without_predictions(row), method=method, **options)
+        explanation = self.explain(self._explaining, row, name, method=method, **options)
         yield partial(self._show_card, key, card(explanation))
 
     def _show_card(self, key: Any, html: str) -> None:
-        self.card = html if key == self.opened else self.card
+        if key == self.opened:
+            self.card = html
         self.tell("")
-        self.say("")
+        self.say("The explanation is shown.", "xk-sr")
         self.draw()
 
 

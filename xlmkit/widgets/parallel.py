@@ -28,7 +28,7 @@ from xlmkit.widgets.html import (
     sides,
     verdict,
 )
-from xlmkit.widgets.live import METHOD_OPTIONS, Explain, LiveRows, without_predictions
+from xlmkit.widgets.live import METHOD_OPTIONS, Explain, LiveRows
 
 Predict = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -93,13 +93,11 @@ class Parallel(LiveRows):
         self._items, self._keys = item_options(self._pairs), search_keys(self._pairs)
         self._build(item, method)
         self._computing = self.worker(self._compute)
-        self.on(self.search, lambda _: self._narrow())
-        for control in (self.item, self.colours):
-            self.on(control, lambda _: self._ask())
-        for control in (self.order, self.view):
-            self.on(control, lambda _: self.draw())
-        self.on(self.back, lambda _: self._step(-1))
-        self.on(self.next, lambda _: self._step(1))
+        self.on_any(self._narrow, self.search)
+        self.on_any(self._ask, self.item, self.colours)
+        self.on_any(self.draw, self.order, self.view)
+        self.on_any(partial(self._step, -1), self.back)
+        self.on_any(partial(self._step, 1), self.next)
         self.on(self.rows, self._choose)
         self._ask()
         self.wait()
@@ -161,8 +159,7 @@ class Parallel(LiveRows):
         for place, pair_id in enumerate(rows["pair_id"] if method != PLAIN else ()):
             if pair_id not in done:
                 yield partial(self.tell, f"{METHOD_NAMES[method]}: {len(done)} of {len(rows)} languages …")
-                with self.watching(self._computing):
-                    [done[pair_id]] = self._explain(without_predictions(rows.iloc[[place]]), method=method)
+                done[pair_id] = self.explain(self._computing, rows.iloc[[place]], method=method)
         yield partial(self._turn_to, item)
         yield partial(self.tell, "")
 

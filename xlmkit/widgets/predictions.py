@@ -82,15 +82,13 @@ class PredictionBrowser(LiveRows):
         self._page, self._quiet = 0, False
         self._build()
         self._filtering = self.worker(self._filter)
-        for control in (*self.filters.values(), self.order):
-            self.on(control, lambda _: self._turn(0))
+        self.on_any(partial(self._turn, 0), *self.filters.values(), self.order)
         self.on(self.matrix, self._choose_cell)
         self.on(self.items, lambda value: self.open(int(value) if value else None))
-        self.on(self.back, lambda _: self._turn(self._page - 1))
-        self.on(self.next, lambda _: self._turn(self._page + 1))
-        self.on(self.reset, lambda _: self._set(Filters()))
-        for field in (self.tag, self.comment):
-            self.on(field, lambda _: self._save_note())
+        self.on_any(lambda: self._turn(self._page - 1), self.back)
+        self.on_any(lambda: self._turn(self._page + 1), self.next)
+        self.on_any(lambda: self._set(Filters()), self.reset)
+        self.on_any(self._save_note, self.tag, self.comment)
         self._turn(0)
         self.wait()
 
@@ -104,7 +102,7 @@ class PredictionBrowser(LiveRows):
             "prediction": dropdown("predicted", [any_label, *((name, name) for name in self._labels)]),
             "outcome": dropdown("show", OUTCOMES, "wrong" if wrong else "all"),
             "confidence": ipywidgets.FloatRangeSlider(
-                (0.0, 1.0),
+                value=(0.0, 1.0),
                 min=0,
                 max=1,
                 step=0.01,
@@ -267,7 +265,7 @@ class PredictionBrowser(LiveRows):
 def labels_of(frame: pd.DataFrame) -> list[str]:
     """The labels that occur as gold or as prediction, those of NLI in their usual order."""
     columns = [name for name in ("prediction", "gold") if name in frame]
-    labels = set(frame[columns].stack())
+    labels = set(frame[columns].stack().dropna())
     return [*(label for label in LABELS if label in labels), *sorted(labels - set(LABELS))]
 
 
