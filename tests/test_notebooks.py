@@ -244,10 +244,11 @@ def test_every_figure_has_words_for_those_who_do_not_see_it(path):
 
 
 @everything
-def test_no_output_is_a_widget_that_would_be_an_empty_box_on_the_web(path):
+def test_a_widget_is_followed_by_a_picture_for_the_web_where_it_would_be_an_empty_box(path):
     for cell in code(path):
-        for output in cell.outputs:
-            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), cell.source
+        for output, following in itertools.pairwise([*cell.outputs, {}]):
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                assert "xk-picture-" in following.get("data", {}).get("text/html", ""), cell.source
 
 
 @everything

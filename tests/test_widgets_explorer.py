@@ -319,7 +319,7 @@ def test_an_example_has_its_english_original_beside_it(nli):
 def test_the_picture_holds_the_present_state_and_no_button(explorer):
     explorer.mask(1)
     assert explorer.wait(PATIENCE)
-    html = explorer._repr_mimebundle_()["text/html"]
+    html = explorer.html
     for text in ("the", "dog", "eats", "Before:", "Now:", "data-masked"):
         assert text in html
     assert "data-xk" not in html.split("</style>")[-1]

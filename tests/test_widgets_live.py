@@ -170,7 +170,7 @@ class Output:
     cell = ContextVar("cell", default="first")
 
     def __init__(self):
-        self.written = []
+        self.displayed, self.written = [], []
 
     def update(self, shown):
         self.written.append((self.cell.get(), shown.data))
@@ -179,15 +179,21 @@ class Output:
 @pytest.fixture
 def output(monkeypatch):
     shown = Output()
-    monkeypatch.setattr(live, "display", lambda *_, display_id=False, **__: shown if display_id else None)
+
+    def display(data, display_id=False, **_):
+        shown.displayed.append(data)
+        return shown if display_id else None
+
+    monkeypatch.setattr(live, "display", display)
     return shown
 
 
-def test_an_explorer_offers_the_widget_and_a_picture_of_its_state():
-    bundle = Toy("<b>try</b>")._repr_mimebundle_()
-    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
-    assert "<p>one</p>" in bundle["text/html"]
-    assert "&lt;b&gt;try" in bundle["text/html"]
+def test_an_explorer_offers_the_widget_and_after_it_a_picture_of_its_state(output):
+    Toy("<b>try</b>")._ipython_display_()
+    widget, picture = output.displayed
+    assert set(widget) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert "<p>one</p>" in picture.data
+    assert "&lt;b&gt;try" in picture.data
 
 
 def test_a_kept_picture_stays_as_the_state_goes_on():

@@ -148,9 +148,9 @@ def safe_options(options: Sequence[Any]) -> list[tuple[str, Any]]:
     return [(plain(name), value) for name, value in named]
 
 
-def line(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
+def line(*controls: ipywidgets.Widget, align: str = "center") -> ipywidgets.HBox:
     """Controls in a row that breaks where the page is narrow."""
-    layout = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 12px"}
+    layout = {"flex_flow": "row wrap", "align_items": align, "grid_gap": "4px 12px"}
     return ipywidgets.HBox(controls, layout=layout)
 
 

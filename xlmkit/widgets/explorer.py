@@ -22,31 +22,12 @@ from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
 from xlmkit.pairs import is_missing, with_english
 from xlmkit.render import escaped, quoted
+from xlmkit.widgets import state as edits
 from xlmkit.widgets.backend import SLOW, PairBackend
 from xlmkit.widgets.controls import LANGUAGE_OPTIONS, Clickable, TextField, button, dropdown, line
-from xlmkit.widgets.html import (
-    answer_html,
-    in_words,
-    item_options,
-    paragraph,
-    sides,
-    steps_html,
-)
+from xlmkit.widgets.html import answer_html, in_words, item_options, paragraph, sides, steps_html
 from xlmkit.widgets.live import METHOD_OPTIONS, Live
-from xlmkit.widgets.state import (
-    NONE,
-    RIGHT,
-    Answer,
-    PairState,
-    Question,
-    Session,
-    Span,
-    drop_word,
-    replace_word,
-    set_text,
-    swap_sentences,
-    toggle_mask,
-)
+from xlmkit.widgets.state import NONE, RIGHT, Answer, PairState, Question, Session, Span
 
 PREMISE, HYPOTHESIS = "A man is sleeping in his bed.", "A man is awake."
 SCRIPTS = sorted({entry.script for entry in LANGUAGES.values()})
@@ -144,25 +125,25 @@ class Explorer(Live):
     def type(self, sentence: str, text: str) -> None:
         """Write another text as "premise" or "hypothesis"."""
         with self.lock:
-            state = set_text(self.state, SENTENCES.index(sentence), text)
+            state = edits.set_text(self.state, SENTENCES.index(sentence), text)
             self.change(f"typed the {sentence}", state, kind=sentence)
 
     def drop(self, word: int) -> None:
         """Take out a word, a place in `answer.explanation.words`."""
-        self._edit(word, "dropped", drop_word)
+        self._edit(word, "dropped", edits.drop_word)
 
     def mask(self, word: int) -> None:
         """Let the model see a mask in a word's place, or the word again."""
-        self._edit(word, "masked", toggle_mask)
+        self._edit(word, "masked", edits.toggle_mask)
 
     def replace(self, word: int, words: str) -> None:
         """Put other words in a word's place."""
-        self._edit(word, f"put “{words}” for", lambda state, span: replace_word(state, span, words))
+        self._edit(word, f"put “{words}” for", lambda state, span: edits.replace_word(state, span, words))
 
     def swap(self) -> None:
         """Exchange premise and hypothesis."""
         with self.lock:
-            self.change("swapped the sentences", swap_sentences(self.state))
+            self.change("swapped the sentences", edits.swap_sentences(self.state))
 
     def set_language(self, sentence: str, code: str) -> None:
         """Tell the model that the "premise" or the "hypothesis" is in another language."""
@@ -273,12 +254,12 @@ class Explorer(Live):
             "close": button("Close", "leave the word as it is", "times"),
         }
         self.menu = ipywidgets.VBox(
-            [self.menu_title, _bottom_line(self.new_words, *self.menu_buttons.values())],
+            [self.menu_title, line(self.new_words, *self.menu_buttons.values(), align="flex-end")],
             layout={"display": "none", "border": "1px solid rgba(128,128,128,.6)", "padding": "4px 10px"},
         )
         self.lay_out(
             *([line(self.example, self.example_language)] if len(self._pairs) else []),
-            *(_bottom_line(*row) for row in zip(self.fields, self.languages, strict=True)),
+            *(line(*row, align="flex-end") for row in zip(self.fields, self.languages, strict=True)),
             self.original,
             self.suggestions,
             line(self.language_id, self.method, self.target),
@@ -343,9 +324,8 @@ class Explorer(Live):
         """Open the menu of a word that was clicked; of a word in an older text, or "", close it."""
         answer, title, place = self.answer, "", int(value.removeprefix("word:") or -1)
         current = answer is not None and answer.question.state == self.state
-        self._chosen = (
-            place if answer is not None and current and 0 <= place < len(answer.explanation.words) else None
-        )
+        words = answer.explanation.words if answer is not None and current else ()
+        self._chosen = place if 0 <= place < len(words) else None
         if self._chosen is not None:
             span = self._span(self._chosen)
             code, text = self.state.languages[span.sentence], self.state.text(span)
@@ -482,7 +462,3 @@ def suggest_languages(text: str, language: str) -> list[str]:
     if not counts[script] or LANGUAGES[language].script == script:
         return []
     return [code for code, entry in LANGUAGES.items() if entry.script == script]
-
-
-def _bottom_line(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
-    return ipywidgets.HBox(controls, layout={"align_items": "flex-end", "grid_gap": "0 10px"})

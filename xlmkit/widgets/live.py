@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import ipywidgets
 import pandas as pd
@@ -32,8 +32,6 @@ from xlmkit.render.cards import METHOD_NAMES
 from xlmkit.widgets.controls import STYLE, Clickable, LiveSwitch, button, dropdown
 from xlmkit.widgets.html import Row, without_buttons
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
 Explain = Callable[..., list[Explanation]]
 
 DELAY = 0.03  # seconds without a newer question after which one is answered
@@ -50,7 +48,7 @@ class Superseded(Exception):
     """A newer question was asked, so the present one need not be answered."""
 
 
-class Debouncer(Generic[Question, Answer]):
+class Debouncer:
     """Answers the newest of many questions, in a thread that lives only while there is one to answer.
 
     Parameters
@@ -67,8 +65,8 @@ class Debouncer(Generic[Question, Answer]):
 
     def __init__(
         self,
-        answer: Callable[[Question], Iterator[Answer]],
-        show: Callable[[Answer], None],
+        answer: Callable[[Any], Iterator[Any]],
+        show: Callable[[Any], None],
         fail: Callable[[Exception], None],
         *,
         delay: float = DELAY,
@@ -76,13 +74,13 @@ class Debouncer(Generic[Question, Answer]):
     ) -> None:
         self._answer, self._show, self._fail, self._delay = answer, show, fail, delay
         self._changed = threading.Condition(lock or threading.RLock())
-        self._waiting: list[tuple[Context, Question]] = []  # the newest question, until work on it starts
+        self._waiting: list[tuple[Context, Any]] = []  # the newest question, until work on it starts
         self._newest = 0  # the number of questions so far
         self._current = 0  # the number of the question that is worked on
         self._thread: threading.Thread | None = None
         self._hurry = False
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: Any) -> None:
         """Replace all earlier questions by this one; returns at once."""
         with self._changed:
             self._newest += 1
@@ -126,7 +124,7 @@ class Debouncer(Generic[Question, Answer]):
                 (context, question), self._current = self._waiting.pop(), self._newest
             context.run(self._give, question)
 
-    def _give(self, question: Question) -> None:
+    def _give(self, question: Any) -> None:
         try:
             for answer in self._answer(question):
                 with self._changed:
@@ -169,8 +167,8 @@ class Live:
         self._key = secrets.token_hex(6)
         self._kept: list[str] = []
         self._handles: list[Any] = []
-        self._workers: list[Debouncer[Any, Any]] = []
-        self._writer: Debouncer[None, str] = Debouncer(self._render, self._write, _raise, delay=WRITE_DELAY)
+        self._workers: list[Debouncer] = []
+        self._writer: Debouncer = Debouncer(self._render, self._write, _raise, delay=WRITE_DELAY)
 
     def body(self) -> str:
         """The present state as escaped HTML; buttons in it become plain text in the snapshot."""
@@ -200,16 +198,14 @@ class Live:
         for control in controls:
             self.on(control, lambda _: callback())
 
-    def worker(
-        self, answer: Callable[[Any], Iterator[Callable[[], None]]]
-    ) -> Debouncer[Any, Callable[[], None]]:
+    def worker(self, answer: Callable[[Any], Iterator[Callable[[], None]]]) -> Debouncer:
         """Background work for one kind of question: `answer` yields functions, each called as it comes."""
-        worker: Debouncer[Any, Callable[[], None]] = Debouncer(answer, self._shown, self.fail, lock=self.lock)
+        worker: Debouncer = Debouncer(answer, self._shown, self.fail, lock=self.lock)
         self._workers.append(worker)
         return worker
 
     @contextmanager
-    def watching(self, worker: Debouncer[Any, Any], doing: str = "") -> Iterator[None]:
+    def watching(self, worker: Debouncer, doing: str = "") -> Iterator[None]:
         """In this block the model stops as soon as `worker` has a newer question; `doing` shows progress."""
         inputs = 0
 
@@ -291,13 +287,6 @@ class Live:
         for handle in self._handles:
             handle.update(HTML(html))
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        return {
-            **(self.widget._repr_mimebundle_() or {}),
-            "text/plain": self.name,
-            "text/html": self.html,
-        }
-
     def _ipython_display_(self) -> None:
         text = f"{self.name}: the controls need a running kernel. A picture of the last state follows."
         display({**(self.widget._repr_mimebundle_() or {}), "text/plain": text}, raw=True)
@@ -344,9 +333,7 @@ class LiveRows(Live):
                 self._explaining.ask((key, self.row(key), self.method.value))
             self.draw()
 
-    def explain(
-        self, worker: Debouncer[Any, Any], row: pd.DataFrame, doing: str = "", **options: str
-    ) -> Explanation:
+    def explain(self, worker: Debouncer, row: pd.DataFrame, doing: str = "", **options: str) -> Explanation:
         """The explanation of one row, unless `worker` has a newer question; `doing` shows progress."""
         assert self._explain is not None
         with self.watching(worker, doing):
