@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xlmkit.features import FEATURES, PIECE_FEATURES, features, negations, reasoning
+from xlmkit.features import FEATURES, PIECE_FEATURES, features, negations
 from xlmkit.features.negation import EXCEPTIONS, PATTERNS, WORDS
 from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import read_pairs
@@ -197,64 +197,3 @@ def test_single_texts_and_what_is_no_frame_are_refused():
         features(pd.DataFrame({"text": ["a"], "language": ["en"]}))
     with pytest.raises(TypeError, match="DataFrame"):
         features([("a", "b")])
-
-
-# --- TaxiXNLI ---
-
-
-def notes(tmp_path, *rows: str):
-    file = tmp_path / "taxi.tsv"
-    header = "pairID\tpromptID\tsentence1\tsentence2\tgold_label\tboolean\tcausal"
-    file.write_text("\n".join([header, *rows]), encoding="utf-8")
-    return file
-
-
-def items() -> pd.DataFrame:
-    rows = [pair("p", "h", code, item=item, gold="neutral") for item in ("7", "8") for code in ("en", "de")]
-    return pd.concat(rows, ignore_index=True)
-
-
-def test_categories_reach_every_translation_and_are_missing_where_not_annotated(tmp_path):
-    found = reasoning(items(), notes(tmp_path, "7\t1\tp\th\tneutral\t1\t-1"))
-    assert found.loc[[0, 1], "reasoning_boolean"].tolist() == ["yes", "yes"]
-    assert found.loc[[2, 3], "reasoning_boolean"].isna().all()
-    assert found["reasoning_causal"].isna().all()
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("7\t1\tp\th\tentailment\t1\t0", "'7'"),
-        ("8\t1\tp\tother\tneutral\t1\t0", "'8'"),
-        ("9\t1\tp\th\tneutral\t1\t0", "'9'"),
-        ("7\t1\tp\th\tneutral\t2\t0", "'2'"),
-    ],
-)
-def test_other_items_and_values_are_refused(tmp_path, row, message):
-    with pytest.raises(ValueError, match=message):
-        reasoning(items(), notes(tmp_path, row))
-
-
-def test_pairs_without_items_and_tables_without_categories_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="pairID"):
-        reasoning(pair("p", "h"), notes(tmp_path, "7\t1\tp\th\tneutral\t1\t0"))
-    file = tmp_path / "none.tsv"
-    file.write_text("pairID\tsentence2\tgold_label\n7\th\tneutral", encoding="utf-8")
-    with pytest.raises(ValueError, match="category"):
-        reasoning(items(), file)
-
-
-def test_taxixnli_joins_xnlis_test_set(shared):
-    data = shared / "data"
-    pairs = read_pairs(data / "xnli" / "xnli.test.a.tsv", languages=["en", "sw"])
-    found = reasoning(pairs, data / "taxixnli" / "taxixnli.test.a.tsv")
-    english = found[found["language"] == "en"]
-    counts = {name: int((english[name] == "yes").sum()) for name in english if name.startswith("reasoning_")}
-    assert counts == {  # counted in the file with cut and sort
-        "reasoning_boolean": 104,
-        "reasoning_negation": 118,
-        "reasoning_spatial": 38,
-        "reasoning_temporal": 57,
-        "reasoning_causal": 36,
-        "reasoning_knowledge": 87,
-    }

@@ -1,20 +1,20 @@
-"""Predictions judged by language: frames in, frames out, from any model.
+"""Predictions evaluated by language: frames in, frames out, from any model.
 
-`frames` reads what is given, `bootstrap` resamples prompts, `sign_flip` tests differences, `intervals` are of shares; the rest are the questions:
-`accuracy`, `confusion`, `comparison`, `agreement`, `calibration`, `temperature`, `slices`, `discovery`."""
+`accuracy` counts what is right and what is taken for what, `comparison` tests differences between languages or
+models, `agreement` asks whether languages agree, `calibration` whether probabilities can be trusted, `slices` on
+which pairs a model is worse. Statistical inference is in `xlmkit.stats`."""
 
 from xlmkit.metrics.accuracy import confusion, evaluate
-from xlmkit.metrics.agreement import (
-    agreement,
-    disagreement,
-    items_by_n_correct,
-    right_in_one_wrong_in_other,
+from xlmkit.metrics.agreement import agreement, disagreement, items_by_n_correct, right_in_one_wrong_in_other
+from xlmkit.metrics.calibration import (
+    calibration,
+    fit_temperature,
+    reliability,
+    temperature_effect,
+    with_temperature,
 )
-from xlmkit.metrics.calibration import calibration, reliability
 from xlmkit.metrics.comparison import compare, compare_models, gap
-from xlmkit.metrics.discovery import discover
-from xlmkit.metrics.slices import slices
-from xlmkit.metrics.temperature import fit_temperature, temperature_effect, with_temperature
+from xlmkit.metrics.slices import discover_slices, slices
 
 __all__ = [
     "agreement",
@@ -23,7 +23,7 @@ __all__ = [
     "compare_models",
     "confusion",
     "disagreement",
-    "discover",
+    "discover_slices",
     "evaluate",
     "fit_temperature",
     "gap",

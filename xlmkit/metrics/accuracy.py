@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 
 from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS
-from xlmkit.stats.bootstrap import ALL, N_RESAMPLES, estimate
+from xlmkit.stats.bootstrap import ALL, N_RESAMPLES, Resampling, estimate
 from xlmkit.stats.frames import scored_rows, with_gold
 
 
@@ -18,9 +19,7 @@ def evaluate(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """Accuracy and macro-F1 of predictions by language, and over all rows.
 
@@ -32,8 +31,8 @@ def evaluate(
         "premise>hypothesis".
     labels : the labels that may occur. None: those that have a column `p_<label>`, as `predict` gives
         them, and NLI's without such columns.
-    confidence_level : of the intervals, in (0, 1).
-    n_resamples, seed : resamples of the bootstrap, and the seed that draws them.
+    resampling : `confidence_level` of the intervals, in (0, 1), 0.95; `n_resamples` of the bootstrap, 10,000;
+        and the `seed` that draws them, 0.
 
     Returns
     -------
@@ -45,7 +44,7 @@ def evaluate(
     fewer than 30 premise groups, or the same accuracy in all of them, accuracy has Wilson's interval
     instead and macro-F1 none. `attrs`: `interval` ("bootstrap" or "wilson", of "all"), `wilson` (the
     groups that have it), `interval_over` (the column of the premise groups; "rows" without one, and then
-    the interval of "all" is too narrow for translations), `resamples` and `seed`.
+    the interval of "all" is too narrow for translations), `resamples`.
 
     Raises
     ------
@@ -61,22 +60,20 @@ def evaluate(
     groups = sorted(frame[by].unique())
     labels, counts = _label_counts(known, by, groups)  # (P, G, K, K)
     rows = counts.sum((2, 3))  # (P, G)
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
     correct = np.stack([np.trace(counts, axis1=2, axis2=3), rows], axis=-1)
-    accuracy = estimate(correct, few="wilson", **options)
+    accuracy = estimate(correct, few="wilson", **resampling)
     flat = counts.reshape(*rows.shape, -1)
-    f1 = estimate(flat, macro_f1, n_clusters=accuracy.n_clusters, **options)
+    f1 = estimate(flat, macro_f1, n_clusters=accuracy.n_clusters, **resampling)
     table = pd.DataFrame({by: [*groups, ALL], "n": rows.sum(0).astype(int)})
     n_rows = frame[by].value_counts().reindex(groups).to_list()
     table["without_gold"] = [*n_rows, len(frame)] - table["n"]
-    table["accuracy"], table["low"], table["high"] = accuracy.value, accuracy.low, accuracy.high
-    table["macro_f1"], table["macro_f1_low"], table["macro_f1_high"] = f1.value, f1.low, f1.high
+    table = table.assign(**accuracy.columns("accuracy", "low", "high"))
+    table = table.assign(**f1.columns("macro_f1", "macro_f1_low", "macro_f1_high"))
     table.attrs = {
         "interval": "wilson" if accuracy.few[-1] else "bootstrap",
         "interval_over": over,
         "wilson": table[by][accuracy.few].to_list(),
-        "resamples": n_resamples,
-        "seed": seed,
+        "resamples": resampling.get("n_resamples", N_RESAMPLES),
     }
     return table
 
@@ -86,15 +83,13 @@ def confusion(
     by: str = "language",
     *,
     labels: Sequence[str] | None = None,
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """How often each gold label was predicted as each label, by language and over all rows.
 
     Parameters
     ----------
-    preds, by, labels, confidence_level, n_resamples, seed : as for `evaluate`.
+    preds, by, labels, resampling : as for `evaluate`.
 
     Returns
     -------
@@ -111,12 +106,10 @@ def confusion(
     names, counts = _label_counts(known, by, groups)  # (P, G, K, K)
     of_gold = np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape)
     cells = np.stack([counts, of_gold], axis=-1).reshape(len(counts), -1, 2)
-    fraction = estimate(
-        cells, few="wilson", confidence_level=confidence_level, n_resamples=n_resamples, seed=seed
-    )
+    fraction = estimate(cells, few="wilson", **resampling)
     index = pd.MultiIndex.from_product([[*groups, ALL], names, names], names=[by, "gold", "prediction"])
     n = counts.sum(0).ravel().astype(int)
-    return index.to_frame(index=False).assign(n=n, share=fraction.value, low=fraction.low, high=fraction.high)
+    return index.to_frame(index=False).assign(n=n, **fraction.columns("share", "low", "high"))
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 
 from xlmkit.pairs import with_english
-from xlmkit.stats.bootstrap import N_RESAMPLES, cluster_sums, estimate
+from xlmkit.stats.bootstrap import Resampling, cluster_sums, estimate
 from xlmkit.stats.frames import paired_items
 
 
@@ -21,9 +22,7 @@ def agreement(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """How far the predictions for one item agree across languages; gold is not needed.
 
@@ -31,7 +30,7 @@ def agreement(
     ----------
     preds : predictions, each item once in every language; `item` (or `pairID`) says which rows are one
         item.
-    by, labels, confidence_level, n_resamples, seed : as for `evaluate`.
+    by, labels, resampling : as for `evaluate`.
 
     Returns
     -------
@@ -51,9 +50,7 @@ def agreement(
     agreeing = (votes * (votes - 1)).sum(1) / (raters * (raters - 1))
     columns = [votes.max(1) == raters, agreeing, votes / raters, np.ones(len(votes))]
     sums = cluster_sums(np.column_stack(columns), paired.premise_groups)  # (P, 3 + K)
-    found = estimate(
-        sums[:, None], _agreement, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed
-    )
+    found = estimate(sums[:, None], _agreement, **resampling)
     row: dict[str, float] = {"languages": raters, "n": len(votes)}
     for place, name in enumerate(("unanimous", "consistency", "fleiss_kappa")):
         for suffix, figures in (("", found.value), ("_low", found.low), ("_high", found.high)):

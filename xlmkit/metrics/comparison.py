@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
 from xlmkit.pairs import LABELS
-from xlmkit.stats.bootstrap import ALL, N_RESAMPLES, check_confidence_level, cluster_sums
+from xlmkit.stats.bootstrap import ALL, Resampling, cluster_sums
 from xlmkit.stats.frames import as_text, group_names, paired_items, scored_rows
-from xlmkit.stats.sign_flip import sign_flip
+from xlmkit.stats.permutation import sign_flip
 
 PAIR_COLUMNS = ("item", "pairID", "pair_id")  # say, with the language, which pair a row is
 
@@ -26,9 +27,7 @@ def compare(
     pairs: Sequence[tuple[str, str]] | None = None,
     *,
     labels: Sequence[str] | None = None,
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """Compare the accuracy of languages in pairs, on the same items.
 
@@ -38,9 +37,10 @@ def compare(
         are one item.
     by : the column whose values are compared; mixed languages are "premise>hypothesis".
     pairs : (first, second); None takes all pairs. The items must be the same in all values that are named.
-    labels, confidence_level : as for `evaluate`.
-    n_resamples, seed : random flips, and the seed that draws them. The smallest possible p is
-        1 / (`n_resamples` + 1): 0.0001, and for 105 pairs a `p_holm` of 0.0105.
+    labels : as for `evaluate`.
+    resampling : `confidence_level` of the intervals, in (0, 1), 0.95; `n_resamples` random flips, 10,000; and the
+        `seed` that draws them, 0. The smallest possible p is 1 / (`n_resamples` + 1): 0.0001, and for 105
+        pairs a `p_holm` of 0.0105.
 
     Returns
     -------
@@ -56,22 +56,17 @@ def compare(
     ------
     ValueError : if there are fewer than two values to compare, items differ (the first missing one is
         named) or occur twice, no column says which rows are one item, or as `evaluate`."""
-    if pairs is None:
-        groups = None
-    else:
+    if pairs is not None:
         _check_pairs(pairs)
-        groups = list(itertools.chain.from_iterable(pairs))
+    groups = None if pairs is None else list(itertools.chain.from_iterable(pairs))
     paired = paired_items(preds, by, labels, groups=groups)
     chosen = list(itertools.combinations(paired.groups, 2)) if pairs is None else list(pairs)
     first, second = (
         paired.correct[:, [paired.groups.index(pair[side]) for pair in chosen]] for side in (0, 1)
     )  # (I, C)
     counted = np.ones(first.shape, dtype=bool)
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
-    table = _tested(first, second, counted, paired.premise_groups, **options)
-    table.insert(0, "first", [pair[0] for pair in chosen])
-    table.insert(1, "second", [pair[1] for pair in chosen])
-    return _with_holm(table)
+    table = _compared(first, second, counted, paired.premise_groups, **resampling)
+    return pd.DataFrame(chosen, columns=["first", "second"]).join(table)
 
 
 def gap(
@@ -80,16 +75,14 @@ def gap(
     *,
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """The transfer gap: what each language loses against the one that the model was trained on.
 
     Parameters
     ----------
     reference : the language that the others are compared with.
-    preds, by, labels, confidence_level, n_resamples, seed : as for `compare`.
+    preds, by, labels, resampling : as for `compare`.
 
     Returns
     -------
@@ -100,22 +93,17 @@ def gap(
     Raises
     ------
     ValueError : as `compare`, and if the reference does not occur."""
-    check_confidence_level(confidence_level)
     others = sorted(set(group_names(preds, by)) - {reference})
     paired = paired_items(preds, by, labels, groups=[reference, *others])
     correct = paired.correct.astype(float)  # (I, G)
     losses = correct[:, :1] - correct[:, 1:]  # (I, G - 1)
-    differences = cluster_sums(np.column_stack([losses, losses.sum(1)]), paired.premise_groups)
-    items = np.ones((len(correct), 1)) * [*np.ones(len(others)), len(others)]
-    sizes = cluster_sums(items, paired.premise_groups)
-    p, low, high = sign_flip(
-        differences, sizes, n_resamples=n_resamples, seed=seed, confidence_level=confidence_level
-    )
+    sizes = np.ones(losses.shape)
+    losses, sizes = (np.column_stack([table, table.sum(1)]) for table in (losses, sizes))
     accuracy = correct.mean(0)  # (G,)
     table = pd.DataFrame({by: [*others, ALL], "n": len(correct)})
     table["accuracy"] = [*accuracy[1:], accuracy[1:].mean()]
-    table["gap"] = differences.sum(0) / sizes.sum(0)
-    table = _with_holm(table.assign(low=low, high=high, p=p))
+    tested = _tested(losses, sizes, paired.premise_groups, **resampling)
+    table = table.join(tested.rename(columns={"difference": "gap"}))
     table.attrs = {"reference": reference, "reference_accuracy": float(accuracy[0])}
     return table
 
@@ -127,9 +115,7 @@ def compare_models(
     names: tuple[str, str] = ("first", "second"),
     by: str = "language",
     labels: Sequence[str] | None = None,
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """Compare two models, or one model in two settings, on the same pairs, by language and over all.
 
@@ -138,7 +124,7 @@ def compare_models(
     first, second : predictions of the same pairs with gold: the same items in the same languages, in any
         order; where no column says the item, the same `pair_id`s.
     names : what the two are called.
-    by, labels, confidence_level, n_resamples, seed : as for `compare`.
+    by, labels, resampling : as for `compare`.
 
     Returns
     -------
@@ -168,63 +154,44 @@ def compare_models(
     # Where one of the frames does not know the premise groups, the other one may.
     codes = [both["premise"].to_numpy()[rows] for rows in paired.rows.T]
     premises = pd.factorize(min(codes, key=lambda code: len(set(code))))[0]
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
-    table = _tested(paired.correct[:, :1], paired.correct[:, 1:], counted, premises, **options)
-    for place, (name, value) in enumerate(
-        {by: [*groups, ALL], "first": names[0], "second": names[1]}.items()
-    ):
-        table.insert(place, name, value)
+    table = _compared(paired.correct[:, :1], paired.correct[:, 1:], counted, premises, **resampling)
     if len(groups) > 1:
         table.loc[len(groups), "p_mcnemar"] = np.nan
-    return _with_holm(table)
+    return pd.DataFrame({by: [*groups, ALL], "first": names[0], "second": names[1]}).join(table)
 
 
-def _tested(
+def _compared(
     first: np.ndarray,
     second: np.ndarray,
     counted: np.ndarray,
     premise_groups: np.ndarray,
-    *,
-    confidence_level: float,
-    n_resamples: int,
-    seed: int,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """The columns of `compare` for C comparisons: (I, C) or (I, 1) bool whether `first` and `second` are
     right, (I, C) bool whether an item is `counted`."""
-    check_confidence_level(confidence_level)
     wins, losses = first & ~second & counted, second & ~first & counted
     n = counted.sum(0)
-    differences = cluster_sums(wins.astype(float) - losses, premise_groups)
-    p, low, high = sign_flip(
-        differences,
-        cluster_sums(counted.astype(float), premise_groups),
-        n_resamples=n_resamples,
-        seed=seed,
-        confidence_level=confidence_level,
-    )
-    mcnemar = [
-        binomtest(won, won + lost).pvalue if won + lost else 1.0
-        for won, lost in zip(wins.sum(0).tolist(), losses.sum(0).tolist(), strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "n": n,
-            "first_accuracy": (first & counted).sum(0) / n,
-            "second_accuracy": (second & counted).sum(0) / n,
-            "difference": differences.sum(0) / n,
-            "low": low,
-            "high": high,
-            "p": p,
-            "p_mcnemar": mcnemar,
-        }
-    )
+    table = pd.DataFrame({"n": n, "first_accuracy": (first & counted).sum(0) / n})
+    table["second_accuracy"] = (second & counted).sum(0) / n
+    table = table.join(_tested(wins.astype(float) - losses, counted, premise_groups, **resampling))
+    discordant = zip(wins.sum(0).tolist(), losses.sum(0).tolist(), strict=True)
+    mcnemar = [binomtest(won, won + lost).pvalue if won + lost else 1.0 for won, lost in discordant]
+    table.insert(len(table.columns) - 1, "p_mcnemar", mcnemar)
+    return table
 
 
-def _with_holm(frame: pd.DataFrame) -> pd.DataFrame:
+def _tested(
+    differences: np.ndarray, sizes: np.ndarray, premise_groups: np.ndarray, **resampling: Unpack[Resampling]
+) -> pd.DataFrame:
+    """`difference`, `low`, `high`, `p` and `p_holm` of C columns, from (I, C) differences of `sizes` items."""
     # Takes a second to import; `evaluate` does without.
     from statsmodels.stats.multitest import multipletests
 
-    return frame.assign(p_holm=multipletests(frame["p"].to_numpy(), method="holm")[1])
+    sums, total = cluster_sums(differences, premise_groups), cluster_sums(sizes, premise_groups)
+    p, low, high = sign_flip(sums, total, **resampling)
+    holm = multipletests(p, method="holm")[1]
+    difference = sums.sum(0) / total.sum(0)
+    return pd.DataFrame({"difference": difference, "low": low, "high": high, "p": p, "p_holm": holm})
 
 
 def _check_pairs(pairs: Sequence[tuple[str, str]]) -> None:

@@ -17,7 +17,7 @@ from xlmkit import __version__, baselines, metrics
 from xlmkit.features import features
 from xlmkit.stats.bootstrap import ALL, N_RESAMPLES, cluster_sums
 from xlmkit.stats.frames import paired_items, premise_groups
-from xlmkit.stats.sign_flip import sign_flip
+from xlmkit.stats.permutation import sign_flip
 
 DATA = (
     "item",
@@ -154,7 +154,7 @@ def _of_kinds(preds: pd.DataFrame, lowest: str | None, reference: str, chance: d
     questions: dict[str, Callable[[], pd.DataFrame]] = {
         "slices": partial(metrics.slices, described, by=None, **chance),
         "slices_by_language": partial(metrics.slices, described, **chance),
-        "discovered": partial(metrics.discover, described, **chance),
+        "discovered": partial(metrics.discover_slices, described, **chance),
     }
     if lowest is not None:
         questions["right_wrong"] = partial(metrics.right_in_one_wrong_in_other, preds, reference, lowest)

@@ -10,8 +10,7 @@ function of sums; `sign_flip` tests paired differences, `slice_p` a slice agains
 
 from xlmkit.stats.bootstrap import ALL, Estimate, cluster_sums, estimate, grouped, wilson, with_all
 from xlmkit.stats.frames import group_names, paired_items, premise_groups
-from xlmkit.stats.permutation import slice_p
-from xlmkit.stats.sign_flip import sign_flip
+from xlmkit.stats.permutation import sign_flip, slice_p
 
 __all__ = [
     "ALL",

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,14 @@ MIN_CLUSTERS = 30
 FEW = ("missing", "wilson", "student", "percentile")
 
 
+class Resampling(TypedDict, total=False):
+    """Options that all functions with intervals take, and pass on."""
+
+    confidence_level: float  # of the intervals, in (0, 1); 0.95
+    n_resamples: int  # resamples, or random flips of signs; 10,000
+    seed: int  # that draws them; 0
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A statistic of G groups with its bootstrap interval; arrays are (G,) or, for K statistics, (G, K)."""
@@ -45,6 +54,10 @@ class Estimate:
     standard_error: np.ndarray
     n_clusters: np.ndarray  # (G,) clusters that have rows of the group
     few: np.ndarray  # (G,) bool: not a percentile interval, for lack of clusters (or of variation)
+
+    def columns(self, value: str, low: str, high: str) -> dict[str, np.ndarray]:
+        """The value and its interval as columns of these names."""
+        return {value: self.value, low: self.low, high: self.high}
 
 
 def grouped(

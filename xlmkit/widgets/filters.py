@@ -12,7 +12,7 @@ import regex
 
 from xlmkit.checks import check_choice
 from xlmkit.languages import LANGUAGES
-from xlmkit.metrics.parts import KNOWN, MOST, PREFIX, cut
+from xlmkit.metrics.slices import KNOWN, MAX_VALUES, bin_column
 from xlmkit.pairs import (
     check_pairs,
     label_reader,
@@ -168,9 +168,9 @@ def note_options(notes: Notes) -> list[tuple[str, str]]:
 def slices_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """Every slice that the frame's columns make, "column: value" -> (N,) bool; the columns that `metrics.slices` knows."""
     slices: dict[str, np.ndarray] = {}
-    for name in (str(column) for column in frame if column in KNOWN or str(column).startswith(PREFIX)):
-        if pd.api.types.is_numeric_dtype(frame[name]) or frame[name].astype(str).nunique() <= MOST:
-            for part in cut(frame, name, SLICE_BINS):
+    for name in (str(column) for column in frame if column in KNOWN):
+        if pd.api.types.is_numeric_dtype(frame[name]) or frame[name].astype(str).nunique() <= MAX_VALUES:
+            for part in bin_column(frame, name, SLICE_BINS):
                 slices[f"{part.feature}: {part.value}"] = np.isin(np.arange(len(frame)), part.rows)
     return dict(list(slices.items())[:MOST_SLICES])
 

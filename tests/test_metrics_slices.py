@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
-from xlmkit.metrics import discover, slices
-from xlmkit.metrics.parts import cut
+from xlmkit.metrics import discover_slices, slices
+from xlmkit.metrics.slices import bin_column
 from xlmkit.notices import XlmkitWarning, forget
-from xlmkit.stats.permutation import slice_p
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +36,7 @@ def random(seed: int, count: int = 300, share: float = 0.7) -> np.ndarray:
     return (np.random.default_rng(seed).random(count) < share).astype(int)
 
 
-FEW = {"count": 200, "permutations": 200}
+FEW = {"n_resamples": 200, "n_permutations": 200}
 
 
 def test_accuracy_and_difference_are_what_one_counts_by_hand():
@@ -51,30 +50,6 @@ def test_accuracy_and_difference_are_what_one_counts_by_hand():
     assert table["p"].iloc[0] == pytest.approx(table["p"].iloc[1])
     assert ((table["low"] < table["accuracy"]) & (table["accuracy"] < table["high"])).all()
     assert (table["difference_low"] < table["difference"]).all()
-
-
-def test_p_equals_that_of_all_permutations():
-    right, member = np.array([1, 1, 1, 0, 0, 0, 0, 1]), np.array([1, 1, 1, 0, 0, 0, 0, 0])
-    seen = right[member == 1].mean() - right[member == 0].mean()
-    every = []
-    for chosen in itertools.combinations(range(8), 3):
-        inside = np.isin(np.arange(8), chosen)
-        every.append(abs(right[inside].mean() - right[~inside].mean()) >= abs(seen) - 1e-9)
-    rows = np.arange(8)
-    p = slice_p(right, member[:, None], (rows, rows, np.zeros(8, dtype=int)), n_permutations=20_000)[0]
-    assert p == pytest.approx(np.mean(every), abs=0.01)
-
-
-def test_far_tails_are_those_of_an_exact_test():
-    from scipy.stats import fisher_exact
-
-    right = np.array([1] * 180 + [0] * 20 + [1] * 60 + [0] * 40)
-    member = np.array([0] * 200 + [1] * 100)
-    rows = np.arange(300)
-    p = slice_p(right, member[:, None], (rows, rows, np.zeros(300, dtype=int)))[0]
-    exact = fisher_exact([[180, 20], [60, 40]]).pvalue
-    assert exact < 1e-8
-    assert np.log10(p) == pytest.approx(np.log10(exact), rel=0.15)
 
 
 def test_under_the_null_few_slices_have_a_small_p_even_where_prompts_are_alike():
@@ -108,7 +83,7 @@ def test_each_language_is_compared_with_its_own_rest():
     table = slices(pd.concat(parts, ignore_index=True), ["kind"], **FEW).set_index(["language", "value"])
     assert table.loc[("de", "a"), "difference"] == 1
     assert table.loc[("sw", "a"), "difference"] == 0
-    assert table.loc[("de", "a"), "p"] < 1e-6
+    assert table.loc[("de", "a"), "p"] == 1 / 201
     assert table.loc[("sw", "a"), "p"] == 1
 
 
@@ -162,7 +137,7 @@ def test_a_column_that_is_empty_is_one_slice_without_a_rest():
 
 def test_parts_of_numbers_hold_every_row_once_and_equal_values_together():
     values = np.random.default_rng(0).integers(0, 12, 500)
-    parts = cut(pd.DataFrame({"x": values}), "x")
+    parts = bin_column(pd.DataFrame({"x": values}), "x")
     rows = np.concatenate([part.rows for part in parts])
     assert sorted(rows) == list(range(500))
     for one, other in itertools.pairwise(parts):
@@ -172,36 +147,36 @@ def test_parts_of_numbers_hold_every_row_once_and_equal_values_together():
 
 
 def test_few_different_numbers_are_slices_as_they_are_and_so_are_truth_values():
-    assert [part.value for part in cut(pd.DataFrame({"x": [0, 2, 1, 0]}), "x")] == ["0", "1", "2"]
-    assert [part.value for part in cut(pd.DataFrame({"x": [True, False]}), "x")] == ["False", "True"]
+    assert [part.value for part in bin_column(pd.DataFrame({"x": [0, 2, 1, 0]}), "x")] == ["0", "1", "2"]
+    assert [part.value for part in bin_column(pd.DataFrame({"x": [True, False]}), "x")] == ["False", "True"]
 
 
 def test_a_number_that_most_rows_have_makes_fewer_parts():
-    parts = cut(pd.DataFrame({"x": [0] * 90 + list(range(1, 11))}), "x")
+    parts = bin_column(pd.DataFrame({"x": [0] * 90 + list(range(1, 11))}), "x")
     assert [part.value for part in parts] == ["0 to 0", "1 to 10"]
 
 
 def test_names_of_parts_tell_them_apart():
     values = 1 + np.arange(100) / 1e5
-    names = [part.value for part in cut(pd.DataFrame({"x": values}), "x")]
+    names = [part.value for part in bin_column(pd.DataFrame({"x": values}), "x")]
     assert len(set(names)) == 4
     assert names[0] == "1 to 1.00024"
 
 
 def test_what_cannot_be_cut_is_refused():
     given = predictions(random(0, 60), spans=[["a"]] * 60, text=[f"t{n}" for n in range(60)])
-    with pytest.raises(ValueError, match="got list"):
+    with pytest.raises(ValueError, match="list"):
         slices(given, ["spans"])
-    with pytest.raises(ValueError, match="got 60"):
+    with pytest.raises(ValueError, match="60"):
         slices(given, ["text"])
     with pytest.raises(ValueError, match="'colour'"):
         slices(given, ["colour"])
-    with pytest.raises(ValueError, match="several names"):
+    with pytest.raises(ValueError, match="`columns`"):
         slices(given, "genre")
-    with pytest.raises(ValueError, match="got none"):
+    with pytest.raises(ValueError, match="columns"):
         slices(given)
-    with pytest.raises(ValueError, match="`parts`"):
-        slices(given.assign(length=range(60)), parts=1)
+    with pytest.raises(ValueError, match="`bins`"):
+        slices(given.assign(length=range(60)), bins=1)
 
 
 def test_rows_without_gold_are_left_out():
@@ -240,7 +215,7 @@ def planted(seed: int = 0, *, depth: float = 0.6) -> pd.DataFrame:
 
 
 def test_a_planted_pair_of_features_is_found_and_confirmed():
-    table = discover(planted(), ["x", "y", "z"], **FEW)
+    table = discover_slices(planted(), ["x", "y", "z"], **FEW)
     assert table.loc[0, "slice"] == "x: 1 and y: 1"
     assert table.loc[0, ["feature", "value", "feature_2", "value_2"]].tolist() == ["x", "1", "y", "1"]
     assert table.loc[0, "confirmed"]
@@ -250,7 +225,7 @@ def test_a_planted_pair_of_features_is_found_and_confirmed():
 
 def test_what_is_confirmed_was_not_seen_when_it_was_found():
     given = planted()
-    table = discover(given, ["x", "y", "z"], **FEW)
+    table = discover_slices(given, ["x", "y", "z"], **FEW)
     hard = given[(given["x"] == "1") & (given["y"] == "1")]
     assert table.loc[0, "n_found"] + table.loc[0, "n"] == len(hard)
     # The second half's outcomes do not change what is found; the first half's do not change what is confirmed.
@@ -259,34 +234,35 @@ def test_what_is_confirmed_was_not_seen_when_it_was_found():
     other = given.copy()
     other.loc[second, "prediction"] = "neutral"
     found = ["slice", "n_found", "accuracy_found"]
-    pd.testing.assert_frame_equal(table[found], discover(other, ["x", "y", "z"], **FEW)[found])
+    pd.testing.assert_frame_equal(table[found], discover_slices(other, ["x", "y", "z"], **FEW)[found])
 
 
 def test_where_nothing_is_hidden_nearly_nothing_is_confirmed():
     confirmed = [
-        discover(planted(seed, depth=0), ["x", "y", "z"], **FEW)["confirmed"].any() for seed in range(24)
+        discover_slices(planted(seed, depth=0), ["x", "y", "z"], **FEW)["confirmed"].any()
+        for seed in range(24)
     ]
     assert np.mean(confirmed) <= 0.1
 
 
 def test_the_worst_of_the_first_half_looks_worse_there_than_on_the_second():
-    tables = [discover(planted(seed, depth=0), ["x", "y", "z"], **FEW).iloc[0] for seed in range(24)]
+    tables = [discover_slices(planted(seed, depth=0), ["x", "y", "z"], **FEW).iloc[0] for seed in range(24)]
     assert np.mean([row["difference_found"] - row["difference"] for row in tables]) < -0.02
 
 
 def test_another_seed_draws_other_halves_and_the_same_one_the_same():
     given = planted()
     pd.testing.assert_frame_equal(
-        discover(given, ["x", "y"], 3, **FEW), discover(given, ["x", "y"], 3, **FEW)
+        discover_slices(given, ["x", "y"], seed=3, **FEW), discover_slices(given, ["x", "y"], seed=3, **FEW)
     )
-    one, other = (discover(given, ["x", "y"], seed, **FEW)["n_found"] for seed in (3, 4))
+    one, other = (discover_slices(given, ["x", "y"], seed=seed, **FEW)["n_found"] for seed in (3, 4))
     assert one.tolist() != other.tolist()
 
 
 def test_translations_of_an_item_are_in_the_same_half():
     parts = [planted().assign(language=code) for code in ("de", "en")]
-    both = discover(pd.concat(parts, ignore_index=True), ["x", "y"], **FEW)
-    one = discover(planted(), ["x", "y"], **FEW)
+    both = discover_slices(pd.concat(parts, ignore_index=True), ["x", "y"], **FEW)
+    one = discover_slices(planted(), ["x", "y"], **FEW)
     assert both["slice"].tolist() == one["slice"].tolist()
     assert both["n_found"].tolist() == (2 * one["n_found"]).tolist()
     assert both["p"].to_numpy() == pytest.approx(one["p"].to_numpy())
@@ -294,12 +270,12 @@ def test_translations_of_an_item_are_in_the_same_half():
 
 def test_slices_of_nearly_the_same_rows_are_taken_once():
     given = planted().assign(copy=lambda frame: frame["x"])
-    table = discover(given, ["x", "copy"], **FEW)
+    table = discover_slices(given, ["x", "copy"], **FEW)
     assert len(table) == 2  # x: 1 and x: 0, each once
 
 
 def test_too_few_rows_to_look_at_are_refused():
     with pytest.raises(ValueError, match="30 items"):
-        discover(predictions(random(0, 40), kind=["a", "b"] * 20), ["kind"])
+        discover_slices(predictions(random(0, 40), kind=["a", "b"] * 20), ["kind"])
     with pytest.raises(ValueError, match="got one"):
-        discover(predictions([1, 0], prompt=[1, 1], kind=["a", "b"]), ["kind"])
+        discover_slices(predictions([1, 0], prompt=[1, 1], kind=["a", "b"]), ["kind"])
