@@ -203,11 +203,11 @@ def test_the_workshops_frame_goes_through():
 )
 def test_one_language_and_different_items_are_refused(function):
     frame = predictions({"en": "een", "sw": "ecn"}, gold="een")
-    with pytest.raises(ValueError, match="`language`|'sw'"):
+    with pytest.raises(ValueError, match=r"`language`|'sw'"):
         function(frame[frame["language"] == "en"])
-    with pytest.raises(ValueError, match="'i1'.*'sw'"):
+    with pytest.raises(ValueError, match=r"'i1'.*'sw'"):
         function(frame.drop(index=4))
-    with pytest.raises(ValueError, match="'i2'.*'sw'"):
+    with pytest.raises(ValueError, match=r"'i2'.*'sw'"):
         function(pd.concat([frame, frame.iloc[5:]]))
 
 

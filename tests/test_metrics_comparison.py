@@ -208,12 +208,12 @@ def test_labels_of_another_task_are_compared_too():
 def test_different_items_are_refused_and_the_first_missing_one_is_named():
     frame = predictions({"de": [1, 0, 1, 1], "en": [1, 1, 1, 0], "sw": [1, 1, 1, 0]})
     gone = frame[~((frame["language"] == "sw") & frame["item"].isin(["i1", "i2"]))]
-    with pytest.raises(ValueError, match="'i1'.*'sw'"):
+    with pytest.raises(ValueError, match=r"'i1'.*'sw'"):
         compare(gone)
     with pytest.raises(ValueError, match="'i1'"):
         gap(gone)
     assert compare(gone, pairs=[("en", "de")])["n"].tolist() == [4]
-    with pytest.raises(ValueError, match="model.*'i1 in sw'"):
+    with pytest.raises(ValueError, match=r"model.*'i1 in sw'"):
         compare_models(frame, gone)
 
 
@@ -222,7 +222,7 @@ def test_an_item_without_gold_in_one_language_counts_as_missing_there():
     frame.loc[4, "gold"] = None
     with (
         pytest.warns(XlmkitWarning, match="1 of 6 rows"),
-        pytest.raises(ValueError, match="'i1'.*'sw'"),
+        pytest.raises(ValueError, match=r"'i1'.*'sw'"),
     ):
         compare(frame)
     frame.loc[1, "gold"] = None  # in no language: it is left out
@@ -230,7 +230,7 @@ def test_an_item_without_gold_in_one_language_counts_as_missing_there():
         assert compare(frame)["n"].tolist() == [2]
     with (
         pytest.warns(XlmkitWarning, match="5 of 9 rows"),
-        pytest.raises(ValueError, match="'i0'.*'de'"),
+        pytest.raises(ValueError, match=r"'i0'.*'de'"),
     ):
         compare(pd.concat([frame, frame[:3].assign(language="de", gold=None)]))
 
@@ -246,11 +246,11 @@ def test_what_cannot_be_compared_is_refused(function):
         function(frame.drop(columns="gold"))
     with pytest.raises(ValueError, match="`item`"):
         function(frame[["language", "prediction", "gold"]])
-    with pytest.raises(ValueError, match="'i2'.*'sw'"):
+    with pytest.raises(ValueError, match=r"'i2'.*'sw'"):
         function(pd.concat([frame, frame.iloc[5:]]))
-    with pytest.raises(ValueError, match="'0'.*'en'"):
+    with pytest.raises(ValueError, match=r"'0'.*'en'"):
         function(frame.assign(promptID=0).drop(columns="item"))
-    with pytest.raises(ValueError, match="promptID.*'i0'"):
+    with pytest.raises(ValueError, match=r"promptID.*'i0'"):
         function(frame.assign(promptID=range(6)))
     with pytest.raises(ValueError, match="confidence_level"):
         function(frame, confidence_level=95)
