@@ -1,12 +1,11 @@
-"""What misled the model: words to blame for wrong labels, and the smallest edits that set them right.
+"""What misled the model: words to blame for wrong labels, and the smallest edits that flip them to gold.
 
-`words` says of every word of an explained error what kind of word it is, `blame` counts which of them push to the wrong label most, by language and
-by confusion; `edits` looks for the fewest words whose removal or replacement flips the prediction to gold (`variants` makes such pairs, `search` chooses among
-them), and `sizes` counts them."""
+`classify_words` says what kind of word each word of an explained error is, and `blame` counts which of them push most
+towards the wrong label, by language and by confusion. `minimal_edits` finds the fewest words whose removal or replacement
+flips the prediction to gold, and `edit_sizes` counts them."""
 
 from xlmkit.errors.blame import blame, examples
-from xlmkit.errors.edits import minimal_edits
-from xlmkit.errors.sizes import edit_sizes
-from xlmkit.errors.words import CLASSES, words
+from xlmkit.errors.edits import edit_sizes, minimal_edits
+from xlmkit.errors.words import WORD_CLASSES, classify_words
 
-__all__ = ["CLASSES", "blame", "edit_sizes", "examples", "minimal_edits", "words"]
+__all__ = ["WORD_CLASSES", "blame", "classify_words", "edit_sizes", "examples", "minimal_edits"]

@@ -1,7 +1,8 @@
 """Blame: which words, and which kinds of words, push most towards wrong labels, by language and by confusion.
 
-A word is blamed for an error if its score (the wrong label's logit minus gold's) is the highest of its pair, and positive. Common kinds of words are
-blamed often because they are common; so every share stands beside the one that chance would give, were a word of each pair drawn at random."""
+A word is blamed for an error if its score (the wrong label's logit minus gold's) is the highest of its pair, and positive.
+Frequent kinds of words are blamed often because they are frequent. So every fraction is compared with the one that chance
+would give, if a word of each pair were drawn at random."""
 
 from __future__ import annotations
 
@@ -11,217 +12,186 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from xlmkit.checks import check_int
-from xlmkit.errors.words import PROMPTS, TEXTS, blamable
-from xlmkit.stats import bootstrap
-from xlmkit.stats.frames import premise_groups
+from xlmkit.checks import check_choice, check_int
+from xlmkit.errors.words import GROUP_COLUMNS, TEXTS, WORD_CLASSES
+from xlmkit.stats import cluster_sums, estimate, premise_groups
 
-KINDS = ("word", "class")
-CELLS = 2**23  # resampled figures that are in memory together, 64 MB
-_FIGURES = (
-    *("share", "low", "high", "chance", "excess", "excess_low", "excess_high"),
-    *("score", "score_low", "score_high"),
-)
-_RENAMED = {"share_low": "low", "share_high": "high"}
+UNITS = ("word", "class")
+CELLS = 2**22  # sums that are in memory together, 32 MB
+_FIGURES = ("share", "chance", "excess", "score")
 
 
 def blame(
     words: pd.DataFrame,
     *,
-    of: str = "word",
-    by: str | Sequence[str] = ("language", "cell"),
-    top: int = 1,
-    least: int = 1,
+    unit: str = "word",
+    by: str | Sequence[str] = ("language", "confusion"),
+    top_k: int = 1,
+    min_errors: int = 1,
     confidence_level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Count what is blamed, most frequent first.
+    """Count what is blamed, most often first.
 
     Parameters
     ----------
-    words : what `errors.words` gives.
-    of : "word" counts words as they are written, punctuation included, "class" kinds of words (`CLASSES`).
-    by : columns of `words` to group by, as "language", "cell" or both; () for all errors together. Words should be grouped by language.
-    top : so many words of each error are blamed, those that push most, as far as they push to the wrong label at all.
-    least : leave out what is blamed for fewer errors than this.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples that `seed` draws. They say nothing of a handful of
-        errors.
+    words : a frame from `classify_words`.
+    unit : "word" counts words as they are written, punctuation included; "class" counts the kinds of `WORD_CLASSES`.
+    by : columns of `words` to group by, such as "language", "confusion" or both; () for all errors together. Group words by
+        language, since one spelling may be two words.
+    top_k : how many words of each error are blamed at most: those that push most, if they push towards the wrong label.
+    min_errors : leave out what is blamed for fewer errors than this.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples drawn by `seed`.
+        With few errors they are too narrow.
 
     Returns
     -------
-    One row a group and a word or class, in each group by `blamed` and then `share` of chance:
+    One row per group and word or class, in each group by `blamed`, then `excess`:
 
-    =======================  ==========================================================================================================
-    `by`, `of`               the group, and the word or class (column "word" or "class")
+    =======================  ===================================================================================
+    `by`, `unit`             the group, and the word or class (column "word" or "class")
     errors                   of the group
-    present                  errors in which it stands
+    present                  errors in which it occurs
     blamed                   errors for which it is blamed
-    share, low, high         `blamed` of `errors`, in [0, 1]
+    share, low, high         `blamed` / `errors`, in [0, 1]
     chance                   the share that random words would have, in [0, 1]
-    excess, excess_low,      share - chance, in [-1, 1]; above 0: it misleads more than its frequency says
+    excess, excess_low,      share - chance, in [-1, 1]; above 0 it misleads more than its frequency explains
     excess_high
-    score, score_low,        mean over `present` of the sum of its scores, in logits; positive pushes to the wrong label
-    score_high
+    score, score_low,        mean over `present` of the sum of its scores, in logits; positive pushes towards
+    score_high               the wrong label
     examples                 up to three `pair_id`s for which it is blamed, the strongest pushes first
-    =======================  ==========================================================================================================
+    =======================  ===================================================================================
 
     Raises
     ------
-    ValueError : if there are no words, an option is not as said above, or a column to group by is not there."""
+    ValueError : if there are no words, an option is out of range, or a column to group by is missing."""
     groups = [by] if isinstance(by, str) else list(by)
-    _check(words, of, groups, top, least, confidence_level)
-    pairs = _by_pair(words, of, groups, top)
-    everything = [*groups, of]
-    errors = _errors(words, groups)
-    table = pairs.groupby(everything, sort=True, dropna=False).agg(
-        present=("pair_id", "size"), blamed=("blamed", "sum")
-    )
-    table = table.reset_index()
-    keys = list(map(tuple, table[groups].to_numpy())) if groups else [()] * len(table)
-    sizes = {key: len(own) for key, own in _by_group(errors, groups).items()}
-    table.insert(len(everything), "errors", [sizes[key] for key in keys])
-    table = table[table["blamed"] >= least].reset_index(drop=True)
-    table = table.assign(
-        **_figures(table, pairs, errors, groups, everything, confidence_level, n_resamples, seed)
-    )
-    strongest = pairs[pairs["blamed"]].sort_values("score", ascending=False, kind="stable")
-    shown = {key: own["pair_id"][:3].to_list() for key, own in strongest.groupby(everything, sort=False)}
-    table["examples"] = [shown[key] for key in map(tuple, table[everything].to_numpy())]
-    order = [*groups, "blamed", "excess"]
-    return table.sort_values(order, ascending=[*[True] * len(groups), False, False], ignore_index=True)
-
-
-def examples(words: pd.DataFrame, table: pd.DataFrame, *, count: int = 3) -> pd.DataFrame:
-    """The errors that a blame table names as examples, to be read.
-
-    Parameters
-    ----------
-    words : what `errors.words` gave with `pairs`, and what the table was made from.
-    table : rows of `blame`, as many as are to be read.
-    count : examples a row, at most three.
-
-    Returns
-    -------
-    One row an example: the table's groups and word or class, `rank` (1 to `count`), `pair_id`, `language`, `gold`, `prediction`, `sentence`, `word_text` (the
-    word that pushes most of what is blamed), `score`, the texts, and their English originals where the pairs had them.
-
-    Raises
-    ------
-    ValueError : if `table` is none of `blame`."""
-    of = next((name for name in KINDS if name in table), None)
-    if of is None or "examples" not in table:
-        raise ValueError(f"expected a table of `blame`; got {', '.join(map(str, table.columns))}")
-    groups = list(table.columns[: table.columns.get_loc(of)])
-    by_pair = dict(tuple(words.groupby("pair_id", sort=False)))
-    kept = [*("pair_id", "language", "gold", "prediction", "sentence", "word_text", "score")]
-    kept += [name for name in TEXTS if name in words]
-    found = []
-    for line in table.to_dict("records"):
-        for rank, pair in enumerate(line["examples"][:count], 1):
-            own = by_pair[pair]
-            meant = own[own["word_text"] == line[of]] if of == "word" else own[own[line[of]]]
-            strongest = meant.loc[meant["score"].idxmax()]
-            known = {name: line[name] for name in [*groups, of]}
-            found.append({**known, "rank": rank, **strongest[kept].to_dict()})
-    return pd.DataFrame(found, columns=list(dict.fromkeys([*groups, of, "rank", *kept])))
-
-
-def _check(
-    words: pd.DataFrame, of: str, groups: list[str], top: int, least: int, confidence_level: float
-) -> None:
-    if of not in KINDS:
-        raise ValueError(f"`of` must be one of {', '.join(KINDS)}; got {of!r}")
-    for name, value in (("top", top), ("least", least)):
-        check_int(name, value, 1)
+    check_choice("unit", unit, UNITS)
+    check_int("top_k", top_k, 1)
+    check_int("min_errors", min_errors, 1)
     missing = [name for name in ("pair_id", "word_text", "score", "rank", *groups) if name not in words]
     if missing or words.empty:
         raise ValueError(
-            f"expected the words of errors with {', '.join(missing) or 'at least one row'}; got {', '.join(map(str, words.columns))}; "
-            "remedy: errors.words(explanations, pairs)"
+            f"expected a frame from `classify_words` with {', '.join(missing) or 'at least one row'}; "
+            f"got {', '.join(map(str, words.columns))}. Make it with errors.classify_words(explanations, pairs)."
         )
-    bootstrap.check_confidence_level(confidence_level)
+    number = words.groupby(groups, sort=False, dropna=False).ngroup() if groups else 0
+    words = words.assign(group=number)
+    prompts = words.drop_duplicates("pair_id")
+    prompts = prompts.assign(prompt=premise_groups(prompts[["pair_id", *_columns(words, GROUP_COLUMNS)]])[0])
+    errors = cluster_sums(np.ones(len(prompts)), prompts["prompt"].to_numpy(), prompts["group"].to_numpy())
+    present = _present(words, unit, groups, top_k)
+    keys = ["group", *groups, unit]
+    rows = present.groupby(keys, dropna=False)
+    table = rows.agg(present=("pair_id", "size"), blamed=("blamed", "sum")).reset_index()
+    table.insert(len(keys), "errors", errors.sum(0)[table["group"]].astype(int))
+    table = table[table["blamed"] >= min_errors].reset_index()
+    present["row"] = rows.ngroup().map(pd.Series(table.index, table.pop("index"))).fillna(-1).astype(int)
+    present["prompt"] = present["pair_id"].map(prompts.set_index("pair_id")["prompt"])
+    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
+    table = table.join(_intervals(present, errors, table["group"].to_numpy(), options))
+    strongest = present[present["blamed"]].sort_values("score", ascending=False, kind="stable")
+    table["examples"] = strongest.groupby("row")["pair_id"].agg(lambda ids: ids.head(3).to_list())
+    order = [*groups, "blamed", "excess"]
+    table = table.sort_values(order, ascending=[*[True] * len(groups), False, False], ignore_index=True)
+    return table.drop(columns="group")
 
 
-def _errors(words: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
-    """One row an error: `pair_id`, its groups and the number of its prompt."""
-    named = list(dict.fromkeys(["pair_id", *groups, *(name for name in PROMPTS if name in words)]))
-    errors = words[named].drop_duplicates("pair_id").reset_index(drop=True)
-    return errors.assign(prompt=premise_groups(errors)[0])
+def examples(words: pd.DataFrame, table: pd.DataFrame, *, n_examples: int = 3) -> pd.DataFrame:
+    """List the errors that a blame table names as examples, for reading.
+
+    Parameters
+    ----------
+    words : the frame from `classify_words` from which the table was made, with `pairs`.
+    table : rows of `blame`, as many as are to be read.
+    n_examples : examples per row, at most three.
+
+    Returns
+    -------
+    One row per example: the table's groups and word or class, `rank` (1 to `n_examples`), `pair_id`, `language`, `gold`,
+    `prediction`, `sentence`, `word_text` (the word that pushes most of what is blamed), `score`, the texts, and their
+    English originals if the pairs had them.
+
+    Raises
+    ------
+    ValueError : if `table` is not from `blame`."""
+    unit = next((name for name in UNITS if name in table), None)
+    if unit is None or "examples" not in table:
+        raise ValueError(f"expected a frame from `blame`; got {', '.join(map(str, table.columns))}")
+    keys = list(table.columns[: table.columns.get_loc(unit) + 1])
+    by_pair = dict(tuple(words.groupby("pair_id", sort=False)))
+    kept = [
+        "pair_id",
+        "language",
+        "gold",
+        "prediction",
+        "sentence",
+        "word_text",
+        "score",
+        *_columns(words, TEXTS),
+    ]
+    found = []
+    for row in table.to_dict("records"):
+        for rank, pair_id in enumerate(row["examples"][:n_examples], 1):
+            own = by_pair[pair_id]
+            meant = own[own["word_text"] == row[unit]] if unit == "word" else own[own[row[unit]]]
+            strongest = meant.loc[meant["score"].idxmax(), kept].to_dict()
+            found.append({**{name: row[name] for name in keys}, "rank": rank, **strongest})
+    return pd.DataFrame(found, columns=list(dict.fromkeys([*keys, "rank", *kept])))
 
 
-def _by_group(errors: pd.DataFrame, groups: list[str]) -> dict[tuple, pd.DataFrame]:
-    return dict(tuple(errors.groupby(groups, sort=False))) if groups else {(): errors}
+def _columns(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    return [name for name in names if name in frame]
 
 
-def _by_pair(words: pd.DataFrame, of: str, groups: list[str], top: int) -> pd.DataFrame:
-    """One row an error and a word or class that stands in it: `score` (summed), `blamed`, `chance` of being so."""
-    blamed = (words["rank"] <= top) & (words["score"] > 0)
-    pair = words.groupby("pair_id")["pair_id"]
-    known = words[list(dict.fromkeys(["pair_id", *groups, "score"]))].assign(
-        blamed=blamed, all=pair.transform("size"), named=blamed.groupby(words["pair_id"]).transform("sum")
-    )
-    if of == "word":
-        long = known.assign(word=words["word_text"])
+def _present(words: pd.DataFrame, unit: str, groups: list[str], top_k: int) -> pd.DataFrame:
+    """One row per error and word or class in it: `score` (summed), `blamed`, and the `chance` of being blamed."""
+    blamed = (words["rank"] <= top_k) & (words["score"] > 0)
+    by_pair = blamed.groupby(words["pair_id"])
+    known = words.assign(blamed=blamed, n_words=by_pair.transform("size"), n_blamed=by_pair.transform("sum"))
+    if unit == "word":
+        known = known.assign(word=words["word_text"])
     else:
-        long = pd.concat(
-            [known[words[name].to_numpy(dtype=bool)].assign(**{"class": name}) for name in blamable(words)]
-        )
-    keys = list(dict.fromkeys(["pair_id", *groups, of]))
-    found = long.groupby(keys, sort=False).agg(
+        classes = _columns(words, WORD_CLASSES)
+        known = pd.concat([known[words[name].astype(bool)].assign(**{"class": name}) for name in classes])
+    keys = list(dict.fromkeys(["pair_id", "group", *groups, unit]))
+    found = known.groupby(keys, sort=False, dropna=False).agg(
         score=("score", "sum"),
         blamed=("blamed", "any"),
         own=("score", "size"),
-        all=("all", "first"),
-        named=("named", "first"),
+        n_words=("n_words", "first"),
+        n_blamed=("n_blamed", "first"),
     )
-    found["chance"] = 1 - hypergeom.pmf(0, found["all"], found["own"], found["named"])
+    # Of n_words words, n_blamed drawn without replacement: the chance that one at least is one of its own.
+    found["chance"] = 1 - hypergeom.pmf(0, found["n_words"], found["own"], found["n_blamed"])
     return found.reset_index()
 
 
-def _figures(
-    table: pd.DataFrame,
-    pairs: pd.DataFrame,
-    errors: pd.DataFrame,
-    groups: list[str],
-    everything: list[str],
-    confidence_level: float,
-    n_resamples: int,
-    seed: int,
-) -> dict[str, np.ndarray]:
-    """Shares, chances and scores of each row of the table, with their intervals."""
-    prompt = errors.set_index("pair_id")["prompt"]
-    prompts = int(prompt.max()) + 1
-    by_row = dict(tuple(pairs.groupby(everything, sort=False)))
-    by_group = _by_group(errors, groups)
-    keys = list(map(tuple, table[everything].to_numpy()))
-    found: dict[str, list[np.ndarray]] = {name: [] for name in _FIGURES}
-    some = max(1, CELLS // (max(n_resamples, prompts) * 5))  # rows whose resamples are in memory together
-    for start in range(0, len(keys), some):
-        sums = np.zeros(
-            (prompts, len(keys[start : start + some]), 5)
-        )  # errors, blamed, chance, present, score
-        for row, key in enumerate(keys[start : start + some]):
-            own, rest = by_row[key], by_group[key[:-1]]
-            values = np.stack([own["blamed"], own["chance"], np.ones(len(own)), own["score"]], 1)
-            sums[:, row, 1:] = bootstrap.cluster_sums(
-                values.astype(float), prompt[own["pair_id"]].to_numpy(), n_clusters=prompts
-            )
-            sums[:, row, 0] = np.bincount(rest["prompt"], minlength=prompts)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            drawn = _ratios(bootstrap.resampled_sums(sums, n_resamples=n_resamples, seed=seed))
-        for name, value in _ratios(sums.sum(0)).items():
-            low, high = bootstrap.interval(drawn[name], confidence_level=confidence_level)
-            for part, values in ((name, value), (f"{name}_low", low), (f"{name}_high", high)):
-                found.get(_RENAMED.get(part, part), []).append(values)
-    return {name: np.concatenate([np.empty(0), *values]) for name, values in found.items()}
+def _intervals(
+    present: pd.DataFrame, errors: np.ndarray, groups: np.ndarray, options: dict[str, float]
+) -> pd.DataFrame:
+    """The figures of each row of the table with their intervals; `errors` are (P prompts, G groups) counts."""
+    block = max(1, CELLS // (5 * len(errors)))
+    parts = []
+    for start in range(0, max(1, len(groups)), block):
+        own = present[present["row"].between(start, min(start + block, len(groups)) - 1)]
+        values = own[["blamed", "chance", "score"]].assign(present=1.0).to_numpy(float)
+        sums = np.zeros((len(errors), len(groups[start : start + block]), 5))
+        np.add.at(sums[..., :4], (own["prompt"].to_numpy(), own["row"].to_numpy() - start), values)
+        sums[..., 4] = errors[:, groups[start : start + block]]
+        found = estimate(sums, _ratios, few="percentile", **options)
+        sides = (("", found.value), ("_low", found.low), ("_high", found.high))
+        parts.append(
+            {f"{name}{end}": array[:, place] for place, name in enumerate(_FIGURES) for end, array in sides}
+        )
+    columns = ["share", "share_low", "share_high", "chance", "excess", "excess_low", "excess_high"]
+    columns += ["score", "score_low", "score_high"]
+    result = pd.concat(map(pd.DataFrame, parts), ignore_index=True)[columns]
+    return result.rename(columns={"share_low": "low", "share_high": "high"})
 
 
-def _ratios(sums: np.ndarray) -> dict[str, np.ndarray]:
-    errors, blamed, chance, present, score = np.moveaxis(sums, -1, 0)
-    return {
-        "share": blamed / errors,
-        "chance": chance / errors,
-        "excess": (blamed - chance) / errors,
-        "score": score / present,
-    }
+def _ratios(sums: np.ndarray) -> np.ndarray:
+    """(..., 5) sums of blamed, chance, score, present and errors -> (..., 4), in the order of `_FIGURES`."""
+    blamed, chance, score, present, errors = np.moveaxis(sums, -1, 0)
+    return np.stack([blamed / errors, chance / errors, (blamed - chance) / errors, score / present], -1)

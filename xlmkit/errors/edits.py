@@ -1,14 +1,15 @@
 """Minimal edits: the fewest words whose removal or replacement flips a wrong prediction to gold.
 
-Removal is by deletion in the space of ids, as input reduction does it (Feng et al. 2018, arXiv:1804.07781); replacement by what a language model finds
-likely there, as in MiCE (Ross et al. 2021, arXiv:2012.13985), keeps the sentence whole. An edit that flips shows what the model leans on, and not
-that it would be right to: what is left of the pair may well have another label."""
+Words are removed by deletion in the space of ids, as in input reduction (Feng et al. 2018, arXiv:1804.07781). Replacements
+are what a language model finds likely in their place, as in MiCE (Ross et al. 2021, arXiv:2012.13985), and keep the
+sentence whole. An edit that flips the prediction shows what the model relies on, not that it should: the edited pair may
+well have another gold label."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,20 @@ import pandas as pd
 from scipy.special import softmax
 from tqdm.auto import tqdm
 
-from xlmkit.alignment.vectors import words_of
+from xlmkit.alignment.align import encoded_words
 from xlmkit.checks import check_int
 from xlmkit.encoding import Encoding
-from xlmkit.errors.search import Edits, Found, Search, Task, search
-from xlmkit.errors.variants import Edit, check_same_pieces, edited, guesses
-from xlmkit.errors.words import is_lettered
+from xlmkit.errors.search import Edit, Edits, Outcome, Problem, apply_edits, likely_replacements, search
+from xlmkit.errors.words import has_letter_or_digit
 from xlmkit.explanation import ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing, language_columns, sentence_columns
-from xlmkit.results import digest, fingerprint, resumable_map
+from xlmkit.results import digest, fingerprint, in_parts
+from xlmkit.stats import ALL, group_names, grouped, premise_groups, with_all
 
-AT_ONCE = 16  # pairs that are searched, and written to a file, together
+CHUNK = 16  # pairs that are encoded, and written to a checkpoint, together
 
 
 def minimal_edits(
@@ -38,83 +39,207 @@ def minimal_edits(
     *,
     explanations: Sequence[Explanation] | None = None,
     mlm: NLIModel | None = None,
-    top: int = 5,
+    top_k: int = 5,
     budget: int = 300,
     batch_tokens: int | None = None,
     max_length: int = 256,
-    keep: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """The fewest words of each error whose removal, or replacement, makes the model predict gold.
+    """Find the fewest words of each error whose removal, or replacement, makes the model predict gold.
 
     Parameters
     ----------
-    errors : a frame as `predict` gives it, with `gold` in every row. What this model gets right is left out, with a notice.
-    explanations : of these errors against gold, whose scores order the words of the greedy search; None: by the effect of each word alone.
-    mlm : a language model with the same pieces (load(..., task="mlm")): words are replaced by its likeliest `top` words, not taken out.
-    budget : variants that may be computed for one error. A pair of W words has W single deletions and W (W - 1) / 2 of two words; what
-        does not fit is passed over, of two words the least promising first, and then nothing is called minimal that might not be.
+    errors : a frame from `predict`, with `gold` in every row. Pairs that this model gets right are left out with a warning.
+    explanations : of these errors against gold; their scores order the words of the greedy search. None: the effect of
+        removing each word alone orders them.
+    mlm : a language model with the same vocabulary, load(..., task="mlm"). Words are then replaced by its `top_k` most
+        likely words instead of being removed.
+    budget : most variants that are computed for one error. A pair of W words has W single deletions and W (W - 1) / 2
+        deletions of two words. What exceeds the budget is skipped, the least promising two words first, and no edit is
+        called minimal that might not be.
     batch_tokens, max_length : as in `predict`.
-    keep : a file for what is found, every few pairs; the same call reads it and goes on where it was cut off.
+    checkpoint : a file that receives the results every few pairs. The same call resumes from it.
 
     Returns
     -------
-    The errors, index and columns, with `prediction` and `p_<label>` of this model, and
+    The errors, with their index and columns, with `prediction` and `p_<label>` of this model, and
 
-    ======================================  ========================================================================================
-    size                                    words edited; missing where nothing within the budget flips
-    minimal                                 whether fewer are known not to flip: all single words, and where three are edited all two,
-                                            were tried. Of replacements two words are tried with each word's best one only.
-    edits                                   numbers of the words as in `Explanation.words`; [] where nothing flips
-    edited_words, new_words                 their texts, and what stands in their place ("" where removed)
-    edited_premise, edited_hypothesis       the texts after it, for reading (of single texts `edited_text`)
-    new_label, new_p_<label>                the prediction after it, probabilities in [0, 1]; missing where nothing flips
-    tried                                   variants computed
-    ======================================  ========================================================================================
+    ================================  ==========================================================================
+    size                              words edited; missing if nothing within the budget flips the prediction
+    minimal                           whether fewer words are known not to flip it: all single words were tried,
+                                      and for an edit of three also all two. Of replacements, two words are
+                                      tried with the best one of each word only.
+    edits                             numbers of the words, as in `Explanation.words`; [] if nothing flips
+    edited_words, new_words           their texts, and what replaces them ("" if removed)
+    edited_premise,                   the texts after the edit, for reading (`edited_text` of single texts)
+    edited_hypothesis
+    new_label, new_p_<label>          the prediction after the edit, with probabilities in [0, 1]; missing if
+                                      nothing flips
+    tried                             variants computed
+    ================================  ==========================================================================
 
-    One word with a letter or digit stays in each sentence; so a one-word sentence is only ever edited by replacement.
+    Every sentence keeps at least one word with a letter or digit, so a sentence of one word is edited by replacement only.
 
     Raises
     ------
-    ValueError : if rows are faulty, a gold label is missing, an option is not as said above, an explanation has other words, or `keep` is
-        a file of another call.
-    OSError : if `keep` cannot be written, or another run is writing it."""
+    ValueError : if rows are invalid, a gold label is missing, an option is out of range, an explanation has other words,
+        or `checkpoint` is the file of another call.
+    OSError : if `checkpoint` cannot be written, or another run is writing it."""
     need_head(nli)
-    for name, value in (("budget", budget), ("top", top)):
-        check_int(name, value, 1)
+    check_int("budget", budget, 1)
+    check_int("top_k", top_k, 1)
     if mlm is not None:
-        check_same_pieces(nli, mlm)
+        check_same_vocabulary(nli, mlm)
     frame = check_input(nli, errors)
-    _need_gold(frame)
-    known = _by_pair(explanations or ())
-    settings = _Settings(mlm, top, budget, batch_tokens, max_length)
-    named = {"edit": "delete", "top": None} if mlm is None else {"edit": "replace", "top": top}
-    source = provenance(nli, "minimal_edits", {**named, "budget": budget, "max_length": max_length})
-    asked = {} if keep is None else source | _input(frame, known, mlm)
+    golds = frame["gold"].to_list() if "gold" in frame else [None] * len(frame)
+    if without := sum(map(is_missing, golds)):
+        raise ValueError(
+            f"expected a gold label in every row; got none in {without} of {len(golds)}. Drop these rows."
+        )
+    by_pair = {one.pair_id: one for one in explanations or ()}
+    if len(by_pair) < len(explanations or ()):
+        raise ValueError(
+            f"expected one explanation per pair; got {len(explanations or ())} of {len(by_pair)} pairs. "
+            "Pass the explanations of one method."
+        )
+
+    def edit(rows: range) -> list[tuple[int, dict[str, Any]]]:
+        """The errors among some rows, each with its place in the frame."""
+        chunk = frame.iloc[rows.start : rows.stop]
+        encoding = encode_frame(nli, chunk, max_length=max_length, spans=True)
+        before = logits(nli, encoding, batch_tokens=batch_tokens)  # (N, labels)
+        found = []
+        for number, (row, pair) in enumerate(zip(rows, chunk.to_dict("records"), strict=True)):
+            gold, words = nli.labels.index(pair["gold"]), encoded_words(encoding, number)
+            if before[number].argmax() != gold:
+                order = word_order(by_pair[pair["pair_id"]], words) if pair["pair_id"] in by_pair else None
+                choices = _choices(encoding, number, words, mlm, top_k)
+                sentences = tuple(w.sentence if has_letter_or_digit(w.text) else None for w in words)
+                problem = Problem(choices, sentences, gold, order, mlm is None, budget)
+                outcome = search(problem, partial(_score, nli, encoding, number, batch_tokens))
+                found.append((row, _record(nli, pair, before[number], words, outcome)))
+        return found
+
+    settings = {"edit": "delete", "top_k": None} if mlm is None else {"edit": "replace", "top_k": top_k}
+    source = provenance(nli, "minimal_edits", {**settings, "budget": budget, "max_length": max_length})
+    config = {} if checkpoint is None else source | _inputs(frame, by_pair, mlm)
+    chunks = [range(start, min(start + CHUNK, len(frame))) for start in range(0, len(frame), CHUNK)]
     found: list[tuple[int, dict[str, Any]]] = []
     with tqdm(total=len(frame), desc="edits", unit="pair", disable=not progress or frame.empty) as bar:
-
-        def find(rows: range) -> list[tuple[int, dict[str, Any]]]:
-            own = _edit(nli, frame.iloc[rows.start : rows.stop], known, settings)
-            return [(rows.start + place, said) for place, said in own.items()]
-
-        parts = [range(start, min(start + AT_ONCE, len(frame))) for start in range(0, len(frame), AT_ONCE)]
-        for rows, some in zip(
-            parts, resumable_map(keep, asked, parts, find, serialize=list, deserialize=tuple), strict=True
-        ):
-            found += some
+        parts = in_parts(checkpoint, config, chunks, edit, pack=list, unpack=tuple)
+        for rows, part in zip(chunks, parts, strict=True):
+            found += part
             bar.update(len(rows))
-    result = _described(frame, found, _columns(nli, frame))
+    result = _with_edits(nli, frame, found)
     if len(result) < len(frame):
         warn_once(
-            f"{len(frame) - len(result)} of {len(frame)} pairs are predicted right and left out of the errors"
+            f"{len(frame) - len(result)} of {len(frame)} pairs are predicted correctly and are left out"
         )
     result.attrs["provenance"] = source
     return result
 
 
-def _input(frame: pd.DataFrame, explanations: dict[str, Explanation], mlm: NLIModel | None) -> dict[str, Any]:
-    """What beside model and settings decides what is found."""
+def edit_sizes(
+    edits: pd.DataFrame,
+    *,
+    by: str = "language",
+    confidence_level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How few words it takes to flip errors to gold, by language.
+
+    Parameters
+    ----------
+    edits : a frame from `minimal_edits`.
+    by : the column to group by.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples drawn by `seed`.
+
+    Returns
+    -------
+    One row per group in alphabetical order, then "all": `by`, `n` (errors), then fractions in [0, 1]: `flipped` with `low`
+    and `high`, `one_word`, `two_words`, `more`; `words` (mean size of the edits that flip; missing if none does), `tried`
+    (mean variants computed). Fewer words: the errors hung by less.
+
+    Raises
+    ------
+    ValueError : if there are no rows or no such column."""
+    if "size" not in edits or edits.empty:
+        raise ValueError("expected a frame from `minimal_edits` with at least one error")
+    size = edits["size"].to_numpy(float, na_value=np.nan)
+    frame = pd.DataFrame({by: group_names(edits, by), "prompt": premise_groups(edits)[0], "words": size})
+    frame = frame.assign(flipped=~np.isnan(size), one_word=size == 1, two_words=size == 2, more=size > 2)
+    frame = with_all(frame.assign(tried=edits["tried"].to_numpy()), by)
+    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
+    found = grouped(frame, {"flipped": "flipped"}, by, "prompt", few="wilson", **options)
+    groups = frame.groupby(by, sort=False)
+    means = groups[["one_word", "two_words", "more", "words", "tried"]].mean().reset_index(drop=True)
+    result = pd.concat([found, means], axis=1)
+    result.insert(1, "n", groups.size().to_numpy())
+    order = result[by].map(lambda name: (name == ALL, name)).sort_values(kind="stable").index
+    return (
+        result.loc[order]
+        .rename(columns={"flipped_low": "low", "flipped_high": "high"})
+        .reset_index(drop=True)
+    )
+
+
+def _score(
+    nli: NLIModel, encoding: Encoding, row: int, batch_tokens: int | None, variants: list[Edits]
+) -> np.ndarray:
+    return logits(nli, apply_edits(encoding, row, variants), batch_tokens=batch_tokens)
+
+
+def word_order(explanation: Explanation, words: Sequence[ExplainedWord]) -> tuple[int, ...]:
+    """The numbers of the words, the strongest push towards the wrong label first.
+
+    Raises
+    ------
+    ValueError : if the explanation has other words."""
+    if [word.text for word in explanation.words] != [word.text for word in words]:
+        raise ValueError(
+            f"the explanation of pair {explanation.pair_id!r} has other words than the pair. "
+            "Explain it with the same `max_length`."
+        )
+    return tuple(np.argsort(-explanation.word_scores, kind="stable").tolist())
+
+
+def check_same_vocabulary(nli: NLIModel, mlm: NLIModel) -> None:
+    """Refuse with a ValueError a model that is no language model, or has another vocabulary than the classifier."""
+    if not isinstance(mlm, NLIModel) or mlm.task != "mlm":
+        got = f"task {mlm.task!r}" if isinstance(mlm, NLIModel) else type(mlm).__name__
+        raise ValueError(f"`mlm` must be a language model; got {got}. Use load(source, task='mlm').")
+    names, others = ([model.tokenizer.name(id) for id in range(len(model.tokenizer))] for model in (nli, mlm))
+    if names != others:
+        raise ValueError(
+            f"`mlm` must have the classifier's vocabulary of {len(names)} tokens; got another of {len(others)}. "
+            "Use the checkpoint from which the classifier was fine-tuned."
+        )
+
+
+def edit_text(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:
+    """The text with each span (start, end) replaced; a removed word takes the spaces before it along."""
+    for (start, end), new in sorted(changes, reverse=True):  # from the end, so that earlier spans stay valid
+        before = text[:start] if new else text[:start].rstrip(" ")
+        text = before + new + text[end:]
+    return text.strip()
+
+
+def _choices(
+    encoding: Encoding, row: int, words: Sequence[ExplainedWord], mlm: NLIModel | None, top_k: int
+) -> dict[int, Edits]:
+    """The possible edits of each word."""
+    if mlm is None:
+        return {number: (Edit(number),) for number in range(len(words))}
+    lettered = [number for number, word in enumerate(words) if has_letter_or_digit(word.text)]
+    return dict(zip(lettered, likely_replacements(mlm, encoding, row, lettered, top_k), strict=True))
+
+
+def _inputs(
+    frame: pd.DataFrame, explanations: dict[str, Explanation], mlm: NLIModel | None
+) -> dict[str, Any]:
+    """What decides the results besides the model and the settings."""
     columns = ["pair_id", *sentence_columns(frame), *language_columns(frame), "gold"]
     return {
         "pairs": fingerprint(frame, columns),
@@ -123,160 +248,51 @@ def _input(frame: pd.DataFrame, explanations: dict[str, Explanation], mlm: NLIMo
     }
 
 
-def _columns(nli: NLIModel, frame: pd.DataFrame) -> list[str]:
-    """What an error gets beside its own columns, in order."""
-    sides = [f"edited_{side}" for side in sentence_columns(frame)]
-    before, after = ([f"{name}_{label}" for label in nli.labels] for name in ("p", "new_p"))
-    named = ["size", "minimal", "edits", "edited_words", "new_words", *sides, "new_label"]
-    return ["prediction", *before, *named, *after, "tried"]
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What stays the same over all errors of one call."""
-
-    mlm: NLIModel | None
-    top: int
-    budget: int
-    batch_tokens: int | None
-    max_length: int
-
-
-def _edit(
-    nli: NLIModel, rows: pd.DataFrame, explanations: dict[str, Explanation], settings: _Settings
-) -> dict[int, dict[str, Any]]:
-    """Some pairs, searched together: by place the errors among them, with what was found of each."""
-    encoding = encode_frame(nli, rows, max_length=settings.max_length, spans=True)
-    before = logits(nli, encoding, batch_tokens=settings.batch_tokens)  # (N, labels)
-    golds = [nli.labels.index(gold) for gold in rows["gold"]]
-    wrong = [place for place, gold in enumerate(golds) if before[place].argmax() != gold]
-    searches = [
-        search(_task(encoding, place, golds[place], explanations.get(rows["pair_id"].iloc[place]), settings))
-        for place in wrong
-    ]
-    found = _together(nli, encoding, wrong, searches, settings.batch_tokens)
-    texts: list[Any] = rows[sentence_columns(rows)].to_dict("records")
-    return {
-        place: _said(nli, texts[place], before[place], words_of(encoding, place), one)
-        for place, one in zip(wrong, found, strict=True)
-    }
-
-
-def _by_pair(explanations: Sequence[Explanation]) -> dict[str, Explanation]:
-    known = {one.pair_id: one for one in explanations}
-    if len(known) < len(explanations):
-        raise ValueError(
-            f"expected one explanation a pair; got {len(explanations)} of {len(known)} pairs; remedy: those of one method"
-        )
-    return known
-
-
-def _need_gold(frame: pd.DataFrame) -> None:
-    golds = frame["gold"].to_list() if "gold" in frame else [None] * len(frame)
-    without = sum(map(is_missing, golds))
-    if without:
-        raise ValueError(
-            f"minimal edits need a gold label in every row; got none in {without} of {len(golds)}; remedy: drop these rows"
-        )
-
-
-def _task(
-    encoding: Encoding, row: int, gold: int, explanation: Explanation | None, settings: _Settings
-) -> Task:
-    words = words_of(encoding, row)
-    sentences = tuple(word.sentence if is_lettered(word.text) else None for word in words)
-    order = None
-    if explanation is not None:
-        if [word.text for word in explanation.words] != [word.text for word in words]:
-            raise ValueError(
-                f"the explanation of pair {explanation.pair_id!r} has other words than the pair; remedy: explain it with the same `max_length`"
-            )
-        order = tuple(np.argsort(-explanation.word_scores, kind="stable").tolist())
-    if settings.mlm is None:
-        choices: dict[int, Edits] = {number: (Edit(number),) for number in range(len(words))}
-    else:
-        lettered = [number for number, sentence in enumerate(sentences) if sentence is not None]
-        choices = dict(
-            zip(lettered, guesses(settings.mlm, encoding, row, lettered, settings.top), strict=True)
-        )
-    return Task(choices, sentences, gold, order, settings.mlm is None, settings.budget)
-
-
-def _together(
-    nli: NLIModel, encoding: Encoding, rows: Sequence[int], searches: list[Search], batch_tokens: int | None
-) -> list[Found]:
-    """Run all searches, the variants that they ask for at the same time in one call."""
-    found: dict[int, Found] = {}
-    answers: dict[int, np.ndarray | None] = dict.fromkeys(range(len(searches)))
-    while answers:
-        asked: dict[int, list[Edits]] = {}
-        for number, answer in answers.items():
-            try:
-                asked[number] = searches[number].send(answer)  # type: ignore[arg-type]  # None starts a generator
-            except StopIteration as end:
-                found[number] = end.value
-        places = [rows[number] for number, variants in asked.items() for _ in variants]
-        flat = [edits for variants in asked.values() for edits in variants]
-        computed = iter(
-            logits(nli, edited(encoding, places, flat), batch_tokens=batch_tokens) if flat else ()
-        )
-        answers = {number: np.stack([next(computed) for _ in variants]) for number, variants in asked.items()}
-    return [found[number] for number in range(len(searches))]
-
-
-def _said(
-    nli: NLIModel, texts: Mapping[str, str], before: np.ndarray, words: Sequence[ExplainedWord], found: Found
+def _record(
+    nli: NLIModel,
+    pair: Mapping[str, Any],
+    before: np.ndarray,
+    words: Sequence[ExplainedWord],
+    outcome: Outcome,
 ) -> dict[str, Any]:
-    """What one error gets beside its own columns, as JSON can hold it; `texts` by the names of the sentences, `before` (labels,) logits."""
-    edits = sorted(found.edits or (), key=lambda edit: edit.word)
-    new = [
-        "" if edit.piece is None else nli.tokenizer.name(edit.piece).removesuffix("</w>") for edit in edits
-    ]
-    edited_texts = {}
-    for sentence, (side, text) in enumerate(texts.items()):
-        changes = [
-            ((words[edit.word].start, words[edit.word].end), put)
-            for edit, put in zip(edits, new, strict=True)
-            if words[edit.word].sentence == sentence
-        ]
-        edited_texts[f"edited_{side}"] = None if found.edits is None else _rewritten(text, changes)
+    """The new columns of one error, as JSON can hold them; `before` are its (labels,) logits."""
+    edits = sorted(outcome.edits or (), key=lambda edit: edit.word)
+    new = ["" if e.piece is None else nli.tokenizer.name(e.piece).removesuffix("</w>") for e in edits]
+    texts = {}
+    for sentence, side in enumerate(name for name in ("premise", "hypothesis", "text") if name in pair):
+        own = [(words[e.word], text) for e, text in zip(edits, new, strict=True)]
+        changes = [((word.start, word.end), text) for word, text in own if word.sentence == sentence]
+        texts[f"edited_{side}"] = edit_text(pair[side], changes) if outcome.edits is not None else None
+    after = outcome.logits
     return {
         "prediction": nli.labels[int(before.argmax())],
-        **_chances(nli, "p", before),
-        "size": None if found.edits is None else len(edits),
-        "minimal": found.minimal,
+        **_probabilities(nli, "p", before),
+        "size": len(edits) or None,
+        "minimal": outcome.minimal,
         "edits": [edit.word for edit in edits],
         "edited_words": [words[edit.word].text for edit in edits],
         "new_words": new,
-        **edited_texts,
-        "new_label": None if found.logits is None else nli.labels[int(found.logits.argmax())],
-        **_chances(nli, "new_p", found.logits),
-        "tried": found.tried,
+        **texts,
+        "new_label": None if after is None else nli.labels[int(after.argmax())],
+        **_probabilities(nli, "new_p", after),
+        "tried": outcome.tried,
     }
 
 
-def _chances(nli: NLIModel, name: str, logits: np.ndarray | None) -> dict[str, float | None]:
-    """(labels,) probabilities by column, None where there are no logits."""
-    known = [None] * len(nli.labels) if logits is None else softmax(logits.astype(float)).tolist()
-    return {f"{name}_{label}": chance for label, chance in zip(nli.labels, known, strict=True)}
+def _probabilities(nli: NLIModel, name: str, logits: np.ndarray | None) -> dict[str, float | None]:
+    values = [None] * len(nli.labels) if logits is None else softmax(logits.astype(float)).tolist()
+    return {f"{name}_{label}": value for label, value in zip(nli.labels, values, strict=True)}
 
 
-def _described(
-    frame: pd.DataFrame, found: Sequence[tuple[int, Mapping[str, Any]]], names: Sequence[str]
+def _with_edits(
+    nli: NLIModel, frame: pd.DataFrame, found: Sequence[tuple[int, Mapping[str, Any]]]
 ) -> pd.DataFrame:
-    """The rows of the frame that are errors, each with what was found of it."""
-    result = frame.iloc[[place for place, _ in found]].copy()
-    types = {"size": "Int64", "minimal": "bool", "tried": "int64"}
-    for name in names:
-        usual = "float64" if name.startswith(("p_", "new_p_")) else "object"
-        values = [own[name] for _, own in found]
-        result[name] = pd.Series(values, index=result.index, dtype=types.get(name, usual))
-    return result
-
-
-def _rewritten(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:
-    """The text with these spans replaced, from its end to its start, so that places stay true; what goes takes the spaces before it along."""
-    for (start, end), put in sorted(changes, reverse=True):
-        before = text[:start] if put else text[:start].rstrip(" ")
-        text = before + put + text[end:]
-    return text.strip()
+    """The errors of a frame with their new columns."""
+    before, after = ([f"{name}_{label}" for label in nli.labels] for name in ("p", "new_p"))
+    texts = [f"edited_{side}" for side in sentence_columns(frame)]
+    names = ["size", "minimal", "edits", "edited_words", "new_words", *texts, "new_label"]
+    errors = frame.iloc[[row for row, _ in found]]
+    columns = ["prediction", *before, *names, *after, "tried"]
+    new = pd.DataFrame([record for _, record in found], errors.index, columns, dtype=object)
+    types = {"size": "Int64", "minimal": bool, "tried": "int64", **dict.fromkeys([*before, *after], float)}
+    return errors.assign(**new.astype(types))

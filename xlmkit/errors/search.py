@@ -1,42 +1,44 @@
-"""Search: the fewest edits of one pair that flip the prediction to gold.
+"""Search: the fewest edits of one pair that flip its prediction to gold.
 
-First every single word, then every two, then a greedy path: the words that push most to the wrong label, one more at a time, until the prediction
-flips; of that set every word that is not needed is given back. A search is a generator that asks for logits of variants and is sent
-them, so that many searches are computed in common batches."""
+An edit removes a word, or replaces it by one token, in the space of ids. The search tries every single word, then every
+two, then a greedy path."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from xlmkit.errors.variants import Edit
+from xlmkit.encoding import Encoding
+from xlmkit.erasure import word_numbers
+from xlmkit.errors.words import has_letter_or_digit
+from xlmkit.model import NLIModel
+from xlmkit.probes.fill_mask import mask_id, mask_logits
+from xlmkit.tokenization import PAD
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One word of a pair, numbered as in `Explanation.words`: removed, or replaced by the token with the id `piece`."""
+
+    word: int
+    piece: int | None = None
+
 
 Edits = tuple[Edit, ...]
-Search = Generator[list[Edits], np.ndarray, "Found"]
-"""Yields variants of one pair, is sent their (variants, labels) logits, returns what it found."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search ended with: `edits` and their (labels,) `logits`, None where no edits flip; `minimal` whether fewer are known not to do;
-    `tried`, the variants computed."""
+class Problem:
+    """One pair to search.
 
-    edits: Edits | None
-    logits: np.ndarray | None
-    minimal: bool
-    tried: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """One pair to be searched.
-
-    `choices` are the edits of each word that may be edited; `sentences` which sentence each word of the pair is in (None for punctuation, which
-    is no reason to keep a sentence); `order` the words by their push to the wrong label, or None for what the single edits measure; `removing`
-    whether edits take words out, of which one must stay in each sentence."""
+    `choices` are the possible edits of each word; `sentences` which sentence each word is in (None: punctuation, which does
+    not keep a sentence alive); `gold` the number of the gold label; `order` the words by their push towards the wrong
+    label, or None to measure it; `removing` whether edits remove words, so that one must stay in each sentence."""
 
     choices: dict[int, Edits]
     sentences: tuple[int | None, ...]
@@ -45,110 +47,144 @@ class Task:
     removing: bool
     budget: int
 
+    def allows(self, edits: Edits) -> bool:
+        """Whether every sentence keeps a word."""
+        gone = {edit.word for edit in edits} if self.removing else ()
+        left = {sentence for word, sentence in enumerate(self.sentences) if word not in gone}
+        return left | {None} == {*self.sentences, None}
 
-def search(task: Task) -> Search:
-    """Look for the fewest edits, at most `task.budget` variants."""
-    singles: list[Edits] = [
-        (edit,) for edits in task.choices.values() for edit in edits if _leaves(task, (edit,))
-    ]
-    all_singles = len(singles) <= task.budget
-    singles = singles[: task.budget]
-    logits = yield from _ask(singles)
+
+@dataclass(frozen=True)
+class Outcome:
+    """The `edits` that flip a prediction and the (labels,) `logits` after them, or None; whether fewer are known not to
+    flip it (`minimal`); and how many variants were computed (`tried`)."""
+
+    edits: Edits | None
+    logits: np.ndarray | None
+    minimal: bool
+    tried: int
+
+
+Score = Callable[[list[Edits]], np.ndarray]
+"""V variants of a pair, one or more -> their (V, labels) logits."""
+
+
+def search(problem: Problem, score: Score) -> Outcome:
+    """Look for the fewest edits that flip a prediction to gold, among at most `problem.budget` variants.
+
+    For the pair "no one eats . / one man eats .", with words 0 to 2 (and 3) in the premise and 4 to 6 in the hypothesis:
+
+        1. every word alone           {0} {1} {2} {4} {5} {6}      of those that flip, the largest margin of gold wins
+        2. every two words            {0 5} {0 1} {1 5} ...        the most promising first, by their effects alone
+        3. greedy path, then back     {0 5 1} {0 5 1 6}            until one flips; then without each word in turn"""
+    singles: list[Edits] = [(edit,) for edits in problem.choices.values() for edit in edits]
+    singles = [edits for edits in singles if problem.allows(edits)]
+    complete = len(singles) <= problem.budget  # whether everything so far was tried
+    singles = singles[: problem.budget]
+    logits, margins = _margins(problem, score, singles)
     tried = len(singles)
-    best = _best(singles, logits, task.gold)
-    if best is not None:
-        return Found(*best, True, tried)
-    gains = _margins(logits, task.gold)
-    strongest = _strongest(singles, gains)  # word -> its best edit and gain
-    doubles, all_doubles = _doubles(task, strongest, task.budget - tried)
-    logits = yield from _ask(doubles)
+    if (margins > 0).any():
+        return Outcome(singles[margins.argmax()], logits[margins.argmax()], True, tried)
+    best: dict[int, tuple[Edit, float]] = {}  # word -> its edit with the highest margin, and that margin
+    for (edit,), margin in zip(singles, margins.tolist(), strict=True):
+        if edit.word not in best or margin > best[edit.word][1]:
+            best[edit.word] = (edit, margin)
+    pairs = [(one, other) for (one, _), (other, _) in combinations(best.values(), 2)]
+    pairs = [edits for edits in pairs if problem.allows(edits)]
+    pairs.sort(key=lambda edits: -sum(best[edit.word][1] for edit in edits))
+    room = problem.budget - tried
+    # If not all fit, the greedy path and its way back keep room for one variant per word.
+    doubles: list[Edits] = list(
+        pairs if len(pairs) + len(best) <= room else pairs[: max(0, room - len(best))]
+    )
+    logits, margins = _margins(problem, score, doubles)
     tried += len(doubles)
-    best = _best(doubles, logits, task.gold)
-    if best is not None:
-        return Found(*best, all_singles, tried)
-    all_doubles = all_doubles and all_singles and all(len(edits) == 1 for edits in task.choices.values())
-    return (yield from _greedy(task, strongest, tried, all_doubles))
+    if (margins > 0).any():
+        return Outcome(doubles[margins.argmax()], logits[margins.argmax()], complete, tried)
+    complete = complete and len(doubles) == len(pairs)
+    complete = complete and all(len(edits) == 1 for edits in problem.choices.values())
+    return _greedy(problem, score, best, tried, complete)
 
 
-def _greedy(task: Task, strongest: dict[int, tuple[Edit, float]], tried: int, all_doubles: bool) -> Search:
-    """One more word at a time, from three on; then back, as long as a word is not needed."""
-    ranked = task.order or sorted(strongest, key=lambda word: -strongest[word][1])
+def _greedy(
+    problem: Problem, score: Score, best: dict[int, tuple[Edit, float]], tried: int, complete: bool
+) -> Outcome:
+    """Add one word at a time, from three on, until the prediction flips; then drop each word that is not needed."""
     path: Edits = ()
     paths: list[Edits] = []
-    for word in ranked:
-        longer = (*path, strongest[word][0]) if word in strongest else path
-        if len(longer) > len(path) and _leaves(task, longer):
-            path = longer
-            paths += [path] if len(path) > 2 else []
-    paths = paths[: max(0, task.budget - tried)]
-    logits = yield from _ask(paths)
+    for word in problem.order or sorted(best, key=lambda word: -best[word][1]):
+        if word in best and problem.allows((*path, best[word][0])):
+            path = (*path, best[word][0])
+            paths.append(path)
+    paths = paths[2:][: max(0, problem.budget - tried)]
+    logits, margins = _margins(problem, score, paths)
     tried += len(paths)
-    flips = logits.argmax(1) == task.gold
-    if not flips.any():
-        return Found(None, None, False, tried)
-    first = int(flips.argmax())
+    if not (margins > 0).any():
+        return Outcome(None, None, False, tried)
+    first = int((margins > 0).argmax())
     edits, outcome = paths[first], logits[first]
     failed = set(map(frozenset, paths[:first]))
-    while len(edits) > 3 and tried + len(edits) <= task.budget:
-        fewer = [tuple(edit for edit in edits if edit is not gone) for gone in edits]
-        fewer = [own for own in fewer if frozenset(own) not in failed]
-        logits = yield from _ask(fewer)
+    while len(edits) > 3 and tried + len(edits) <= problem.budget:
+        fewer = [tuple(edit for edit in edits if edit is not kept) for kept in edits]
+        fewer = [variant for variant in fewer if frozenset(variant) not in failed]
+        logits, margins = _margins(problem, score, fewer)
         tried += len(fewer)
-        best = _best(fewer, logits, task.gold)
-        if best is None:
+        if not (margins > 0).any():
             break
-        edits, outcome = best
-    return Found(edits, outcome, all_doubles and len(edits) == 3, tried)
+        edits, outcome = fewer[margins.argmax()], logits[margins.argmax()]
+    return Outcome(edits, outcome, complete and len(edits) == 3, tried)
 
 
-def _ask(variants: list[Edits]) -> Generator[list[Edits], np.ndarray, np.ndarray]:
-    """The variants' logits; nothing is asked for where there are none."""
+def _margins(problem: Problem, score: Score, variants: list[Edits]) -> tuple[np.ndarray, np.ndarray]:
+    """(V, labels) logits of the variants, and (V,) gold's logit minus the best other one: above 0, gold is predicted."""
     if not variants:
-        return np.empty((0, 1))
-    return (yield variants)
+        return np.empty((0, 0)), np.empty(0)
+    logits = score(variants)
+    return logits, logits[:, problem.gold] - np.delete(logits, problem.gold, axis=1).max(1)
 
 
-def _doubles(task: Task, strongest: dict[int, tuple[Edit, float]], room: int) -> tuple[list[Edits], bool]:
-    """Two words at once, each with its best edit, those that promise most first; and whether these are all."""
-    pairs: list[Edits] = [
-        (strongest[one][0], strongest[other][0])
-        for one, other in combinations(strongest, 2)
-        if _leaves(task, (strongest[one][0], strongest[other][0]))
-    ]
-    pairs.sort(key=lambda pair: -sum(strongest[edit.word][1] for edit in pair))
-    # The greedy path and its way back need room too: at least a variant a word.
-    room = max(0, room - len(strongest)) if len(pairs) > room - len(strongest) else len(pairs)
-    return pairs[:room], len(pairs) <= room
+def apply_edits(encoding: Encoding, row: int, variants: Sequence[Edits]) -> Encoding:
+    """One pair per variant: this row of an encoding with the variant's words removed, or replaced by one token each.
+
+    </s> the xer ox man </s> ...    the row; "xerox", word 1, is two tokens
+    </s> the man </s> ...           Edit(1)
+    </s> the dog man </s> ...       Edit(1, piece=id of "dog"): it keeps the first token's position and language id"""
+    real = encoding.attention_mask[row].bool()
+    ids, langs = encoding.input_ids[row][real], encoding.langs[row][real]  # (T,)
+    numbers = word_numbers(encoding)[row][real]
+    sequences = []
+    for edits in variants:
+        new, kept = ids.clone(), torch.ones_like(real[real])
+        for edit in edits:
+            places = (numbers == edit.word).nonzero().flatten()
+            kept[places] = False
+            if edit.piece is not None:
+                new[places[0]], kept[places[0]] = edit.piece, True
+        sequences.append((new[kept], langs[kept]))
+    input_ids = pad_sequence([new for new, _ in sequences], batch_first=True, padding_value=PAD)
+    padded = pad_sequence([own for _, own in sequences], batch_first=True, padding_value=int(langs[-1]))
+    mask = pad_sequence([torch.ones_like(new) for new, _ in sequences], batch_first=True)
+    return Encoding(input_ids, padded, mask, (encoding.n_truncated[row],) * len(variants))
 
 
-def _strongest(singles: Sequence[Edits], gains: np.ndarray) -> dict[int, tuple[Edit, float]]:
-    """Word -> its edit with the highest margin, and that margin."""
-    found: dict[int, tuple[Edit, float]] = {}
-    for (edit,), gain in zip(singles, gains.tolist(), strict=True):
-        if edit.word not in found or gain > found[edit.word][1]:
-            found[edit.word] = (edit, gain)
+def likely_replacements(
+    mlm: NLIModel, encoding: Encoding, row: int, words: Sequence[int], top_k: int
+) -> list[Edits]:
+    """For each word, the `top_k` whole words that the language model finds most likely in its place, best first.
+
+    A candidate is one token that is a whole word with a letter or digit, and not the word that is there."""
+    masked = apply_edits(encoding, row, [(Edit(word, mask_id(mlm)),) for word in words])
+    numbers = word_numbers(encoding)[row]
+    names = [mlm.tokenizer.name(id) for id in range(len(mlm.tokenizer))]
+    whole = torch.tensor(
+        [name.endswith("</w>") and has_letter_or_digit(name[: -len("</w>")]) for name in names]
+    )
+    found = []
+    for word, scores in zip(words, mask_logits(mlm, masked), strict=True):
+        allowed = whole.clone()
+        current = encoding.input_ids[row][numbers == word]
+        if len(current) == 1:
+            allowed[current] = False
+        ranked = scores.masked_fill(~allowed, -torch.inf).topk(min(top_k, int(allowed.sum()))).indices
+        found.append(tuple(Edit(word, int(piece)) for piece in ranked))
     return found
-
-
-def _margins(logits: np.ndarray, gold: int) -> np.ndarray:
-    """(N,) gold's logit minus the best other one."""
-    others = np.delete(logits, gold, axis=1)
-    return logits[:, gold] - others.max(1, initial=-np.inf) if len(logits) else np.empty(0)
-
-
-def _best(variants: Sequence[Edits], logits: np.ndarray, gold: int) -> tuple[Edits, np.ndarray] | None:
-    """Of the variants that are predicted as gold, the one with the largest margin."""
-    if not variants:
-        return None
-    margins = np.where(logits.argmax(1) == gold, _margins(logits, gold), -np.inf)
-    place = int(margins.argmax())
-    return (variants[place], logits[place]) if np.isfinite(margins[place]) else None
-
-
-def _leaves(task: Task, edits: Edits) -> bool:
-    """Whether every sentence keeps a word."""
-    if not task.removing:
-        return True
-    gone = {edit.word for edit in edits}
-    left = {sentence for word, sentence in enumerate(task.sentences) if word not in gone}
-    return left - {None} == set(task.sentences) - {None}

@@ -1,11 +1,11 @@
-"""The trap ablation: seven mistakes that the usual path makes in silence, one at a time and together, against the right way.
+"""The trap ablation: seven mistakes of the default transformers pipeline, one at a time and together, and what they cost.
 
-`traps` says what each of them feeds; here it is computed and judged."""
+`traps` makes their inputs; here they are computed and compared with the right input."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,15 @@ from tqdm.auto import tqdm
 from transformers import XLMTokenizer
 
 from xlmkit import inference
+from xlmkit.checks import check_int
 from xlmkit.encoding import Encoding
 from xlmkit.model import NLIModel
 from xlmkit.model.weights import random_head
-from xlmkit.probes import judging, usual
-from xlmkit.probes.ids import chunks, need_language_ids, spoken, with_heads, with_vectors
-from xlmkit.probes.traps import TRAPS, Fed, feed, further_ids, without_mask
-from xlmkit.stats import ALL
+from xlmkit.pairs import row_language
+from xlmkit.probes.comparison import compare_inputs, gold_numbers, is_correct
+from xlmkit.probes.language_ids import add_language_ids, check_has_language_ids, shallow_copy
+from xlmkit.probes.traps import TRAPS, TrapInput, extra_embeddings, hf_tokenizer, trap_inputs, without_mask
+from xlmkit.stats import ALL, premise_groups, with_all
 from xlmkit.tokenization import EOS, PAD
 
 
@@ -29,60 +31,63 @@ def ablation(
     pairs: pd.DataFrame,
     *,
     tokenizer: XLMTokenizer | None = None,
-    heads: int = 5,
+    n_random_heads: int = 5,
     batch_tokens: int | None = None,
     max_length: int = 256,
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """What each mistake of the usual path costs, by language.
+    """What each mistake of the default transformers pipeline costs, by language.
 
     Parameters
     ----------
-    pairs : as `predict` takes them. Nine passes over them.
-    tokenizer : transformers' own for this model; None: from its folder.
-    heads : how many random heads are drawn for 7 (seeds 0, 1, ...); their figures are means.
-    batch_tokens, max_length : as `predict` takes them.
-    seed : of the resampled prompts.
+    pairs : as for `predict`. Every pair is computed up to nine times.
+    tokenizer : that of transformers for this model; None loads it from the model's folder.
+    n_random_heads : random heads for trap 7, drawn with the seeds 0, 1, ...; their figures are averaged.
+    batch_tokens, max_length : as for `predict`.
+    seed : of the bootstrap over premise groups.
 
     Returns
     -------
-    One row a trap and a language, and "all" languages: `trap` (a key of `TRAPS`), `what`, `language` ("premise>hypothesis" where mixed), `n`,
-    `without_gold`, `accuracy` in [0, 1] with `low` and `high`, `difference` in [-1, 1] (to the right way, negative is worse) with `difference_low` and `difference_high`,
-    `flips` (share of labels other than the right way's) and `changed` (share of pairs whose ids, language ids or mask are others; 1 where
-    what changes is the network). Without gold, accuracies are missing and flips are not; below 30 prompts a difference has no interval.
+    One row per trap and language, and for "all" languages: `trap` (a key of `TRAPS`), `what`, `language` ("en>fr" for
+    mixed pairs), and the columns of `compare_inputs`. `changed` is the fraction of pairs whose ids, language ids or mask
+    differ from the right ones; 1 where the network changes.
 
     Raises
     ------
-    ValueError : if the model has no language ids or no head, `heads` is not positive, or rows are faulty.
-    FileNotFoundError : if no tokeniser is given and the model's folder is not there."""
-    need_language_ids(nli)
+    ValueError : if the model has no language ids or no head, `n_random_heads` is not positive, or rows are invalid.
+    FileNotFoundError : if no tokenizer is given and the model's folder does not exist."""
+    check_has_language_ids(nli)
     inference.need_head(nli)
-    if heads < 1:
-        raise ValueError(f"`heads` must be one or more; got {heads!r}")
+    check_int("n_random_heads", n_random_heads, 1)
     frame = inference.check_input(nli, pairs)
-    tokenizer = tokenizer or usual.user_tokenizer(nli)
-    networks = _Networks.of(nli, heads, batch_tokens)
-    parts: list[list[pd.DataFrame]] = []
-    passes = len(TRAPS) + 1  # the right way is computed before it is compared
-    with tqdm(total=len(frame) * passes, desc="ablation", unit="pair", disable=not progress) as bar:
+    tokenizer = tokenizer or hf_tokenizer(nli)
+    own = add_language_ids(nli, extra_embeddings(nli))
+    heads = [random_head(nli.network.config, seed=number) for number in range(n_random_heads)]
+    random = with_heads(replace(own, dtype=torch.float32), heads)
+    gold = gold_numbers(frame, nli.labels)
+    parts: list[list[pd.DataFrame]] = []  # by chunk, then by trap
+    total = len(frame) * (len(TRAPS) + 1)  # the right input is computed, then compared with itself
+    with tqdm(total=total, desc="ablation", unit="pair", disable=not progress) as bar:
+
+        def predict(encoding: Encoding, with_random_heads: bool) -> np.ndarray:
+            model, n_heads = (random, n_random_heads) if with_random_heads else (own, 1)
+            logits = inference.logits(model, encoding, batch_tokens=batch_tokens, bar=bar)
+            return logits.reshape(len(encoding), n_heads, len(nli.labels)).argmax(2)
+
         for start in range(0, len(frame), inference.CHUNK):
-            chunk = frame.iloc[start : start + inference.CHUNK]
-            fed = feed(nli, chunk, tokenizer, max_length)
-            parts.append(list(_judged(networks, fed, judging.golds(chunk, nli.labels), bar)))
-    rows = pd.concat([part for trap in zip(*parts, strict=True) for part in trap], ignore_index=True)
-    rows["language"] = np.tile(spoken(frame), len(TRAPS))
-    rows["prompt"] = np.tile(judging.prompts(frame), len(TRAPS))
-    result = judging.summary(judging.with_all(rows, "language"), ["trap", "language"], seed=seed)
-    order = pd.Series({name: number for number, name in enumerate(TRAPS)})
+            rows = slice(start, start + inference.CHUNK)
+            inputs = trap_inputs(nli, frame.iloc[rows], tokenizer, max_length)
+            parts.append(list(_rows(inputs, predict, gold[rows], bar)))
+    table = pd.concat([part for trap in zip(*parts, strict=True) for part in trap], ignore_index=True)
+    table["language"] = np.tile(row_language(frame), len(TRAPS))
+    table["premise_group"] = np.tile(premise_groups(frame)[0], len(TRAPS))
+    result = compare_inputs(with_all(table, "language"), ["trap", "language"], seed=seed)
     languages = [*sorted(set(result["language"]) - {ALL}), ALL]
-    result = result.sort_values(
-        ["trap", "language"],
-        key=lambda column: column.map(order if column.name == "trap" else languages.index),
-        ignore_index=True,
-    )
+    order = pd.MultiIndex.from_product([TRAPS, languages], names=["trap", "language"])
+    result = result.set_index(["trap", "language"]).loc[order].reset_index()
     result.insert(1, "what", result["trap"].map(TRAPS))
-    settings = {"heads": heads, "max_length": max_length, "seed": seed}
+    settings = {"n_random_heads": n_random_heads, "max_length": max_length, "seed": seed}
     result.attrs["provenance"] = inference.provenance(nli, "ablation", settings)
     return result
 
@@ -95,99 +100,102 @@ def unmasked_baseline(
     max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Where trap 6 bites: the pad baseline of an attribution, with its mask and without.
+    """Where trap 6 matters: the padding baseline of an attribution, with its mask and without.
 
-    Every piece but the special tokens is the pad piece. Without a mask transformers takes the first three positions for the whole input.
+    Every token but the special ones is replaced by padding. Without a mask, transformers takes the first three positions
+    for the whole input.
 
     Parameters
     ----------
-    pairs, batch_tokens, max_length : as `predict` takes them.
+    pairs, batch_tokens, max_length : as for `predict`.
 
     Returns
     -------
-    `language`, `n`, `attended` (mean share of the positions that are left, in [0, 1]), `shift` (mean absolute change of a logit of the baseline, in logits):
-    a completeness delta cannot get below it, whatever the number of steps.
+    One row per language: `language`, `n`, `attended` (mean fraction of the positions that are still attended, in [0, 1]),
+    `shift` (mean absolute change of a logit of the baseline, in logits). A completeness delta cannot be less than the
+    shift, whatever the number of steps.
 
     Raises
     ------
-    ValueError : if the model has no head, or rows are faulty."""
+    ValueError : if the model has no head, or rows are invalid."""
     inference.need_head(nli)
     frame = inference.check_input(nli, pairs)
-    parts = []
+    table = pd.DataFrame({"language": row_language(frame), "attended": np.nan, "shift": np.nan})
     with tqdm(total=2 * len(frame), desc="baseline", unit="pair", disable=not progress) as bar:
-        for rows, encoding in chunks(nli, frame, max_length):
-            special = encoding.input_ids.le(EOS)
-            masked = replace(encoding, input_ids=torch.where(special, encoding.input_ids, PAD))
+        for rows, encoding in inference.encodings(nli, frame, max_length, 0):
+            ids = torch.where(encoding.input_ids.le(EOS), encoding.input_ids, PAD)
+            masked = replace(encoding, input_ids=ids)
             bare = without_mask(masked)
-            one, other = (
-                inference.logits(nli, fed, batch_tokens=batch_tokens, bar=bar) for fed in (masked, bare)
-            )
-            measured = {"attended": bare.lengths / masked.lengths, "shift": np.abs(one - other).mean(1)}
-            parts.append(pd.DataFrame({"language": spoken(frame.iloc[rows]), **measured}))
-    keys = pd.concat(parts).groupby("language")
-    return keys.mean().assign(n=keys.size()).reset_index()[["language", "n", "attended", "shift"]]
+            logits = [
+                inference.logits(nli, one, batch_tokens=batch_tokens, bar=bar) for one in (masked, bare)
+            ]
+            table.iloc[rows, 1] = bare.lengths / masked.lengths
+            table.iloc[rows, 2] = np.abs(logits[0] - logits[1]).mean(1)
+    groups = table.groupby("language")
+    means = groups.agg(n=("shift", "size"), attended=("attended", "mean"), shift=("shift", "mean"))
+    return means.reset_index()
 
 
-@dataclass(frozen=True)
-class _Networks:
-    """The model with the ids of `further_ids`, and in fp32 with `heads` random heads in place of its own."""
+def with_heads(nli: NLIModel, heads: Sequence[dict[str, torch.Tensor]]) -> NLIModel:
+    """The same model with K other heads, which are computed in one pass.
 
-    own: NLIModel
-    random: NLIModel
-    heads: int
-    batch_tokens: int | None
+    Parameters
+    ----------
+    heads : tensors from `model.weights.random_head`, each for all labels.
 
-    @classmethod
-    def of(cls, nli: NLIModel, heads: int, batch_tokens: int | None) -> _Networks:
-        own = with_vectors(nli, further_ids(nli))
-        drawn = [random_head(nli.network.config, seed=number) for number in range(heads)]
-        return cls(own, with_heads(replace(own, dtype=torch.float32), drawn), heads, batch_tokens)
+    Returns
+    -------
+    A model with K x labels logits, those of the first head first; its labels are "0 neutral" and so on."""
+    weight, bias = (
+        torch.cat([head[f"sequence_summary.summary.{name}"] for head in heads]) for name in ("weight", "bias")
+    )
+    linear = torch.nn.Linear(weight.size(1), len(weight), device="meta")
+    linear.weight, linear.bias = (
+        torch.nn.Parameter(value.to(nli.device), requires_grad=False) for value in (weight, bias)
+    )
+    network = shallow_copy(nli.network)
+    network.sequence_summary = shallow_copy(network.sequence_summary)
+    network.sequence_summary.summary = linear
+    names = tuple(f"{number} {label}" for number in range(len(heads)) for label in nli.labels)
+    return replace(nli, network=network, labels=names)
 
-    def labels(self, encoding: Encoding, bar: tqdm) -> np.ndarray:
-        """(B,) numbers."""
-        return inference.logits(self.own, encoding, batch_tokens=self.batch_tokens, bar=bar).argmax(1)
 
-    def random_labels(self, encoding: Encoding, bar: tqdm) -> np.ndarray:
-        """(B, heads) numbers."""
-        found = inference.logits(self.random, encoding, batch_tokens=self.batch_tokens, bar=bar)
-        return found.reshape(len(encoding), self.heads, -1).argmax(2)
+def _rows(
+    inputs: Iterator[TrapInput],
+    predict: Callable[[Encoding, bool], np.ndarray],
+    gold: np.ndarray,
+    bar: tqdm,
+) -> Iterator[pd.DataFrame]:
+    """The rows for `compare_inputs` of each trap, but for language and premise group; the right input comes first.
 
-
-def _judged(networks: _Networks, fed: Iterator[Fed], gold: np.ndarray, bar: tqdm) -> Iterator[pd.DataFrame]:
-    """What `judging.summary` takes of each trap, but for language and prompt; the right way comes first."""
-    right: Encoding | None = None
-    labels = np.empty(0, dtype=np.int64)
-    for one in fed:
-        if right is None:
-            right, labels = one.encoding, networks.labels(one.encoding, bar)
-        changed = np.ones(len(gold), dtype=bool) if one.random else _differ(right, one.encoding)
-        if one.random:
-            answers = networks.random_labels(one.encoding, bar)
+    `predict` gives the (B, heads) label numbers of an encoding, with the model's own head or with random ones."""
+    first = next(inputs)
+    right = predict(first.encoding, False)  # (B, 1)
+    for trap in (first, *inputs):
+        if trap.random_head:
+            changed, predicted = np.ones(len(gold), dtype=bool), predict(trap.encoding, True)
         else:
-            answers = labels[:, None].copy()
-            places = np.flatnonzero(changed)
-            answers[places, 0] = networks.labels(one.encoding.select(places), bar)
-            bar.update(len(gold) - len(places))
-        hits = np.mean([judging.correct(answer, gold) for answer in answers.T], axis=0)
+            changed, predicted = _differ(first.encoding, trap.encoding), right.copy()
+            rows = np.flatnonzero(changed)
+            predicted[rows] = predict(trap.encoding.select(rows), False)
+            bar.update(len(gold) - len(rows))
         yield pd.DataFrame(
             {
-                "trap": one.trap,
-                "correct": hits,
-                "right": judging.correct(labels, gold),
-                "flip": (answers != labels[:, None]).mean(1),
-                "changed": changed.astype(float),
+                "trap": trap.trap,
+                "correct": is_correct(predicted, gold[:, None]).mean(1),
+                "right": is_correct(right[:, 0], gold),
+                "flip": (predicted != right).mean(1),
+                "changed": changed,
             }
         )
 
 
 def _differ(one: Encoding, other: Encoding) -> np.ndarray:
-    """(B,) whether anything that the network sees of a row is not the same."""
-    if one.input_ids.shape[1] < other.input_ids.shape[1]:
-        one, other = other, one
-    gap = one.input_ids.shape[1] - other.input_ids.shape[1]
+    """(B,) whether anything that the network sees of a row differs, padding aside."""
+    width = max(one.input_ids.size(1), other.input_ids.size(1))
     seen = []
-    for encoding, missing in ((one, 0), (other, gap)):
+    for encoding in (one, other):
         mask = encoding.attention_mask
-        parts = torch.stack([mask, encoding.input_ids * mask, encoding.langs * mask])
-        seen.append(torch.nn.functional.pad(parts, (0, missing)))
+        parts = torch.stack([mask, encoding.input_ids * mask, encoding.langs * mask])  # (3, B, T)
+        seen.append(torch.nn.functional.pad(parts, (0, width - mask.size(1))))
     return (seen[0] != seen[1]).any(0).any(1).numpy()

@@ -1,20 +1,22 @@
-"""Geometry of the language embeddings: which languages the model takes for neighbours, and whether script or family says so.
+"""Geometry of the language embeddings: which languages the model treats as neighbours, and whether script or family explains it.
 
-Families and branches follow Glottolog (Hammarström et al., glottolog.org); scripts are those of `languages` (ISO 15924). Fifteen points in hundreds of
-dimensions look grouped easily, so `groups` says by permutation how often chance does as well (Good 2005)."""
+Families and branches follow Glottolog (glottolog.org); scripts are those of `languages` (ISO 15924). Fifteen points in
+hundreds of dimensions easily look grouped, so `grouping_test` says by permutation how often chance does as well (Good 2005)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import linkage as scipy_linkage
-from scipy.cluster.hierarchy import optimal_leaf_ordering
+from scipy.cluster.hierarchy import linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 from sklearn.decomposition import PCA
 
+from xlmkit.checks import check_int
 from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
-from xlmkit.probes.ids import codes, need_language_ids, vectors
+from xlmkit.probes.language_ids import check_has_language_ids, language_codes, language_embeddings
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "ar": ("Afro-Asiatic", "Semitic"),
@@ -33,17 +35,18 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "vi": ("Austroasiatic", "Vietic"),
     "zh": ("Sino-Tibetan", "Sinitic"),
 }
-"""Family and branch of each language (Glottolog; branches by their usual English names)."""
+"""Family and branch of each language, by their usual English names."""
 
 GROUPINGS = ("script", "family", "branch")
 
 
-def geometry(nli: NLIModel, *, centred: bool = False) -> pd.DataFrame:
+def language_cosines(nli: NLIModel, *, centred: bool = False) -> pd.DataFrame:
     """Cosines between the language embeddings.
 
     Parameters
     ----------
-    centred : take the mean of all of them away first. It is added whatever the language, and with it all cosines lie close together.
+    centred : whether to subtract the mean of all of them first. Every text gets that mean, whatever its language, and it
+        makes all cosines alike.
 
     Returns
     -------
@@ -52,69 +55,70 @@ def geometry(nli: NLIModel, *, centred: bool = False) -> pd.DataFrame:
     Raises
     ------
     ValueError : if the model has no language ids."""
-    names, points = _points(nli)
+    codes, points = _points(nli)
     if centred:
         points = points - points.mean(0)
     directions = points / np.linalg.norm(points, axis=1, keepdims=True)
     cosines = np.clip(directions @ directions.T, -1.0, 1.0)
     np.fill_diagonal(cosines, 1.0)
-    return pd.DataFrame(
-        cosines, index=pd.Index(names, name="language"), columns=pd.Index(names, name="other")
-    )
+    return pd.DataFrame(cosines, pd.Index(codes, name="language"), pd.Index(codes, name="other"))
 
 
 def dendrogram(nli: NLIModel, *, centred: bool = True) -> pd.DataFrame:
-    """Which languages join first: average linkage over 1 - cosine, leaves in their best order (Bar-Joseph et al. 2001).
+    """Which languages join first: average linkage over 1 - cosine, leaves in optimal order (Bar-Joseph et al. 2001).
 
     Parameters
     ----------
-    centred : as `geometry`.
+    centred : as for `language_cosines`.
 
     Returns
     -------
-    One row a join, the closest first: `first`, `second` (numbers of languages or, from the number of languages on, of earlier joins), `distance`
-    (1 - cosine, in [0, 2]) and `size`. `frame.to_numpy()` is what scipy's `dendrogram` draws, with `labels=frame.attrs["languages"]`.
+    One row per join, the closest first: `first`, `second` (numbers of languages or, from the number of languages on, of
+    earlier joins), `distance` (1 - cosine, in [0, 2]) and `size`. `frame.to_numpy()` is what scipy's `dendrogram` draws,
+    with `labels=frame.attrs["languages"]`.
 
     Raises
     ------
-    ValueError : if the model has no language ids, or one language only."""
-    cosines = geometry(nli, centred=centred)
+    ValueError : if the model has no language ids, or only one language."""
+    cosines = language_cosines(nli, centred=centred)
     if len(cosines) < 2:
-        raise ValueError(f"expected two or more languages to join; got {', '.join(cosines.index)}")
+        raise ValueError(f"expected at least 2 languages to join; got {', '.join(cosines.index)}")
     distances = squareform(np.clip(1 - cosines.to_numpy(), 0, None), checks=False)
-    joined = optimal_leaf_ordering(scipy_linkage(distances, "average"), distances)
-    result = pd.DataFrame(joined, columns=["first", "second", "distance", "size"])
+    joins = optimal_leaf_ordering(linkage(distances, "average"), distances)
+    result = pd.DataFrame(joins, columns=["first", "second", "distance", "size"])
     result.attrs["languages"] = cosines.index.tolist()
     return result
 
 
-def embedding_map(nli: NLIModel) -> pd.DataFrame:
+def language_map(nli: NLIModel) -> pd.DataFrame:
     """The language embeddings in the plane of their first two principal components.
 
     Returns
     -------
-    `language`, `name`, `x`, `y`, `script`, `family`, `branch`; `attrs["explained"]` are the shares of the variance on the two axes.
+    `language`, `name`, `x`, `y`, `script`, `family`, `branch`; `attrs["explained"]` holds the fractions of the variance on
+    the two axes.
 
     Raises
     ------
     ValueError : if the model has no language ids, or fewer than three languages."""
-    names, points = _points(nli)
-    if len(names) < 3:
-        raise ValueError(f"a plane needs three or more languages; got {', '.join(names)}")
+    codes, points = _points(nli)
+    if len(codes) < 3:
+        raise ValueError(f"expected at least 3 languages for a plane; got {', '.join(codes)}")
     pca = PCA(n_components=2, svd_solver="full")
     x, y = pca.fit_transform(points).T
-    result = _described(pd.DataFrame({"language": names, "x": x, "y": y}))
-    result.insert(1, "name", [LANGUAGES[code].name for code in names])
-    result.attrs["explained"] = [float(share) for share in pca.explained_variance_ratio_]
+    names = [LANGUAGES[code].name for code in codes]
+    result = pd.DataFrame({"language": codes, "name": names, "x": x, "y": y}).join(_groups(codes))
+    result.attrs["explained"] = pca.explained_variance_ratio_.tolist()
     return result
 
 
-def nearest(nli: NLIModel, *, count: int = 3, centred: bool = True) -> pd.DataFrame:
+def nearest_languages(nli: NLIModel, *, n_neighbors: int = 3, centred: bool = True) -> pd.DataFrame:
     """The nearest languages of each language.
 
     Parameters
     ----------
-    count : how many. centred : as `geometry`.
+    n_neighbors : how many.
+    centred : as for `language_cosines`.
 
     Returns
     -------
@@ -122,80 +126,68 @@ def nearest(nli: NLIModel, *, count: int = 3, centred: bool = True) -> pd.DataFr
 
     Raises
     ------
-    ValueError : if the model has no language ids, or `count` is not between 1 and the other languages."""
-    cosines = geometry(nli, centred=centred)
-    if not 1 <= count < len(cosines):
-        raise ValueError(f"`count` must be from 1 to {len(cosines) - 1}; got {count!r}")
-    rows = []
-    for code in cosines.index:
-        others = cosines.loc[code].drop(code).sort_values(ascending=False, kind="stable")[:count]
-        for rank, (other, cosine) in enumerate(others.items(), 1):
-            rows.append({"language": code, "rank": rank, "nearest": other, "cosine": cosine})
-    result = pd.DataFrame(rows)
-    own = _described(result[["language"]])
-    others = _described(result[["nearest"]].set_axis(["language"], axis=1))
-    for grouping in GROUPINGS:
-        result[f"same_{grouping}"] = own[grouping].to_numpy() == others[grouping].to_numpy()
-    return result
+    ValueError : if the model has no language ids, or `n_neighbors` is not from 1 to the number of other languages."""
+    cosines = language_cosines(nli, centred=centred)
+    check_int("n_neighbors", n_neighbors, 1, len(cosines) - 1)
+    rows = [
+        (code, rank, other, cosine)
+        for code, row in cosines.iterrows()
+        for rank, (other, cosine) in enumerate(row.drop(code).nlargest(n_neighbors).items(), 1)
+    ]
+    result = pd.DataFrame(rows, columns=["language", "rank", "nearest", "cosine"])
+    same = _groups(result["language"]) == _groups(result["nearest"])
+    return result.join(same.add_prefix("same_"))
 
 
-def groups(
+def grouping_test(
     nli: NLIModel, *, n_permutations: int = 10_000, centred: bool = True, seed: int = 0
 ) -> pd.DataFrame:
-    """Do languages of one script, family or branch lie closer together than others?
+    """Test whether languages of one script, family or branch lie closer together than others.
 
     Parameters
     ----------
-    n_permutations, seed : permutations of the languages over the groups, and what draws them. centred : as `geometry`.
+    n_permutations, seed : number of permutations of the languages over the groups, and the seed that draws them.
+    centred : as for `language_cosines`.
 
     Returns
     -------
-    `grouping` ("script", "family", "branch"), `pairs` (of languages within a group), `within` and `between` (mean cosines, in [-1, 1]), `difference` (higher: the
-    grouping shows) and `p` in (0, 1], one-sided, of as great a difference when languages are dealt to the groups by chance.
-    Groupings in which no two languages share a group have missing figures.
+    `grouping` ("script", "family", "branch"), `pairs` (of languages within a group), `within` and `between` (mean cosines,
+    in [-1, 1]), `difference` (higher: the grouping shows) and `p` in (0, 1], one-sided, of as large a difference if the
+    languages are assigned to the groups at random. Missing for a grouping in which no two languages share a group.
 
     Raises
     ------
     ValueError : if the model has no language ids."""
-    cosines = geometry(nli, centred=centred)
-    described = _described(pd.DataFrame({"language": cosines.index}))
-    values = cosines.to_numpy()
-    upper = np.triu_indices(len(values), 1)
-    chance = np.random.default_rng(seed)
-    orders = np.array([chance.permutation(len(values)) for _ in range(n_permutations)])
+    cosines = language_cosines(nli, centred=centred)
+    values, groups = cosines.to_numpy(), _groups(cosines.index)
+    first, second = np.triu_indices(len(values), 1)
+    generator = np.random.default_rng(seed)
+    orders = np.array([generator.permutation(len(values)) for _ in range(n_permutations)])
+    permuted = values[orders[:, first], orders[:, second]]  # (permutations, pairs)
     rows = []
     for grouping in GROUPINGS:
-        member = pd.factorize(described[grouping])[0]
-        same = (member[:, None] == member)[upper]
+        member = groups[grouping].to_numpy()
+        same = member[first] == member[second]
         row = {"grouping": grouping, "pairs": int(same.sum())}
         if same.any() and not same.all():
-            seen = values[upper]
-            difference = seen[same].mean() - seen[~same].mean()
-            drawn = values[orders[:, upper[0]], orders[:, upper[1]]]  # (draws, pairs)
-            dealt = drawn[:, same].mean(1) - drawn[:, ~same].mean(1)
-            p = (1 + (dealt >= difference - 1e-12).sum()) / (1 + n_permutations)
-            row |= {
-                "within": seen[same].mean(),
-                "between": seen[~same].mean(),
-                "difference": difference,
-                "p": p,
-            }
+            within, between = values[first, second][same].mean(), values[first, second][~same].mean()
+            differences = permuted[:, same].mean(1) - permuted[:, ~same].mean(1)
+            extreme = (differences >= within - between - 1e-12).sum()
+            row |= {"within": within, "between": between, "difference": within - between}
+            row["p"] = (1 + extreme) / (1 + n_permutations)
         rows.append(row)
     return pd.DataFrame(rows, columns=["grouping", "pairs", "within", "between", "difference", "p"])
 
 
 def _points(nli: NLIModel) -> tuple[list[str], np.ndarray]:
-    """Codes, and their embeddings (languages, H) in float64."""
-    need_language_ids(nli)
-    names = codes(nli)
-    rows = vectors(nli)[[nli.lang2id[code] for code in names]]
-    return names, rows.double().cpu().numpy()
+    """The codes and their embeddings, (languages, H) float64."""
+    check_has_language_ids(nli)
+    codes = language_codes(nli)
+    rows = language_embeddings(nli)[[nli.lang2id[code] for code in codes]]
+    return codes, rows.double().cpu().numpy()
 
 
-def _described(frame: pd.DataFrame) -> pd.DataFrame:
-    """With script, family and branch of each row's `language`."""
-    result = frame.reset_index(drop=True)
-    result["script"] = [LANGUAGES[code].script for code in result["language"]]
-    for place, name in enumerate(("family", "branch")):
-        result[name] = [FAMILIES[code][place] for code in result["language"]]
-    return result
+def _groups(codes: Iterable[str]) -> pd.DataFrame:
+    """Script, family and branch of each language."""
+    rows = [(LANGUAGES[code].script, *FAMILIES[code]) for code in codes]
+    return pd.DataFrame(rows, columns=list(GROUPINGS))

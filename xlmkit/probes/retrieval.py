@@ -1,27 +1,34 @@
-"""Retrieval: does a sentence lie nearest to its own translation, layer by layer, and does the language id matter for that?
+"""Sentences as vectors: whether one lies nearest to its own translation, layer by layer, and a map of many in a plane.
 
-A sentence's vector is the mean of its tokens' states, special tokens left out (as in LASER's and Tatoeba's retrieval, Artetxe and Schwenk 2019,
-arXiv:1812.10464; by layer in Conneau et al. 2020, arXiv:1911.01464). Sentences are single texts, `</s> text </s>`."""
+The vector of a sentence is the mean of its tokens' hidden states without the special tokens, as in the retrieval of LASER
+and Tatoeba (Artetxe and Schwenk 2019, arXiv:1812.10464) and, by layer, in Conneau et al. 2020 (arXiv:1911.01464). The
+sentence is alone before the model, `</s> text </s>`. Subtracting each language's mean shows what sentences share across
+languages (Libovický et al. 2020, arXiv:2004.05160)."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import torch
+from sklearn.decomposition import PCA
 from tqdm.auto import tqdm
 
 from xlmkit import forward, inference
-from xlmkit.encoding import Encoding, encode
+from xlmkit.checks import check_choice, check_int
+from xlmkit.encoding import encode
 from xlmkit.languages import resolve
 from xlmkit.model import NLIModel
-from xlmkit.probes.ids import NONE, codes, need_language_ids
-from xlmkit.probes.parallel import parallel
+from xlmkit.pairs import check_pairs, language_columns, sentence_columns
+from xlmkit.probes.language_ids import NONE, check_has_language_ids, language_codes, set_language_id
+from xlmkit.probes.mixed_languages import check_parallel
 from xlmkit.stats import wilson
 
 IDS = ("right", "wrong", NONE)
+PAIR = "pair"
+PROJECTIONS = ("pca", "umap")
 
 
 def retrieval(
@@ -36,47 +43,59 @@ def retrieval(
     max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """How often the nearest sentence of the pivot's language is the translation, by language and layer.
+    """How often the nearest sentence of the pivot language is the translation, by language and layer.
 
     Parameters
     ----------
-    pairs : parallel items (`item`, `language`). A model without a head does: load(..., task="mlm").
+    pairs : parallel items (`item`, `language`).
+    nli : a model with or without a head, such as load(..., task="mlm").
     pivot : the language to search in.
-    column : the sentences; None: `premise`, or `text` in a frame of single texts.
-    ids : what all sentences, the pivot's too, are given: "right"; "wrong", the id of the language half-way round the model's list (`wrong_language`);
-        or "none".
-    centred : take each language's mean away first (Libovický et al. 2020, arXiv:2004.05160).
-    batch_tokens, max_length : as `predict` takes them.
+    column : the column of sentences; None: `premise`, or `text` in a frame of single texts.
+    ids : the language ids of all sentences, the pivot's too: "right"; "wrong", the id of another language
+        (`wrong_language`); or "none".
+    centred : whether to subtract each language's mean first.
+    batch_tokens, max_length : as for `predict`.
 
     Returns
     -------
-    `layer` (0: after the embeddings), `language`, `ids`, `n` sentences, `accuracy` (at 1, by cosine; in [0, 1], higher is better) with `low` and `high` (Wilson, 95 %) and
-    `chance` (1 / n). Of items that have the same sentence in some language only the first is kept, since no retrieval could tell them apart.
+    One row per setting, language and layer: `layer` (0: after the embeddings), `language`, `ids`, `n` sentences,
+    `accuracy` (of the nearest by cosine, in [0, 1], higher is better) with `low` and `high` (Wilson, 95 %) and `chance`
+    (1 / n). Of items with the same sentence in a language only the first is kept, as no retrieval can tell them apart.
 
     Raises
     ------
-    ValueError : if items are not parallel (the first that is missing is named), the pivot is not among the languages, an option is unknown,
-        or "wrong" or "none" is asked of a model without language ids."""
-    frame, column = _sentences(pairs, column)
-    pivot = resolve(pivot)
-    languages = sorted(frame["language"].unique())
-    _check(nli, languages, pivot, ids)
+    ValueError : if items are not parallel (the first missing one is named), the pivot is not among the languages, an
+        option is unknown, or a model without language ids is asked for "wrong" or "none"."""
+    frame = check_parallel(pairs)
+    column = column or ("text" if "text" in frame else "premise")
+    if column not in frame:
+        raise ValueError(
+            f"expected a column {column!r} of sentences; got {', '.join(map(str, frame.columns))}"
+        )
+    frame = frame[~frame["item"].isin(frame.loc[frame.duplicated(["language", column]), "item"])]
+    if frame["item"].nunique() < 2:
+        raise ValueError("expected at least 2 different sentences to search among. Pass more items.")
+    if isinstance(ids, str) or not ids or not set(ids) <= set(IDS):
+        raise ValueError(f"`ids` must be some of {', '.join(IDS)}; got {ids!r}")
     texts = {code: rows[column].to_list() for code, rows in frame.groupby("language")}
-    budget = forward.Budget.of(nli, batch_tokens).tokens
+    pivot = resolve(pivot)
+    check_choice("pivot", pivot, texts)
+    if set(ids) != {"right"}:
+        check_has_language_ids(nli)
+    budget = forward.Budget.of(nli, batch_tokens)
     rows = []
     with tqdm(total=len(ids) * len(frame), desc="retrieval", unit="sentence", disable=not progress) as bar:
         for setting in ids:
-            target = _vectors(nli, texts[pivot], pivot, setting, budget, max_length, bar)
-            target = _directions(target, centred)
-            for code in languages:
-                if code == pivot:
-                    continue
-                asked = _directions(
-                    _vectors(nli, texts[code], code, setting, budget, max_length, bar), centred
-                )
-                for layer, (ours, theirs) in enumerate(zip(asked, target, strict=True)):
-                    hits = (ours @ theirs.T).argmax(1) == np.arange(len(ours))
-                    rows.append({"layer": layer, "language": code, "ids": setting, **_share(hits)})
+            options = (setting, centred, max_length, budget, bar)
+            targets = _directions(nli, texts[pivot], pivot, *options)  # (layers + 1, N, H)
+            for code in [code for code in texts if code != pivot]:
+                queries = _directions(nli, texts[code], code, *options)
+                for layer, (query, target) in enumerate(zip(queries, targets, strict=True)):
+                    hits = (query @ target.T).argmax(1) == np.arange(len(query))
+                    low, high = map(float, wilson(hits.mean(), len(hits)))
+                    row = {"layer": layer, "language": code, "ids": setting, "n": len(hits)}
+                    row |= {"accuracy": float(hits.mean()), "low": low, "high": high}
+                    rows.append({**row, "chance": 1 / len(hits)})
     result = pd.DataFrame(rows)
     settings = {"pivot": pivot, "column": column, "centred": centred, "max_length": max_length}
     result.attrs["provenance"] = inference.provenance(nli, "retrieval", settings)
@@ -84,85 +103,115 @@ def retrieval(
 
 
 def wrong_language(nli: NLIModel, code: str) -> str:
-    """The language half-way round the model's list: a fixed choice, so that results can be had again."""
-    names = codes(nli)
+    """The language half-way round the model's list: a fixed choice, so that results are reproducible."""
+    names = language_codes(nli)
     return names[(names.index(code) + max(1, len(names) // 2)) % len(names)]
 
 
-def _sentences(pairs: pd.DataFrame, column: str | None) -> tuple[pd.DataFrame, str]:
-    """Parallel items whose sentences all differ within each language."""
-    frame = parallel(pairs)
-    column = column or ("text" if "text" in frame else "premise")
-    if column not in frame:
-        raise ValueError(
-            f"expected a column {column!r} of sentences; got {', '.join(map(str, frame.columns))}"
+def sentence_embeddings(
+    nli: NLIModel,
+    pairs: pd.DataFrame,
+    *,
+    of: str = PAIR,
+    layer: int | None = None,
+    batch_tokens: int | None = None,
+    max_length: int = 256,
+    progress: bool = True,
+) -> np.ndarray:
+    """One vector per row.
+
+    Parameters
+    ----------
+    of : "pair": the hidden state of the first position, which the head reads, of both sentences together; or a column of
+        sentences (`premise`, `hypothesis`, `text`): the mean hidden state of the sentence's own tokens.
+    layer : 0 is after the embeddings; None takes the last.
+    batch_tokens, max_length : as for `predict`.
+
+    Returns
+    -------
+    (N, H) float32, in the order of the rows.
+
+    Raises
+    ------
+    ValueError : if rows are invalid, or there is no such column or layer."""
+    frame = check_pairs(pairs, labels=None)
+    check_choice("of", of, (PAIR, *sentence_columns(frame)))
+    last = int(nli.network.config.n_layers)
+    layer = last if layer is None else layer
+    check_int("layer", layer, 0, last)
+    if of == PAIR:
+        encoding = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
+    else:
+        codes = frame[language_columns(frame)[-1 if of == "hypothesis" else 0]].to_list()
+        encoding = encode(nli, frame[of].to_list(), None, codes, max_length=max_length, spans=False)
+    budget, pool = forward.Budget.of(nli, batch_tokens), "first" if of == PAIR else "sentence"
+    with tqdm(total=len(frame), desc="sentence embeddings", unit="row", disable=not progress) as bar:
+        vectors = forward.hidden_states(nli, encoding, [layer], pool, budget=budget, bar=bar)
+    return np.concatenate(vectors)
+
+
+def project(
+    vectors: np.ndarray, *, projection: str = "pca", groups: np.ndarray | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Project vectors into a plane.
+
+    Parameters
+    ----------
+    vectors : (N, H), N at least 3.
+    projection : "pca", whose axes are directions and whose distances mean something; or "umap" (McInnes et al. 2018,
+        arXiv:1802.03426), which keeps neighbours only.
+    groups : (N,) names; the mean of each group is subtracted first. None subtracts nothing.
+    seed : of UMAP.
+
+    Returns
+    -------
+    `x`, `y`, one row per vector; `attrs["explained"]`: the fractions of the variance on the axes, in [0, 1], for PCA only.
+
+    Raises
+    ------
+    ValueError : if the projection is unknown, or there are too few vectors.
+    ModuleNotFoundError : if "umap" is requested and umap-learn is not installed."""
+    check_choice("projection", projection, PROJECTIONS)
+    if len(vectors) < 3:
+        raise ValueError(f"expected at least 3 points for a plane; got {len(vectors)}")
+    points = pd.DataFrame(np.asarray(vectors, dtype=np.float64))
+    if groups is not None:
+        points = points - points.groupby(np.asarray(groups)).transform("mean")
+    if projection == "pca":
+        pca = PCA(n_components=2, svd_solver="full")
+        result = pd.DataFrame(pca.fit_transform(points.to_numpy()), columns=["x", "y"])
+        result.attrs["explained"] = np.nan_to_num(pca.explained_variance_ratio_).tolist()
+        return result
+    if not has_umap():
+        raise ModuleNotFoundError(
+            "UMAP needs the package umap-learn, which is not installed. Run pip install umap-learn, or use projection='pca'."
         )
-    again = frame.duplicated(["language", column])
-    kept = frame[~frame["item"].isin(frame.loc[again, "item"])]
-    if kept["item"].nunique() < 2:
-        raise ValueError(
-            "expected two or more different sentences to search among; got fewer; remedy: more items"
-        )
-    return kept, column
+    umap = importlib.import_module("umap")
+    reducer = umap.UMAP(n_components=2, n_neighbors=min(15, len(points) - 1), random_state=seed)
+    return pd.DataFrame(np.asarray(reducer.fit_transform(points.to_numpy()))[:, :2], columns=["x", "y"])
 
 
-def _check(nli: NLIModel, languages: list[str], pivot: str, ids: Sequence[str]) -> None:
-    unknown = [name for name in ids if name not in IDS]
-    if unknown or isinstance(ids, str) or not ids:
-        raise ValueError(f"`ids` must be some of {', '.join(IDS)}; got {ids!r}")
-    if pivot not in languages:
-        raise ValueError(
-            f"`pivot` must be one of the languages that are there, {', '.join(languages)}; got {pivot!r}"
-        )
-    if set(ids) != {"right"}:
-        need_language_ids(nli)
+def has_umap() -> bool:
+    """Whether umap-learn is installed, without loading it."""
+    return importlib.util.find_spec("umap") is not None
 
 
-def _share(hits: np.ndarray) -> dict[str, float]:
-    low, high = wilson(float(hits.mean()), len(hits))
-    return {"n": len(hits), "accuracy": float(hits.mean()), "low": low, "high": high, "chance": 1 / len(hits)}
-
-
-def _directions(vectors: np.ndarray, centred: bool) -> np.ndarray:
-    """(layers, N, H) of length 1."""
+def _directions(
+    nli: NLIModel,
+    texts: list[str],
+    code: str,
+    ids: str,
+    centred: bool,
+    max_length: int,
+    budget: forward.Budget,
+    bar: tqdm,
+) -> np.ndarray:
+    """(layers + 1, N, H) embeddings of the sentences of a language, of length 1."""
+    encoding = encode(nli, texts, None, code, max_length=max_length, spans=False)
+    if ids == "wrong":
+        encoding = set_language_id(encoding, nli.lang2id[wrong_language(nli, code)])
+    states = forward.hidden_states(nli, encoding, budget=budget, language_ids=ids != NONE, bar=bar)
+    vectors = np.stack(states, axis=1)
     if centred:
         vectors = vectors - vectors.mean(1, keepdims=True)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-12)
-
-
-def _vectors(
-    nli: NLIModel, texts: list[str], code: str, setting: str, budget: int, max_length: int, bar: tqdm
-) -> np.ndarray:
-    """(layers + 1, N, H) float32 mean states of the texts' own tokens."""
-    encoding = encode(nli, texts, None, code, max_length=max_length, spans=False)
-    if setting == "wrong":
-        encoding = replace(
-            encoding, langs=torch.full_like(encoding.langs, nli.lang2id[wrong_language(nli, code)])
-        )
-    config = nli.network.config
-    found = np.empty((config.n_layers + 1, len(texts), config.emb_dim), dtype=np.float32)
-    order = np.argsort(-encoding.lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        rows = order[start : start + max(1, budget // int(encoding.lengths[order[start]]))]
-        found[:, rows] = _means(nli, encoding.select(rows), without_ids=setting == NONE)
-        bar.update(len(rows))
-        start += len(rows)
-    return found
-
-
-def _means(nli: NLIModel, encoding: Encoding, *, without_ids: bool) -> np.ndarray:
-    """(layers + 1, B, H)"""
-    mask = encoding.attention_mask
-    rows, places = mask.nonzero(as_tuple=True)  # of each real token
-    lengths = torch.from_numpy(encoding.lengths)
-    own = (places > 0) & (places < lengths[rows] - 1)  # all but the first and the last `</s>`
-    langs = None if without_ids else encoding.langs.to(nli.device)
-    with torch.inference_mode():
-        layers = forward.all_layers(nli.network, encoding.input_ids.to(nli.device), langs, mask.to(nli.device))
-    means = [
-        torch.zeros(len(encoding), states.size(1)).index_add_(0, rows[own], states.cpu()[own])
-        / (lengths - 2)[:, None]
-        for states in layers
-    ]
-    return torch.stack(means).numpy()

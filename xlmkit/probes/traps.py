@@ -1,13 +1,21 @@
-"""Traps: each silent mistake of the usual path as what it feeds the network, everything else being right.
+"""Traps: mistakes that the default transformers pipeline makes with XLM without a warning, as inputs for the network.
 
-The right way is the authors' (facebookresearch/XLM: `concat_batches` in xlm/utils.py, xlm/evaluation/xnli.py, tools/tokenize.sh): `</s> P </s> H </s>`,
-a language id at every position, texts prepared by the Perl scripts of their language, lower-cased, stripped of marks, no token types, a mask by length.
-Where the mistakes are reported: transformers PR #3791 (1), XLM #103 (4), captum #1334 (6), transformers #14558 and #2053 (7)."""
+The right way is the authors' (facebookresearch/XLM: `concat_batches` in xlm/utils.py, xlm/evaluation/xnli.py,
+tools/tokenize.sh). The two inputs of the pair ("Un chat dort.", "Il dort."), with language ids below:
+
+    right    </s> un chat dort .  </s> il dort .  </s>       the authors' scripts for French, no accents
+              fr  fr fr   fr   fr  fr  fr fr   fr fr
+    default  <s>  un chat dort.</w> </s> il dort.</w> </s>     everything tokenized as English
+              -   -  -    -         -    -  -         -      no ids
+
+Where the mistakes are reported: transformers PR #3791 (trap 1), XLM #103 (4), captum #1334 (6), transformers #14558 and
+#2053 (7)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 import torch
@@ -16,16 +24,16 @@ from transformers import XLMTokenizer
 from xlmkit import inference
 from xlmkit.encoding import Encoding, encode
 from xlmkit.model import NLIModel
+from xlmkit.model.source import EMBEDDED, locate
 from xlmkit.pairs import language_columns, sentence_columns
-from xlmkit.probes import usual
-from xlmkit.probes.ids import exchanged, vectors
+from xlmkit.probes.language_ids import language_embeddings, set_language_id
 from xlmkit.tokenization import BOS, EOS, PAD
 
 RIGHT = "right"
 TRAPS = {
     RIGHT: "as the authors fed it",
     "1": "`<s>` at the pooled position",
-    "2": "every text cut as English",
+    "2": "every text tokenized as English",
     "3": "sacremoses instead of the Perl scripts",
     "4": "no language ids",
     "5": "token types 0 and 1 look up word embeddings",
@@ -37,91 +45,133 @@ TRAPS = {
 }
 """What each row of `ablation` changes.
 
-2 uses the kit's own English rules, so that English stays as it is; what transformers' port adds to that is 3. 5 is transformers 4, whose tokeniser
-returned token types by default; in 5 one has to ask for them. 6 takes lengths from `ids != pad`, as transformers does without a mask: a batch that is
-padded at its end gives the same mask, so nothing changes in prediction; it bites where the pad piece stands inside the input, as in
-the baseline of an attribution (`unmasked_baseline`). 7 is what loading the published checkpoint as a classifier gives."""
+2 uses the kit's own English rules, so that English stays as it is; what transformers' port of them adds is 3. 5 is
+transformers 4, whose tokenizer returned token types by default; in 5 one has to ask for them. 6 takes lengths from
+`ids != pad`, as transformers does without a mask: a batch that is padded at its end gives the same mask, so predictions do
+not change. It matters where padding is inside the input, as in the baseline of an attribution (`unmasked_baseline`). 7 is
+what loading the published checkpoint as a classifier gives."""
 
 
 @dataclass(frozen=True)
-class Fed:
-    """What one trap feeds: N pairs whose language ids are those of `further_ids`, and whether the head is random."""
+class TrapInput:
+    """N pairs as one trap feeds them to a network with the ids of `extra_embeddings`, and whether its head is random."""
 
     trap: str
     encoding: Encoding
-    random: bool = False
+    random_head: bool = False
 
 
-def feed(nli: NLIModel, chunk: pd.DataFrame, tokenizer: XLMTokenizer, max_length: int) -> Iterator[Fed]:
-    """The right way first, then each trap in the order of `TRAPS`."""
-    none = len(vectors(nli))
-    right = inference.encode_frame(nli, chunk, max_length=max_length, spans=False)
-    yield Fed(RIGHT, right)
-    yield Fed("1", _beginning(right, BOS))
-    yield Fed("2", _spoken(nli, chunk, _as_english(nli, chunk, max_length)))
-    moses = usual.cut_by_language(tokenizer, chunk, max_length).encoding
-    first = BOS if nli.pair_format == "huggingface" else EOS
-    yield Fed("3", _spoken(nli, chunk, _beginning(moses, first)))
-    yield Fed("4", exchanged(right, none))
-    yield Fed("5", _typed(nli, right, _behind_the_middle(right)))
-    yield Fed("6", without_mask(right))
-    yield Fed("7", right, random=True)
-    called = usual.called(tokenizer, chunk, max_length)
-    silent = exchanged(called.encoding, none)
-    yield Fed("usual", silent)
-    typed = without_mask(_typed(nli, silent, called.second))
-    yield Fed("1-6", typed)
-    yield Fed("all", typed, random=True)
+def trap_inputs(
+    nli: NLIModel, frame: pd.DataFrame, tokenizer: XLMTokenizer, max_length: int
+) -> Iterator[TrapInput]:
+    """The right input first, then that of each trap, in the order of `TRAPS`."""
+    none = len(language_embeddings(nli))
+    right = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
+    yield TrapInput(RIGHT, right)
+    yield TrapInput("1", _with_first_token(right, BOS))
+    first, *second = (frame[name].to_list() for name in sentence_columns(frame))
+    english = encode(nli, first, *(second or [None]), "en", max_length=max_length, spans=False)
+    yield TrapInput("2", _with_right_ids(nli, frame, english))
+    moses = sacremoses_encoding(tokenizer, frame, max_length)
+    moses = _with_first_token(moses, BOS if nli.pair_format == "huggingface" else EOS)
+    yield TrapInput("3", _with_right_ids(nli, frame, moses))
+    yield TrapInput("4", set_language_id(right, none))
+    special = right.input_ids.le(EOS).long()  # `<s>` is 0, `</s>` is 1
+    yield TrapInput("5", _with_token_types(nli, right, special.cumsum(1) - special >= 2))
+    yield TrapInput("6", without_mask(right))
+    yield TrapInput("7", right, random_head=True)
+    default, second_sentence = hf_pipeline_encoding(tokenizer, frame, max_length)
+    default = set_language_id(default, none)
+    yield TrapInput("usual", default)
+    typed = without_mask(_with_token_types(nli, default, second_sentence))
+    yield TrapInput("1-6", typed)
+    yield TrapInput("all", typed, random_head=True)
 
 
-def further_ids(nli: NLIModel) -> torch.Tensor:
-    """(1 + 2 (n + 1), H): no id; then each id, the last of them none, with the word embedding of type 0 added, and with that of type 1.
+def extra_embeddings(nli: NLIModel) -> torch.Tensor:
+    """(1 + 2 (n + 1), H): embeddings for `add_language_ids`, for a model with n ids.
 
-    transformers adds `embeddings(token_type_ids)` before the first layer norm, where it adds the language embeddings too."""
-    own = vectors(nli)
-    nothing = torch.zeros_like(own[:1])
-    words = nli.network.transformer.embeddings.weight.detach()[:2]  # of `<s>` and `</s>`, the pieces 0 and 1
-    ids = torch.cat([own, nothing])
-    return torch.cat([nothing, ids + words[0], ids + words[1]])
+        n              no id
+        n + 1 ...      ids 0 to n - 1 and no id, plus the word embedding that token type 0 looks up
+        2 n + 2 ...    the same with token type 1
+
+    transformers adds `embeddings(token_type_ids)` before the first layer norm, where it adds language embeddings too."""
+    table = language_embeddings(nli)
+    none = torch.zeros_like(table[:1])
+    words = nli.network.transformer.embeddings.weight.detach()[:2]  # of `<s>` and `</s>`, the ids 0 and 1
+    ids = torch.cat([table, none])
+    return torch.cat([none, ids + words[0], ids + words[1]])
 
 
 def without_mask(encoding: Encoding) -> Encoding:
-    """The encoding with the mask that transformers makes where it is given none: lengths are counts of ids that are not pad."""
+    """The encoding with the mask that transformers makes if it is given none: lengths count the ids that are not padding."""
     lengths = (encoding.input_ids != PAD).sum(1)
     mask = torch.arange(encoding.input_ids.size(1)) < lengths[:, None]
     return replace(encoding, attention_mask=mask.long())
 
 
-def _beginning(encoding: Encoding, id: int) -> Encoding:
-    """The encoding with this piece at the first position, which is pooled."""
+def hf_tokenizer(nli: NLIModel) -> XLMTokenizer:
+    """The tokenizer of transformers in the model's folder, as `AutoTokenizer.from_pretrained(folder)` loads it.
+
+    Raises
+    ------
+    FileNotFoundError, ConnectionError : if the folder no longer exists (a model made in memory has none)."""
+    return XLMTokenizer.from_pretrained(locate(None if nli.source == EMBEDDED else nli.source).folder)
+
+
+def hf_pipeline_encoding(
+    tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int
+) -> tuple[Encoding, torch.Tensor]:
+    """The pairs as `tokenizer(premise, hypothesis)` gives them: `<s> P </s> H </s>`, all tokenized as English.
+
+    Returns
+    -------
+    The encoding, whose language ids are 0; and (N, T) bool, true in the second sentence (token type 1)."""
+    texts = [frame[name].to_list() for name in sentence_columns(frame)]
+    options = {"padding": True, "return_tensors": "pt", "return_token_type_ids": True}
+    found = tokenizer(*texts, truncation="longest_first", max_length=max_length, **options)
+    return _encoding(found), found["token_type_ids"].bool()
+
+
+def sacremoses_encoding(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int) -> Encoding:
+    """The same layout with each text tokenized by `_tokenize(text, lang=...)`: sacremoses instead of the Perl scripts."""
+    languages = language_columns(frame)
+    sides = [
+        [
+            tokenizer.convert_tokens_to_ids(tokenizer._tokenize(text, lang=code))
+            for text, code in zip(frame[name], frame[language], strict=True)
+        ]
+        for name, language in zip(sentence_columns(frame), (languages[0], languages[-1]), strict=False)
+    ]
+    rows = [
+        tokenizer.prepare_for_model(*ids, truncation="longest_first", max_length=max_length)
+        for ids in zip(*sides, strict=True)
+    ]
+    return _encoding(tokenizer.pad(rows, return_tensors="pt"))
+
+
+def _encoding(batch: Mapping[str, Any]) -> Encoding:
+    ids = batch["input_ids"]
+    return Encoding(ids, torch.zeros_like(ids), batch["attention_mask"], ((0, 0),) * len(ids))
+
+
+def _with_first_token(encoding: Encoding, id: int) -> Encoding:
+    """The encoding with this token at the first position, which is pooled."""
     ids = encoding.input_ids.clone()
     ids[:, 0] = id
     return replace(encoding, input_ids=ids)
 
 
-def _typed(nli: NLIModel, encoding: Encoding, second: torch.Tensor) -> Encoding:
-    """The encoding with the ids that carry a token type: 1 where `second`, else 0."""
-    own = len(vectors(nli)) + 1
-    return replace(encoding, langs=encoding.langs + own * (1 + second.long()))
+def _with_token_types(nli: NLIModel, encoding: Encoding, second: torch.Tensor) -> Encoding:
+    """The encoding with the ids of `extra_embeddings` that have a token type: 1 where `second`, else 0."""
+    n_ids = len(language_embeddings(nli)) + 1
+    return replace(encoding, langs=encoding.langs + n_ids * (1 + second.long()))
 
 
-def _behind_the_middle(encoding: Encoding) -> torch.Tensor:
-    """(B, T) true behind the middle `</s>`, which is the second special token."""
-    special = encoding.input_ids.le(EOS).long()  # `<s>` is 0, `</s>` 1
-    return special.cumsum(1) - special >= 2
-
-
-def _as_english(nli: NLIModel, chunk: pd.DataFrame, max_length: int) -> Encoding:
-    texts = [chunk[name].to_list() for name in sentence_columns(chunk)]
-    return encode(
-        nli, texts[0], texts[1] if len(texts) > 1 else None, "en", max_length=max_length, spans=False
-    )
-
-
-def _spoken(nli: NLIModel, chunk: pd.DataFrame, encoding: Encoding) -> Encoding:
-    """The encoding with the right language id at every position: the middle `</s>` bears the hypothesis's."""
+def _with_right_ids(nli: NLIModel, frame: pd.DataFrame, encoding: Encoding) -> Encoding:
+    """The encoding with the right language id at every position: the hypothesis's from the middle `</s>` on."""
     sides = [
-        torch.tensor([nli.lang2id[code] for code in chunk[name]])[:, None] for name in language_columns(chunk)
+        torch.tensor([nli.lang2id[code] for code in frame[name]])[:, None] for name in language_columns(frame)
     ]
     premise = encoding.input_ids.le(EOS).cumsum(1) < 2
     return replace(encoding, langs=torch.where(premise, sides[0], sides[-1]).expand_as(encoding.input_ids))
