@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 
 from xlmkit import alignment
 from xlmkit.alignment import rationales
-from xlmkit.alignment.matching import match, similarity
-from xlmkit.alignment.vectors import WordVectors, default_layer, word_vectors
+from xlmkit.alignment.align import WordVectors, default_layer, match, similarity, word_vectors
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
+from xlmkit.forward import Budget
 
 TEXTS = {
     "en": ("the dog sleeps today", "it rains"),
@@ -130,7 +130,7 @@ def test_a_words_vector_is_the_mean_of_its_tokens_states_as_transformers_compute
 def test_vectors_do_not_depend_on_the_batches(nli):
     frame = parallel()
     for one, other in zip(
-        word_vectors(nli, frame, [2]), word_vectors(nli, frame, [2], batch_tokens=1), strict=True
+        word_vectors(nli, frame, [2]), word_vectors(nli, frame, [2], budget=Budget(1)), strict=True
     ):
         assert one.vectors == pytest.approx(other.vectors, abs=1e-5)
 
@@ -257,7 +257,7 @@ def test_a_text_against_itself_has_perfect_quality_and_chance_is_the_rationales_
 def test_figures_by_hand():
     links = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], dtype=bool)
     one, other = np.array([1, 1, 0, 0], dtype=bool), np.array([1, 0, 0], dtype=bool)
-    found = dict(zip(rationales._COUNTS, rationales._figures(links, one, other), strict=True))
+    found = dict(zip(rationales.COUNTS, rationales.count_links(links, one, other), strict=True))
     # Links from the first's rationale: (0, 0) and (1, 1); into the second's: (0, 0) and (3, 0); one of them is in both.
     assert (found["links"], found["meeting"]) == (4, 2)
     assert (found["deciding"], found["met"]) == (3, 2)
@@ -270,20 +270,20 @@ def test_chance_is_the_mean_over_all_shuffles_of_the_second_sentence():
         links = generator.random((4, 5)) < 0.35
         one, other = generator.random(4) < 0.5, generator.random(5) < 0.5
         one[0] = other[0] = True
-        names = rationales._COUNTS
+        names = rationales.COUNTS
         every = [
-            dict(zip(names, rationales._figures(links[:, list(order)], one, other), strict=True))
+            dict(zip(names, rationales.count_links(links[:, list(order)], one, other), strict=True))
             for order in itertools.permutations(range(5))
         ]
         mean = {name: np.mean([figures[name] for figures in every]) for name in names}
-        found = dict(zip(names, rationales._figures(links, one, other), strict=True))
+        found = dict(zip(names, rationales.count_links(links, one, other), strict=True))
         assert found["links_by_chance"] == pytest.approx(mean["links"])
         assert found["meeting_by_chance"] == pytest.approx(mean["meeting"])
         assert found["met_by_chance"] == pytest.approx(mean["met"])
 
 
 def test_position_joins_words_at_the_same_relative_place():
-    joined = match(rationales._nearness(3, 5), "argmax")
+    joined = match(rationales.nearness(3, 5), "argmax")
     assert np.argwhere(joined).tolist() == [[0, 0], [1, 2], [2, 4]]
 
 
@@ -321,12 +321,12 @@ def test_a_frame_without_rationales_is_refused(nli):
 
 def test_word_vectors_know_the_words_of_each_sentence():
     words = tuple(ExplainedWord(text, sentence, 0, 1) for text, sentence in (("a", 0), ("b", 1), ("c", 1)))
-    assert WordVectors(words, np.zeros((1, 3, 2))).side(1).tolist() == [1, 2]
+    assert WordVectors(words, np.zeros((1, 3, 2))).in_sentence(1).tolist() == [1, 2]
 
 
 def test_a_word_that_only_touches_a_rationale_is_not_in_it():
     words = tuple(ExplainedWord(text, 0, place, place + 1) for place, text in enumerate("abc"))
-    _, inside = rationales._side(WordVectors(words, np.zeros((1, 3, 2))), 0, [(1, 2)])
+    _, inside = rationales.rationale_words(WordVectors(words, np.zeros((1, 3, 2))), 0, [(1, 2)])
     assert inside.tolist() == [False, True, False]
 
 
@@ -410,7 +410,7 @@ def test_identical_scores_agree_perfectly_and_the_control_is_the_mean_over_shuff
     text = "a b c d e f"
     first, second = (explained(id, text, "g", [1, 2, 3, 4, 5, 6, 0]) for id in ("a-en", "a-de"))
     joined = links(first, second, [(number, number) for number in range(7)])
-    found = alignment.agreement_by_item([first, second], joined, shuffles=4000, progress=False)
+    found = alignment.agreement_by_item([first, second], joined, n_shuffles=4000, progress=False)
     assert found["rho"].item() == pytest.approx(1.0)
     # The hypothesis keeps its lowest rank in every shuffle; ranks of the premise average out: cov = 9, variance = 28 (times 7).
     assert found["shuffled"].item() == pytest.approx(10.5 / 28, abs=0.02)
@@ -505,21 +505,21 @@ def test_an_alignment_of_other_words_is_refused():
         alignment.agreement_by_item([ENGLISH, GERMAN], joined, progress=False)
     joined = links(ENGLISH, GERMAN, JOINED).assign(first_word=9)
     with pytest.raises(ValueError, match="'a-en'"):
-        alignment.carry([ENGLISH, GERMAN], joined)
+        alignment.project_scores([ENGLISH, GERMAN], joined)
 
 
 def test_an_explanation_that_stands_twice_is_refused():
     with pytest.raises(ValueError, match="two of 'a-en'"):
         alignment.agreement_by_item([ENGLISH, ENGLISH], links(ENGLISH, GERMAN, JOINED), progress=False)
     with pytest.raises(TypeError, match="got str"):
-        alignment.carry(["a-en"], links(ENGLISH, GERMAN, JOINED))
+        alignment.project_scores(["a-en"], links(ENGLISH, GERMAN, JOINED))
     with pytest.raises(ValueError, match="got none"):
-        alignment.carry([], links(ENGLISH, GERMAN, JOINED))
+        alignment.project_scores([], links(ENGLISH, GERMAN, JOINED))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"unaligned": "keep"}, "'keep'"), ({"shuffles": 0}, "got 0"), ({"seed": -1}, "got -1")],
+    [({"unaligned": "keep"}, "'keep'"), ({"n_shuffles": 0}, "got 0"), ({"seed": -1}, "got -1")],
 )
 def test_options_of_agreement_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
@@ -531,25 +531,27 @@ def test_options_of_agreement_are_checked(options, message):
 def test_scores_are_carried_to_the_words_of_the_reference_whichever_side_it_was_aligned_from():
     forth = links(ENGLISH, GERMAN, JOINED)
     back = links(GERMAN, ENGLISH, [(j, i) for i, j in JOINED], languages=("de", "en"))
-    found = alignment.carry([ENGLISH, GERMAN], forth)
+    found = alignment.project_scores([ENGLISH, GERMAN], forth)
     german = found[found["language"] == "de"]
     assert found["language"].tolist() == ["en"] * 5 + ["de"] * 5
     assert german["word_text"].tolist() == ["the", "dog", "sleeps", "it", "rains"]
     assert german["score"].tolist() == pytest.approx([np.nan, 3.0, -1.1, 0.2, 0.4], nan_ok=True)
     assert german["partners"].tolist() == [[], ["hund"], ["schlaft", "gut"], ["es"], ["regnet"]]
     assert found["score"][:5].tolist() == pytest.approx([0.1, 2.0, -1.0, 0.3, 0.5])
-    again = alignment.carry([ENGLISH, GERMAN], back)
+    again = alignment.project_scores([ENGLISH, GERMAN], back)
     pd.testing.assert_frame_equal(found, again)
     with pytest.raises(ValueError, match="'fr'"):
-        alignment.carry([ENGLISH, GERMAN], forth, reference="fr")
+        alignment.project_scores([ENGLISH, GERMAN], forth, reference="fr")
 
 
 def test_english_originals_stand_beside_what_is_carried_to_another_language():
     pairs = pd.DataFrame(
         {"pair_id": ["a-en", "a-de"], "english_premise": "the dog sleeps", "english_hypothesis": "it rains"}
     )
-    found = alignment.carry([ENGLISH, GERMAN], links(ENGLISH, GERMAN, JOINED), reference="de", pairs=pairs)
+    found = alignment.project_scores(
+        [ENGLISH, GERMAN], links(ENGLISH, GERMAN, JOINED), reference="de", pairs=pairs
+    )
     assert found["word_text"][:3].tolist() == ["hund", "schlaft", "gut"]
     assert found["english_premise"].unique().tolist() == ["the dog sleeps"]
     with pytest.raises(ValueError, match="English originals"):
-        alignment.carry([ENGLISH, GERMAN], links(ENGLISH, GERMAN, JOINED), pairs=pairs[["pair_id"]])
+        alignment.project_scores([ENGLISH, GERMAN], links(ENGLISH, GERMAN, JOINED), pairs=pairs[["pair_id"]])

@@ -62,13 +62,13 @@ PAIRS = pd.DataFrame(
 
 
 def words_of(pair_id, **options):
-    found = errors.words(EXPLANATIONS, PAIRS, **options)
+    found = errors.classify_words(EXPLANATIONS, PAIRS, **options)
     return found[found["pair_id"] == pair_id].set_index("word")
 
 
 def test_every_word_bears_its_classes():
     own = words_of("a-en", function_words={"en": {"the", "is"}})
-    named = {word: {name for name in errors.CLASSES if own.loc[word, name]} for word in own.index}
+    named = {word: {name for name in errors.WORD_CLASSES if own.loc[word, name]} for word in own.index}
     assert named == {
         0: {"in premise", "first word", "in both sentences", "function word"},
         1: {"in premise", "in both sentences"},
@@ -86,12 +86,12 @@ def test_every_word_bears_its_classes():
 def test_words_are_ranked_by_their_push_to_the_wrong_label():
     own = words_of("a-en")
     assert own["rank"].loc[[7, 8, 9]].tolist() == [1, 2, 10]
-    assert own["cell"].unique().tolist() == ["neutral>contradiction"]
+    assert own["confusion"].unique().tolist() == ["neutral>contradiction"]
     assert own["english_premise"].unique().tolist() == ["premise a"]
 
 
 def test_punctuation_that_only_the_hypothesis_has_is_no_word_of_the_hypothesis_only():
-    own = errors.words([explained("x", "a b", "a c !", [0, 0, 0, 0, 0])]).set_index("word")
+    own = errors.classify_words([explained("x", "a b", "a c !", [0, 0, 0, 0, 0])]).set_index("word")
     assert own.loc[[3, 4], ["hypothesis only", "punctuation"]].to_numpy().tolist() == [
         [True, False],
         [False, True],
@@ -99,19 +99,19 @@ def test_punctuation_that_only_the_hypothesis_has_is_no_word_of_the_hypothesis_o
 
 
 def test_negation_is_each_languages_own():
-    french = errors.words([explained("x", "not pas .", "a .", [0, 0, 0, 0, 0], language="fr")])
+    french = errors.classify_words([explained("x", "not pas .", "a .", [0, 0, 0, 0, 0], language="fr")])
     assert french["negation"].tolist() == [False, True, False, False, False]
 
 
 def test_a_frame_of_tabulate_gives_the_same_words():
     frame = tabulate(EXPLANATIONS, pairs=PAIRS, columns=["item"])
     pd.testing.assert_frame_equal(
-        errors.words(frame, PAIRS), errors.words(EXPLANATIONS, PAIRS), check_like=True
+        errors.classify_words(frame, PAIRS), errors.classify_words(EXPLANATIONS, PAIRS), check_like=True
     )
 
 
 def test_blame_counts_the_top_word_of_each_error_and_the_most_frequent_comes_first():
-    table = errors.blame(errors.words(EXPLANATIONS, PAIRS), by="language")
+    table = errors.blame(errors.classify_words(EXPLANATIONS, PAIRS), by="language")
     assert list(zip(table["language"], table["word"], table["blamed"], strict=True)) == [
         ("en", "not", 3),
         ("fr", "pas", 1),
@@ -126,21 +126,23 @@ def test_blame_counts_the_top_word_of_each_error_and_the_most_frequent_comes_fir
 
 
 def test_more_words_of_an_error_can_be_blamed_and_only_those_that_push_to_the_wrong_label():
-    table = errors.blame(errors.words(EXPLANATIONS, PAIRS), by="language", top=2).set_index("word")
+    table = errors.blame(errors.classify_words(EXPLANATIONS, PAIRS), by="language", top_k=2).set_index("word")
     assert table["blamed"].to_dict() == {"not": 3, "2": 1, "rain": 1, "pas": 1}
     # a: two of ten words are blamed, b: two of eight, c: one of six, where "not" stands twice.
     assert table.loc["not", "chance"] == pytest.approx((2 / 10 + 2 / 8 + 2 / 6) / 4)
 
 
 def test_chance_is_that_of_drawing_without_return():
-    words = errors.words([explained("x", "a a b c", "d", [2, 1, 0, 0, 0])])
-    table = errors.blame(words, by=(), top=2).set_index("word")
+    words = errors.classify_words([explained("x", "a a b c", "d", [2, 1, 0, 0, 0])])
+    table = errors.blame(words, by=(), top_k=2).set_index("word")
     assert table.loc["a", "chance"] == pytest.approx(1 - math.comb(3, 2) / math.comb(5, 2))
 
 
 def test_classes_are_counted_by_confusion():
-    table = errors.blame(errors.words(EXPLANATIONS, PAIRS), of="class", by="cell").set_index("class")
-    assert set(table["cell"]) == {"neutral>contradiction"}  # nothing of d is blamed
+    table = errors.blame(errors.classify_words(EXPLANATIONS, PAIRS), unit="class", by="confusion").set_index(
+        "class"
+    )
+    assert set(table["confusion"]) == {"neutral>contradiction"}  # nothing of d is blamed
     # a, b, c and a-fr blame their negation; in c it is the premise's first word, which stands in both sentences.
     expected = {"negation": 4, "in hypothesis": 3, "hypothesis only": 3, "in premise": 1, "first word": 1, "in both sentences": 1, "last word": 1}  # fmt: skip
     assert table["blamed"].to_dict() == expected
@@ -150,15 +152,15 @@ def test_classes_are_counted_by_confusion():
 
 
 def test_all_errors_can_be_counted_together():
-    table = errors.blame(errors.words(EXPLANATIONS, PAIRS), of="class", by=())
+    table = errors.blame(errors.classify_words(EXPLANATIONS, PAIRS), unit="class", by=())
     assert (table["errors"] == 5).all()
     assert table.loc[0, ["class", "blamed"]].tolist() == ["negation", 4]
 
 
 def test_rarely_blamed_words_can_be_left_out():
-    table = errors.blame(errors.words(EXPLANATIONS, PAIRS), by="language", least=2)
+    table = errors.blame(errors.classify_words(EXPLANATIONS, PAIRS), by="language", min_errors=2)
     assert table["word"].tolist() == ["not"]
-    assert errors.blame(errors.words(EXPLANATIONS, PAIRS), by="language", least=9).empty
+    assert errors.blame(errors.classify_words(EXPLANATIONS, PAIRS), by="language", min_errors=9).empty
 
 
 def test_intervals_are_over_prompts_and_enclose_the_share():
@@ -168,8 +170,8 @@ def test_intervals_are_over_prompts_and_enclose_the_share():
         for code in ("x", "y")
     ]
     pairs = pd.DataFrame({"pair_id": [one.pair_id for one in many]})
-    alone = errors.blame(errors.words(many, pairs), by=()).set_index("word").loc["not"]
-    items = errors.words(many, pairs.assign(item=[number for number in range(40) for _ in "xy"]))
+    alone = errors.blame(errors.classify_words(many, pairs), by=()).set_index("word").loc["not"]
+    items = errors.classify_words(many, pairs.assign(item=[number for number in range(40) for _ in "xy"]))
     together = errors.blame(items, by=()).set_index("word").loc["not"]
     assert alone["share"] == together["share"] == 0.5
     # Two copies of each item: over prompts the interval is that of 40 coins, wider by the root of two.
@@ -181,28 +183,30 @@ def test_intervals_are_over_prompts_and_enclose_the_share():
 
 
 def test_the_same_seed_gives_the_same_table_in_blocks_of_any_size(monkeypatch):
-    words = errors.words(EXPLANATIONS, PAIRS)
-    whole = errors.blame(words, of="class", seed=3)
+    words = errors.classify_words(EXPLANATIONS, PAIRS)
+    whole = errors.blame(words, unit="class", seed=3)
     monkeypatch.setattr(sys.modules["xlmkit.errors.blame"], "CELLS", 1)
-    pd.testing.assert_frame_equal(errors.blame(words, of="class", seed=3), whole)
+    pd.testing.assert_frame_equal(errors.blame(words, unit="class", seed=3), whole)
 
 
 def test_another_seed_draws_other_resamples():
     many = [explained(str(number), "a b", "not c", [0, 0, number % 2, 0.5]) for number in range(40)]
-    one, other = (errors.blame(errors.words(many), by=(), n_resamples=50, seed=seed) for seed in (1, 2))
+    one, other = (
+        errors.blame(errors.classify_words(many), by=(), n_resamples=50, seed=seed) for seed in (1, 2)
+    )
     assert one["share"].tolist() == other["share"].tolist()
     assert one["low"].tolist() != other["low"].tolist() or one["high"].tolist() != other["high"].tolist()
 
 
 def test_an_example_shows_the_word_that_is_blamed_and_not_a_stronger_one():
-    words = errors.words(EXPLANATIONS, PAIRS)
-    table = errors.blame(words, by="language", top=2)
+    words = errors.classify_words(EXPLANATIONS, PAIRS)
+    table = errors.blame(words, by="language", top_k=2)
     found = errors.examples(words, table[table["word"] == "2"])
     assert found[["pair_id", "word_text", "score"]].to_numpy().tolist() == [["a-en", "2", 1.0]]
 
 
 def test_examples_are_read_with_their_english_originals():
-    words = errors.words(EXPLANATIONS, PAIRS)
+    words = errors.classify_words(EXPLANATIONS, PAIRS)
     table = errors.blame(words, by="language")
     found = errors.examples(words, table)
     assert found["pair_id"].tolist() == ["a-en", "b-en", "c-en", "a-fr"]
@@ -210,8 +214,8 @@ def test_examples_are_read_with_their_english_originals():
     assert found.loc[3, ["premise", "english_premise", "english_hypothesis", "word_text", "score"]].tolist() == [
         "le chien dort .", "premise a", "hypothesis a", "pas", 4.0,
     ]  # fmt: skip
-    assert errors.examples(words, table, count=1)["pair_id"].tolist() == ["a-en", "a-fr"]
-    by_class = errors.blame(words, of="class", by="language")
+    assert errors.examples(words, table, n_examples=1)["pair_id"].tolist() == ["a-en", "a-fr"]
+    by_class = errors.blame(words, unit="class", by="language")
     read = errors.examples(words, by_class)
     assert read[(read["class"] == "negation") & (read["language"] == "fr")]["word_text"].tolist() == ["pas"]
 
@@ -219,7 +223,7 @@ def test_examples_are_read_with_their_english_originals():
 def test_single_texts_have_words_to_blame_too():
     single = explained("x", "not a dog .", "", [2, 0, 0, 0])
     single = dataclasses.replace(single, hypothesis=None, hypothesis_language=None)
-    found = errors.words([single])
+    found = errors.classify_words([single])
     assert found["negation"].tolist() == [True, False, False, False]
     assert found["first word"].tolist() == [True, False, False, False]
     assert not found[["in premise", "in hypothesis", "in both sentences", "hypothesis only"]].any(axis=None)
@@ -228,8 +232,8 @@ def test_single_texts_have_words_to_blame_too():
 
 def test_right_predictions_are_left_out_with_a_notice():
     right = explained("r", "a", "b", [1, 2], gold="neutral", label="neutral", contrast="contradiction")
-    with pytest.warns(XlmkitWarning, match="1 of 6 explained pairs are no errors"):
-        found = errors.words([*EXPLANATIONS, right])
+    with pytest.warns(XlmkitWarning, match="1 of 6 explained pairs are not errors"):
+        found = errors.classify_words([*EXPLANATIONS, right])
     assert "r" not in set(found["pair_id"])
 
 
@@ -245,12 +249,12 @@ def test_right_predictions_are_left_out_with_a_notice():
 )
 def test_explanations_that_blame_nothing_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        errors.words([explained("x", "a", "b", [1, 2], **changes)])
+        errors.classify_words([explained("x", "a", "b", [1, 2], **changes)])
 
 
 def test_two_explanations_of_a_pair_are_refused():
     with pytest.raises(ValueError, match="two of 'a-en'"):
-        errors.words([EXPLANATIONS[0], EXPLANATIONS[0]])
+        errors.classify_words([EXPLANATIONS[0], EXPLANATIONS[0]])
 
 
 @pytest.mark.parametrize(
@@ -263,26 +267,26 @@ def test_two_explanations_of_a_pair_are_refused():
 )
 def test_pairs_must_be_those_that_were_explained(pairs, message):
     with pytest.raises(ValueError, match=message):
-        errors.words(EXPLANATIONS, pairs)
+        errors.classify_words(EXPLANATIONS, pairs)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"of": "piece"}, "'piece'"),
-        ({"top": 0}, "`top`.*got 0"),
-        ({"least": 1.5}, "`least`"),
+        ({"unit": "piece"}, "'piece'"),
+        ({"top_k": 0}, "`top_k`.*got 0"),
+        ({"min_errors": 1.5}, "`min_errors`"),
         ({"by": "genre"}, "genre"),
         ({"confidence_level": 1}, "`confidence_level`"),
     ],
 )
 def test_options_that_are_not_there_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        errors.blame(errors.words(EXPLANATIONS), **options)
+        errors.blame(errors.classify_words(EXPLANATIONS), **options)
 
 
 def test_frames_of_something_else_are_refused():
     with pytest.raises(ValueError, match="tabulate"):
-        errors.words(PAIRS)
+        errors.classify_words(PAIRS)
     with pytest.raises(ValueError, match="blame"):
-        errors.examples(errors.words(EXPLANATIONS), PAIRS)
+        errors.examples(errors.classify_words(EXPLANATIONS), PAIRS)

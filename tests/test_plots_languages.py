@@ -64,13 +64,13 @@ def differing() -> pd.DataFrame:
 
 
 def swapped() -> pd.DataFrame:
-    """As `probes.swap` gives it."""
+    """As `probes.language_id_matrix` gives it."""
     frame = pd.DataFrame(itertools.product(CODES, [*CODES, "none"]), columns=["text_language", "id"])
     return frame.assign(flips=np.linspace(0, 0.5, len(frame)), margin=np.linspace(-1, 0.5, len(frame)))
 
 
 def mixed() -> pd.DataFrame:
-    """As `probes.grid` gives it."""
+    """As `probes.mixed_language_grid` gives it."""
     frame = pd.DataFrame(itertools.product(CODES, CODES), columns=["premise_language", "hypothesis_language"])
     return frame.assign(accuracy=np.linspace(0.3, 0.7, len(frame)))
 
@@ -100,7 +100,7 @@ def binned() -> pd.DataFrame:
 
 
 def mapped() -> pd.DataFrame:
-    """As `probes.embedding_map` gives it; some points are close together."""
+    """As `probes.language_map` gives it; some points are close together."""
     places = np.random.default_rng(3).normal(size=(len(LANGUAGES), 2))
     places[:5] = places[0] + 0.03 * places[:5]
     frame = pd.DataFrame({"language": list(LANGUAGES), "x": places[:, 0], "y": places[:, 1]})

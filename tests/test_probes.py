@@ -16,7 +16,7 @@ from xlmkit import probes
 from xlmkit.encoding import encode
 from xlmkit.inference import logits, predict
 from xlmkit.languages import LANGUAGES
-from xlmkit.probes import ids
+from xlmkit.probes import language_ids as ids
 
 ITEMS = {
     "en": [
@@ -83,10 +83,10 @@ def by_hand(nli, code, id):
 
 def test_a_model_with_further_ids_answers_as_before_and_leaves_the_first_as_it_was(nli):
     before = nli.network.state_dict()["transformer.lang_embeddings.weight"].clone()
-    wide = ids.with_vectors(nli, torch.ones(2, 64))
+    wide = ids.add_language_ids(nli, torch.ones(2, 64))
     encoding = encode(nli, "The dog sleeps.", "No dog.", "de")
     assert np.array_equal(logits(wide, encoding), logits(nli, encoding))
-    assert not np.allclose(logits(wide, ids.exchanged(encoding, 15)), logits(nli, encoding), atol=1e-3)
+    assert not np.allclose(logits(wide, ids.set_language_id(encoding, 15)), logits(nli, encoding), atol=1e-3)
     assert torch.equal(nli.network.transformer.lang_embeddings.weight, before)
     assert (nli.network.config.n_langs, wide.network.config.n_langs) == (15, 17)
     assert wide.network.transformer.embeddings is nli.network.transformer.embeddings
@@ -95,24 +95,24 @@ def test_a_model_with_further_ids_answers_as_before_and_leaves_the_first_as_it_w
 def test_further_ids_reach_the_network_of_a_lower_precision(nli):
     half = dataclasses.replace(nli, dtype=torch.bfloat16)
     encoding = encode(nli, "The dog sleeps.", "No dog.", "de")
-    wide, numbers = ids.with_none(half)
-    exact, _ = ids.with_none(nli)
-    none = ids.exchanged(encoding, numbers["none"])
+    wide, numbers = ids.add_none(half)
+    exact, _ = ids.add_none(nli)
+    none = ids.set_language_id(encoding, numbers["none"])
     assert wide.prediction_network.transformer.lang_embeddings.weight.dtype == torch.bfloat16
     assert np.allclose(logits(wide, none), logits(exact, none), atol=0.1)
     assert not np.array_equal(logits(wide, none), logits(exact, none))
 
 
 def test_no_id_is_what_transformers_does_without_langs(nli):
-    wide, numbers = ids.with_none(nli)
+    wide, numbers = ids.add_none(nli)
     premises, hypotheses = zip(*ITEMS["de"], strict=True)
-    encoding = ids.exchanged(encode(nli, premises, hypotheses, "de"), numbers["none"])
+    encoding = ids.set_language_id(encode(nli, premises, hypotheses, "de"), numbers["none"])
     assert np.allclose(logits(wide, encoding), by_hand(nli, "de", None), atol=1e-5)
 
 
 @pytest.mark.parametrize("id", ["sw", "none"])
 def test_a_model_under_one_id_predicts_as_transformers_with_that_id(nli, pairs, id):
-    found = predict(probes.under(nli, id), pairs, progress=False)
+    found = predict(probes.with_language_id(nli, id), pairs, progress=False)
     for code in ITEMS:
         values = by_hand(nli, code, None if id == "none" else id)
         labels = [nli.labels[number] for number in values.argmax(1)]
@@ -122,14 +122,14 @@ def test_a_model_under_one_id_predicts_as_transformers_with_that_id(nli, pairs, 
         assert np.allclose(found.loc[found["language"] == code, columns], chances, atol=1e-5)
     assert found.attrs["provenance"]["model"]["language_id"] == id
     with pytest.raises(ValueError, match="'xx'"):
-        probes.under(nli, "xx")
+        probes.with_language_id(nli, "xx")
 
 
 # --- swap ---------------------------------------------------------------------------------------------------------------------------------
 
 
 def test_each_cell_of_the_swap_is_what_transformers_answers_under_that_id(nli, pairs):
-    found = probes.swap(nli, pairs, progress=False).set_index(["text_language", "id"])
+    found = probes.language_id_matrix(nli, pairs, progress=False).set_index(["text_language", "id"])
     assert len(found) == 3 * 16
     gold = [nli.labels.index(label) for label in GOLD]
     for code in ITEMS:
@@ -156,7 +156,7 @@ def margin(values, labels):
 
 
 def test_under_its_own_id_nothing_of_a_text_changes(nli, pairs):
-    found = probes.swap(nli, pairs, progress=False).query("text_language == id")
+    found = probes.language_id_matrix(nli, pairs, progress=False).query("text_language == id")
     assert (found[["flips", "difference", "margin", "margin_predicted"]] == 0).all(axis=None)
     accuracy = predict(nli, pairs, progress=False).groupby("language")["correct"].mean()
     assert found.set_index("text_language")["accuracy"].to_dict() == pytest.approx(accuracy.to_dict())
@@ -171,7 +171,7 @@ def test_mixed_pairs_are_a_group_of_their_own_and_both_sides_get_the_id(nli):
             "hypothesis_language": ["de"],
         }
     )
-    found = probes.swap(nli, frame, ids=["sw"], progress=False)
+    found = probes.language_id_matrix(nli, frame, ids=["sw"], progress=False)
     assert found["text_language"].tolist() == ["en>de"]
     encoding = encode(nli, "The dog sleeps.", "Der Hund schläft.", "en", hypothesis_languages="de")
     right = logits(nli, encoding)
@@ -182,8 +182,8 @@ def test_mixed_pairs_are_a_group_of_their_own_and_both_sides_get_the_id(nli):
 
 
 def test_without_gold_labels_still_flip_and_accuracies_are_missing(nli, pairs):
-    known = probes.swap(nli, pairs, ids=["sw", "none"], progress=False)
-    found = probes.swap(nli, pairs.drop(columns="gold"), ids=["sw", "none"], progress=False)
+    known = probes.language_id_matrix(nli, pairs, ids=["sw", "none"], progress=False)
+    found = probes.language_id_matrix(nli, pairs.drop(columns="gold"), ids=["sw", "none"], progress=False)
     missing = ["accuracy", "low", "high", "difference", "difference_low", "difference_high", "margin"]
     assert found[missing].isna().all(axis=None)
     assert (found["without_gold"] == found["n"]).all()
@@ -193,8 +193,8 @@ def test_without_gold_labels_still_flip_and_accuracies_are_missing(nli, pairs):
 
 def test_rows_without_gold_count_for_flips_alone(nli, pairs):
     pairs.loc[pairs["item"] == "i1", "gold"] = None
-    found = probes.swap(nli, pairs, ids=["none"], progress=False)
-    some = probes.swap(nli, pairs[pairs["item"] != "i1"], ids=["none"], progress=False)
+    found = probes.language_id_matrix(nli, pairs, ids=["none"], progress=False)
+    some = probes.language_id_matrix(nli, pairs[pairs["item"] != "i1"], ids=["none"], progress=False)
     assert found["without_gold"].tolist() == [1, 1, 1]
     assert found["accuracy"].tolist() == some["accuracy"].tolist()
 
@@ -202,15 +202,15 @@ def test_rows_without_gold_count_for_flips_alone(nli, pairs):
 @pytest.mark.parametrize("given", [["xx"], [], ["en", "klingon"]])
 def test_an_unknown_id_is_refused(nli, pairs, given):
     with pytest.raises(ValueError, match="must be"):
-        probes.swap(nli, pairs, ids=given, progress=False)
+        probes.language_id_matrix(nli, pairs, ids=given, progress=False)
 
 
 def test_a_model_without_language_ids_is_refused_by_every_probe_of_them(without_ids, pairs):
     asked = [
-        lambda: probes.swap(without_ids, pairs, progress=False),
+        lambda: probes.language_id_matrix(without_ids, pairs, progress=False),
         lambda: probes.ablation(without_ids, pairs, progress=False),
-        lambda: probes.geometry(without_ids),
-        lambda: probes.embedding_map(without_ids),
+        lambda: probes.language_cosines(without_ids),
+        lambda: probes.language_map(without_ids),
         lambda: probes.interpolate(without_ids, pairs, "de", progress=False),
         lambda: probes.retrieval(without_ids, pairs, progress=False),
         lambda: probes.fill_mask(without_ids, "A <mask>.", "en"),
@@ -219,14 +219,14 @@ def test_a_model_without_language_ids_is_refused_by_every_probe_of_them(without_
         with pytest.raises(ValueError, match="no language embeddings"):
             ask()
     with pytest.raises(TypeError, match="expected a model"):
-        probes.swap(pairs, pairs)
+        probes.language_id_matrix(pairs, pairs)
 
 
 # --- grid ---------------------------------------------------------------------------------------------------------------------------------
 
 
 def test_every_premise_meets_the_hypothesis_of_its_item_in_every_language(pairs):
-    found = probes.mixed(pairs)
+    found = probes.mixed_pairs(pairs)
     assert len(found) == 3 * 3 * 3
     assert not found.duplicated(["item", "premise_language", "hypothesis_language"]).any()
     for row in found.itertuples():
@@ -238,7 +238,9 @@ def test_every_premise_meets_the_hypothesis_of_its_item_in_every_language(pairs)
 
 
 def test_a_cell_of_the_grid_is_the_accuracy_with_each_sides_right_id(nli, pairs):
-    found = probes.grid(nli, pairs, progress=False).set_index(["premise_language", "hypothesis_language"])
+    found = probes.mixed_language_grid(nli, pairs, progress=False).set_index(
+        ["premise_language", "hypothesis_language"]
+    )
     assert len(found) == 9
     gold = [nli.labels.index(label) for label in GOLD]
     usual = {}
@@ -277,7 +279,7 @@ def cells(accuracy):
 def test_within_and_across_are_the_means_of_the_diagonal_and_of_the_rest():
     preds = cells({("de", "de"): 32, ("en", "en"): 36, ("de", "en"): 20, ("en", "de"): 24})
     columns = ["same_language", "mixed_languages", "difference"]
-    for given in (preds, probes.grid_table(preds)):
+    for given in (preds, probes.mixed_language_table(preds)):
         found = probes.mixed_language_gap(given)
         assert found[columns].to_numpy().tolist() == [pytest.approx([0.85, 0.55, -0.3])]
     assert np.isnan(found["low"].item())
@@ -291,13 +293,17 @@ def test_the_interval_of_the_difference_is_over_items():
     )  # by hand: an item's own difference is -1 for 16 of the 40 items, else 0
     drawn = np.percentile(chance.binomial(40, 0.4, 200_000) / -40, [2.5, 97.5])
     assert own[["low", "high"]].tolist() == pytest.approx(drawn.tolist(), abs=1e-9)
-    cell = probes.grid_table(preds).set_index(["premise_language", "hypothesis_language"]).loc[("de", "en")]
+    cell = (
+        probes.mixed_language_table(preds)
+        .set_index(["premise_language", "hypothesis_language"])
+        .loc[("de", "en")]
+    )
     assert cell[["difference_low", "difference_high"]].tolist() == pytest.approx(drawn.tolist(), abs=1e-9)
 
 
 def test_few_items_have_no_interval_and_items_that_never_change_a_cautious_one():
     same = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 32, ("en", "de"): 32})
-    found = probes.grid_table(same).set_index(["premise_language", "hypothesis_language"])
+    found = probes.mixed_language_table(same).set_index(["premise_language", "hypothesis_language"])
     columns = ["difference", "difference_low", "difference_high"]
     bound = binomtest(0, 40).proportion_ci(method="wilson").high
     assert found.loc[("de", "en"), columns].tolist() == pytest.approx([0, -bound, bound])
@@ -305,7 +311,7 @@ def test_few_items_have_no_interval_and_items_that_never_change_a_cautious_one()
     less = cells({("de", "de"): 32, ("en", "en"): 32, ("de", "en"): 16, ("en", "de"): 16})
     less = less[less["item"].astype(int) % 2 == 0]
     assert probes.mixed_language_gap(less)[["low", "high"]].isna().all(axis=None)
-    few = probes.grid_table(less).set_index(["premise_language", "hypothesis_language"])
+    few = probes.mixed_language_table(less).set_index(["premise_language", "hypothesis_language"])
     assert few.loc[("de", "en"), columns[1:]].isna().all()
 
 
@@ -317,7 +323,7 @@ def test_a_grid_without_mixed_pairs_has_no_across():
 def test_items_that_are_not_parallel_are_refused_and_the_first_missing_one_is_named(nli, pairs):
     lacking = pairs.drop(pairs.index[[4, 8]])  # i1 in German, i2 in Hindi
     for ask in (
-        lambda: probes.grid(nli, lacking, progress=False),
+        lambda: probes.mixed_language_grid(nli, lacking, progress=False),
         lambda: probes.retrieval(nli, lacking, progress=False),
     ):
         with pytest.raises(ValueError, match=r"item 'i1' is missing in 'de' \(the first of 2\)"):
@@ -325,23 +331,23 @@ def test_items_that_are_not_parallel_are_refused_and_the_first_missing_one_is_na
 
 
 def test_other_faults_of_parallel_items_are_named(pairs):
-    with pytest.raises(ValueError, match="at least 2 languages; got en"):
-        probes.mixed(pairs[pairs["language"] == "en"])
+    with pytest.raises(ValueError, match="at least 2 .*got en"):
+        probes.mixed_pairs(pairs[pairs["language"] == "en"])
     with pytest.raises(ValueError, match="column `item`"):
-        probes.mixed(pairs.drop(columns="item"))
+        probes.mixed_pairs(pairs.drop(columns="item"))
     again = pd.concat([pairs, pairs.iloc[[0]]], ignore_index=True)
     again["pair_id"] = range(10)
     with pytest.raises(ValueError, match="'i0' more than once in 'en'"):
-        probes.mixed(again)
+        probes.mixed_pairs(again)
     pairs.loc[3, "gold"] = "entailment"
     with pytest.raises(ValueError, match="item 'i0' has different ones"):
-        probes.mixed(pairs)
+        probes.mixed_pairs(pairs)
 
 
 def test_a_grid_without_gold_still_has_flips(nli, pairs):
-    found = probes.grid(nli, pairs.drop(columns="gold"), progress=False)
+    found = probes.mixed_language_grid(nli, pairs.drop(columns="gold"), progress=False)
     assert found["accuracy"].isna().all()
-    known = probes.grid(nli, pairs, progress=False)
+    known = probes.mixed_language_grid(nli, pairs, progress=False)
     assert found["flips"].tolist() == known["flips"].tolist()
 
 
@@ -350,7 +356,7 @@ def test_a_grid_without_gold_still_has_flips(nli, pairs):
 
 def test_cosines_are_those_of_the_embeddings(nli):
     table = nli.network.transformer.lang_embeddings.weight.double().numpy()
-    found, centred = probes.geometry(nli), probes.geometry(nli, centred=True)
+    found, centred = probes.language_cosines(nli), probes.language_cosines(nli, centred=True)
     assert found.index.tolist() == found.columns.tolist() == list(LANGUAGES)
     for one, other in (("en", "de"), ("zh", "ar"), ("sw", "sw")):
         rows = table[LANGUAGES[one].id], table[LANGUAGES[other].id]
@@ -362,7 +368,9 @@ def test_cosines_are_those_of_the_embeddings(nli):
 def test_languages_come_by_their_id_and_not_by_their_place(nli):
     backwards = {code: 14 - number for code, number in nli.lang2id.items()}
     turned = dataclasses.replace(nli, lang2id=backwards)
-    assert probes.geometry(turned).loc["ar", "bg"] == pytest.approx(probes.geometry(nli).loc["zh", "vi"])
+    assert probes.language_cosines(turned).loc["ar", "bg"] == pytest.approx(
+        probes.language_cosines(nli).loc["zh", "vi"]
+    )
 
 
 def placed(nli, places):
@@ -371,7 +379,7 @@ def placed(nli, places):
     for code, language in LANGUAGES.items():
         angle = torch.deg2rad(torch.tensor(float(places[code])))
         table[language.id, :2] = torch.stack([angle.cos(), angle.sin()])
-    empty = ids.with_vectors(nli, torch.zeros(0, 64))
+    empty = ids.add_language_ids(nli, torch.zeros(0, 64))
     empty.network.transformer.lang_embeddings = torch.nn.Embedding.from_pretrained(table)
     return empty
 
@@ -379,7 +387,7 @@ def placed(nli, places):
 def test_nearest_joined_first_and_mapped_where_they_lie(nli):
     places = {code: 24 * number for number, code in enumerate(LANGUAGES)} | {"de": 97, "en": 96}
     model = placed(nli, places)
-    near = probes.nearest(model, count=1, centred=False).set_index("language")
+    near = probes.nearest_languages(model, n_neighbors=1, centred=False).set_index("language")
     assert near.loc["en", "nearest"] == "de"
     assert near.loc["en", "cosine"] == pytest.approx(np.cos(np.deg2rad(1)))
     assert near.loc["en", ["same_script", "same_family", "same_branch"]].all()
@@ -388,7 +396,7 @@ def test_nearest_joined_first_and_mapped_where_they_lie(nli):
     assert {languages[int(joins["first"][0])], languages[int(joins["second"][0])]} == {"de", "en"}
     assert joins["size"].iloc[-1] == 15
     assert sorted(draw(joins.to_numpy(), labels=languages, no_plot=True)["ivl"]) == sorted(languages)
-    shown = probes.embedding_map(model)
+    shown = probes.language_map(model)
     assert sum(shown.attrs["explained"]) == pytest.approx(1)
     points = shown.set_index("language")[["x", "y"]]
     assert np.linalg.norm(points.loc["en"] - points.loc["zh"]) == pytest.approx(
@@ -401,14 +409,18 @@ def test_a_grouping_shows_where_it_is_there_and_chance_does_not(nli):
     by_script = {
         code: 40 * scripts.index(language.script) + language.id for code, language in LANGUAGES.items()
     }
-    found = probes.groups(placed(nli, by_script), n_permutations=500, centred=False).set_index("grouping")
+    found = probes.grouping_test(placed(nli, by_script), n_permutations=500, centred=False).set_index(
+        "grouping"
+    )
     assert found.loc["script", "p"] == pytest.approx(1 / 501)
     assert found.loc["script", "pairs"] == 21 + 1 + 1  # seven in Latin, two in Arabic, two in Cyrillic
     assert found.loc["family", "pairs"] == 36  # nine are Indo-European
     assert found.loc["branch", "pairs"] == 4  # Slavic, Germanic, Romance, Indo-Aryan
     assert found.loc["script", "within"] > 0.9 > found.loc["script", "between"]
     ps = [
-        probes.groups(placed(nli, dict(zip(LANGUAGES, drawn, strict=True))), n_permutations=200).loc[0, "p"]
+        probes.grouping_test(placed(nli, dict(zip(LANGUAGES, drawn, strict=True))), n_permutations=200).loc[
+            0, "p"
+        ]
         for drawn in np.random.default_rng(3).uniform(0, 360, (40, 15))
     ]
     assert np.mean(np.array(ps) <= 0.1) <= 0.25
@@ -423,15 +435,15 @@ def test_every_language_has_a_family_and_a_branch():
 
 @pytest.mark.parametrize("to", ["sw", "none"])
 def test_the_way_begins_at_the_right_id_and_ends_at_the_other(nli, pairs, to):
-    found = probes.interpolate(nli, pairs, to, steps=4, progress=False)
+    found = probes.interpolate(nli, pairs, to, n_steps=4, progress=False)
     assert len(found) == len(pairs) * 5
-    assert found["share"].tolist()[:5] == [0, 0.25, 0.5, 0.75, 1]
+    assert found["fraction"].tolist()[:5] == [0, 0.25, 0.5, 0.75, 1]
     columns = [f"logit_{label}" for label in nli.labels]
     for code in ITEMS:
         rows = found[found["language"] == code]
         ends = [by_hand(nli, code, code), by_hand(nli, code, None if to == "none" else to)]
         for share, expected in zip((0, 1), ends, strict=True):
-            assert np.allclose(rows.loc[rows["share"] == share, columns], expected, atol=1e-5)
+            assert np.allclose(rows.loc[rows["fraction"] == share, columns], expected, atol=1e-5)
     assert np.allclose(found[[f"p_{label}" for label in nli.labels]].sum(axis=1), 1)
 
 
@@ -442,27 +454,27 @@ def test_movement_is_the_largest_change_of_a_logit_and_the_labels_that_went_alon
         ("b", 0.0, "neutral", 1.0, 0.0),
         ("b", 1.0, "neutral", 2.0, 0.5),
     ]
-    columns = ["pair_id", "share", "prediction", "logit_neutral", "logit_entailment"]
+    columns = ["pair_id", "fraction", "prediction", "logit_neutral", "logit_entailment"]
     path = pd.DataFrame(rows, columns=columns).assign(language="en", to="sw")
-    found = probes.movement(path)
+    found = probes.logit_shift(path)
     assert found["change"].tolist() == [0, 1.5]  # the means of 2 and 1
     assert found["flips"].tolist() == [0, 0.5]
     assert found["n"].tolist() == [2, 2]
     with pytest.raises(ValueError, match="pair_id"):
-        probes.movement(path.drop(columns="pair_id"))
+        probes.logit_shift(path.drop(columns="pair_id"))
 
 
 def test_half_way_is_the_mean_of_the_two_embeddings(nli, pairs):
     own = nli.network.transformer.lang_embeddings.weight
-    middle = ids.with_vectors(nli, own[[4, 9]].mean(0, keepdim=True))
-    expected = logits(middle, ids.exchanged(encode(nli, *ITEMS["en"][0], "en"), 15))
-    found = probes.interpolate(nli, pairs[pairs["language"] == "en"], "sw", steps=2, progress=False)
+    middle = ids.add_language_ids(nli, own[[4, 9]].mean(0, keepdim=True))
+    expected = logits(middle, ids.set_language_id(encode(nli, *ITEMS["en"][0], "en"), 15))
+    found = probes.interpolate(nli, pairs[pairs["language"] == "en"], "sw", n_steps=2, progress=False)
     assert np.allclose(
         found.loc[1, [f"logit_{label}" for label in nli.labels]].astype(float), expected, atol=1e-5
     )
 
 
 def test_a_way_to_nowhere_or_without_steps_is_refused(nli, pairs):
-    for options in ({"to": "xx"}, {"to": "de", "steps": 0}, {"to": "de", "steps": 1.5}):
+    for options in ({"to": "xx"}, {"to": "de", "n_steps": 0}, {"to": "de", "n_steps": 1.5}):
         with pytest.raises(ValueError, match="must be"):
             probes.interpolate(nli, pairs, **options, progress=False)

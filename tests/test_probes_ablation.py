@@ -14,9 +14,15 @@ from xlmkit.encoding import encode
 from xlmkit.inference import predict
 from xlmkit.model import load
 from xlmkit.model.weights import random_head
-from xlmkit.probes import usual
-from xlmkit.probes.ids import with_vectors
-from xlmkit.probes.traps import feed, further_ids, without_mask
+from xlmkit.probes.ablation import with_heads
+from xlmkit.probes.language_ids import add_language_ids
+from xlmkit.probes.traps import (
+    extra_embeddings,
+    hf_pipeline_encoding,
+    sacremoses_encoding,
+    trap_inputs,
+    without_mask,
+)
 from xlmkit.tokenization import PAD
 
 TEXTS = [
@@ -120,8 +126,8 @@ def expected(trap, nli, network, tokenizer, pairs):
 @pytest.fixture(scope="module")
 def fed(folder_model, tokenizer, pairs):
     """What each trap feeds the network that is left to it, and the logits that come of it."""
-    wide = with_vectors(folder_model, further_ids(folder_model))
-    given = feed(folder_model, pairs, tokenizer, 256)
+    wide = add_language_ids(folder_model, extra_embeddings(folder_model))
+    given = trap_inputs(folder_model, pairs, tokenizer, 256)
     return {one.trap: inference.logits(wide, one.encoding) for one in given}
 
 
@@ -202,7 +208,7 @@ def test_random_heads_are_drawn_as_transformers_draws_them_and_averaged(folder_m
     hits, flips = [], []
     for seed in range(5):
         head = random_head(folder_model.network.config, seed=seed)
-        other = probes.ids.with_heads(folder_model, [head])
+        other = with_heads(folder_model, [head])
         encoding = encode(folder_model, pairs["premise"], pairs["hypothesis"], pairs["language"].tolist())
         with torch.no_grad():
             values = other.network(
@@ -237,7 +243,7 @@ def test_mixed_pairs_have_each_sides_right_id(folder_model, tokenizer):
             "hypothesis_language": ["hi"],
         }
     )
-    (found,) = (fed.encoding for fed in feed(folder_model, frame, tokenizer, 256) if fed.trap == "3")
+    (found,) = (fed.encoding for fed in trap_inputs(folder_model, frame, tokenizer, 256) if fed.trap == "3")
     ids, langs = found.input_ids[0].tolist(), found.langs[0].tolist()
     middle = ids.index(1, 1)
     assert langs == [10] * middle + [7] * (len(ids) - middle)
@@ -246,9 +252,9 @@ def test_mixed_pairs_have_each_sides_right_id(folder_model, tokenizer):
 
 def test_long_pairs_are_cut_to_the_same_length(folder_model, tokenizer):
     frame = pd.DataFrame({"premise": ["A man " * 60], "hypothesis": ["The dog. " * 30], "language": ["en"]})
-    assert usual.called(tokenizer, frame, 40).encoding.input_ids.shape == (1, 40)
+    assert hf_pipeline_encoding(tokenizer, frame, 40)[0].input_ids.shape == (1, 40)
     own = encode(folder_model, frame["premise"], frame["hypothesis"], "en", max_length=40)
-    moses = usual.cut_by_language(tokenizer, frame, 40).encoding.input_ids
+    moses = sacremoses_encoding(tokenizer, frame, 40).input_ids
     assert moses[0, 1:].tolist() == own.input_ids[0, 1:].tolist()
     found = probes.ablation(folder_model, frame, max_length=40, progress=False)
     assert len(found) == len(TRAPS) * 2
@@ -277,16 +283,18 @@ def test_without_a_mask_pads_inside_the_input_are_taken_for_its_end(folder_model
 
 def test_a_model_in_memory_asks_for_a_tokenizer(nli, tokenizer, pairs):
     assert len(probes.ablation(nli, pairs, tokenizer=tokenizer, progress=False)) == len(TRAPS) * 5
-    with pytest.raises(ValueError, match="one or more"):
-        probes.ablation(nli, pairs, tokenizer=tokenizer, heads=0, progress=False)
+    with pytest.raises(ValueError, match="n_random_heads"):
+        probes.ablation(nli, pairs, tokenizer=tokenizer, n_random_heads=0, progress=False)
 
 
 def test_special_tokens_in_a_text_do_not_move_the_token_types(folder_model, tokenizer):
     frame = pd.DataFrame({"premise": ["A </s> dog."], "hypothesis": ["No dog."], "language": ["en"]})
-    given = usual.called(tokenizer, frame, 256)
-    assert given.encoding.input_ids[0].tolist() == tokenizer(*frame.iloc[0, :2])["input_ids"]
-    second = given.encoding.input_ids[0][given.second[0]].tolist()
-    assert second == [*tokenizer("No dog.", add_special_tokens=False)["input_ids"], 1]
+    encoding, second = hf_pipeline_encoding(tokenizer, frame, 256)
+    assert encoding.input_ids[0].tolist() == tokenizer(*frame.iloc[0, :2])["input_ids"]
+    assert encoding.input_ids[0][second[0]].tolist() == [
+        *tokenizer("No dog.", add_special_tokens=False)["input_ids"],
+        1,
+    ]
 
 
 def test_single_texts_can_be_ablated(topics, tokenizer):

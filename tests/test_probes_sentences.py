@@ -14,7 +14,7 @@ import torch
 from xlmkit import forward
 from xlmkit.encoding import encode
 from xlmkit.inference import logits
-from xlmkit.probes.sentences import project, sentence_vectors
+from xlmkit.probes import project, sentence_embeddings
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def pairs() -> pd.DataFrame:
 
 
 def test_the_vector_of_a_pair_is_what_the_head_reads(nli, pairs):
-    vectors = sentence_vectors(nli, pairs, progress=False)
+    vectors = sentence_embeddings(nli, pairs, progress=False)
     encoding = encode(
         nli, pairs["premise"].to_list(), pairs["hypothesis"].to_list(), pairs["language"].to_list()
     )
@@ -41,7 +41,7 @@ def test_the_vector_of_a_pair_is_what_the_head_reads(nli, pairs):
 @pytest.mark.parametrize("column", ["premise", "hypothesis"])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_the_vector_of_a_sentence_is_the_mean_of_its_own_tokens(nli, pairs, column, layer):
-    vectors = sentence_vectors(nli, pairs, of=column, layer=layer, progress=False)
+    vectors = sentence_embeddings(nli, pairs, of=column, layer=layer, progress=False)
     for row, (text, code) in enumerate(zip(pairs[column], pairs["language"], strict=True)):
         encoding = encode(nli, [text], None, code)
         with torch.inference_mode():
@@ -52,15 +52,15 @@ def test_the_vector_of_a_sentence_is_the_mean_of_its_own_tokens(nli, pairs, colu
 
 
 def test_vectors_do_not_depend_on_the_batches(nli, pairs):
-    whole = sentence_vectors(nli, pairs, progress=False)
-    single = sentence_vectors(nli, pairs, batch_tokens=1, progress=False)
+    whole = sentence_embeddings(nli, pairs, progress=False)
+    single = sentence_embeddings(nli, pairs, batch_tokens=1, progress=False)
     assert single == pytest.approx(whole, abs=1e-5)
 
 
 @pytest.mark.parametrize(("option", "value"), [("of", "text"), ("layer", 3), ("layer", -1), ("layer", True)])
 def test_what_is_no_sentence_or_layer_is_refused(nli, pairs, option, value):
     with pytest.raises(ValueError, match=f"`{option}` must be"):
-        sentence_vectors(nli, pairs, **{option: value}, progress=False)
+        sentence_embeddings(nli, pairs, **{option: value}, progress=False)
 
 
 def test_principal_components_of_a_plane_keep_its_distances():
@@ -114,7 +114,7 @@ def test_umap_is_used_where_it_is_installed_and_refused_with_a_remedy_where_it_i
 
 
 def test_too_few_points_and_unknown_projections_are_refused():
-    with pytest.raises(ValueError, match="three or more"):
+    with pytest.raises(ValueError, match="at least 3"):
         project(np.ones((2, 3)))
     with pytest.raises(ValueError, match="'tsne'"):
         project(np.ones((4, 3)), projection="tsne")

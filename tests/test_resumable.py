@@ -158,12 +158,12 @@ def test_edits_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypat
     assert len(whole) == len(wrong) - 1
     assert whole["size"].notna().any()
     assert whole["size"].isna().any()
-    assert_frame_equal(minimal_edits(nli, wrong, keep=file, **options), whole)
+    assert_frame_equal(minimal_edits(nli, wrong, checkpoint=file, **options), whole)
     lines = file.read_bytes().splitlines(keepends=True)
     assert len(lines) == 1 + -(-len(wrong) // 2)
     for cut in (b"".join(lines[:2]), b"".join(lines[:2]) + lines[2][:40], b"".join(lines)):
         file.write_bytes(cut)
-        assert_frame_equal(minimal_edits(nli, wrong, keep=file, **options), whole)
+        assert_frame_equal(minimal_edits(nli, wrong, checkpoint=file, **options), whole)
         assert file.read_bytes() == b"".join(lines)
     explained = explain_errors(nli, wrong, method="saliency", progress=False)
     others = [
@@ -174,7 +174,7 @@ def test_edits_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypat
     ]
     for odd, pairs, more in others:
         with pytest.raises(ValueError, match=odd):
-            minimal_edits(nli, pairs, keep=file, **{**options, **more})
+            minimal_edits(nli, pairs, checkpoint=file, **{**options, **more})
 
 
 def test_a_fingerprint_changes_with_every_value_and_their_order():

@@ -23,7 +23,7 @@ from xlmkit.attribution.batch import watched
 from xlmkit.attribution.masked import explain_masked
 from xlmkit.encoding import encode, erase
 from xlmkit.inference import logits, predict
-from xlmkit.probes.ids import under
+from xlmkit.probes import with_language_id
 from xlmkit.widgets import explore
 from xlmkit.widgets.backend import QUICK, SLOW, PairBackend
 from xlmkit.widgets.explorer import suggest_languages
@@ -63,7 +63,7 @@ def test_an_answer_is_what_predict_and_explain_say(nli, state):
 def test_another_language_id_is_that_of_the_probes(nli):
     for id in ("hi", "none"):
         (answer,) = ask(nli, replace(MIXED, language_id=id))
-        np.testing.assert_allclose(shares(answer), predicted(under(nli, id), MIXED), atol=1e-6)
+        np.testing.assert_allclose(shares(answer), predicted(with_language_id(nli, id), MIXED), atol=1e-6)
 
 
 def test_a_masked_word_is_masked_in_the_model_s_input(nli):

@@ -9,7 +9,7 @@ import pandas as pd
 from playwright.sync_api import expect
 
 import xlmkit as xk
-from xlmkit.probes.ids import under
+from xlmkit.probes import with_language_id
 from xlmkit.widgets.html import percent
 
 EXPLORE = """
@@ -50,7 +50,7 @@ def predicted(nli: Any, premise: str, hypothesis: str, *languages: str, language
         "premise_language": first,
         "hypothesis_language": second,
     }
-    model = under(nli, language_id) if language_id else nli
+    model = with_language_id(nli, language_id) if language_id else nli
     found = xk.predict(model, pd.DataFrame([row]), progress=False).iloc[0]
     return [percent(found[f"p_{label}"]) for label in nli.labels]
 

@@ -34,9 +34,10 @@ def _run(chosen: argparse.Namespace) -> int:
 
     nli = load(chosen)
     if chosen.probe == "geometry":
-        found = probes.geometry(nli).reset_index()
+        found = probes.language_cosines(nli).reset_index()
     else:
-        found = getattr(probes, chosen.probe)(nli, read(chosen, nli.labels), progress=progress(chosen))
+        name = {"swap": "language_id_matrix", "grid": "mixed_language_grid"}.get(chosen.probe, chosen.probe)
+        found = getattr(probes, name)(nli, read(chosen, nli.labels), progress=progress(chosen))
     write(found, chosen)
     return 0
 

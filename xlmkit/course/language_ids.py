@@ -7,7 +7,7 @@ import pandas as pd
 from xlmkit.course import answers
 from xlmkit.course.checking import exercise
 from xlmkit.course.verdict import NotYet
-from xlmkit.probes.ids import NONE
+from xlmkit.probes import NONE
 from xlmkit.stats import ALL
 
 CLOSE = 0.0015  # shares that differ by no more are the same, rounded

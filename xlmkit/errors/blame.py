@@ -91,7 +91,7 @@ def blame(
     present["prompt"] = present["pair_id"].map(prompts.set_index("pair_id")["prompt"])
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
     table = table.join(_intervals(present, errors, table["group"].to_numpy(), options))
-    strongest = present[present["blamed"]].sort_values("score", ascending=False, kind="stable")
+    strongest = present[present["blamed"] & (present["row"] >= 0)].sort_values("score", ascending=False, kind="stable")
     table["examples"] = strongest.groupby("row")["pair_id"].agg(lambda ids: ids.head(3).to_list())
     order = [*groups, "blamed", "excess"]
     table = table.sort_values(order, ascending=[*[True] * len(groups), False, False], ignore_index=True)

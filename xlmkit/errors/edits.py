@@ -27,10 +27,10 @@ from xlmkit.inference import check_input, encode_frame, logits, need_head, prove
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing, language_columns, sentence_columns
-from xlmkit.results import digest, fingerprint, in_parts
+from xlmkit.results import digest, fingerprint, resumable_map
 from xlmkit.stats import ALL, group_names, grouped, premise_groups, with_all
 
-CHUNK = 16  # pairs that are encoded, and written to a checkpoint, together
+AT_ONCE = 16  # pairs that are encoded, and written to a checkpoint, together
 
 
 def minimal_edits(
@@ -124,10 +124,10 @@ def minimal_edits(
     settings = {"edit": "delete", "top_k": None} if mlm is None else {"edit": "replace", "top_k": top_k}
     source = provenance(nli, "minimal_edits", {**settings, "budget": budget, "max_length": max_length})
     config = {} if checkpoint is None else source | _inputs(frame, by_pair, mlm)
-    chunks = [range(start, min(start + CHUNK, len(frame))) for start in range(0, len(frame), CHUNK)]
+    chunks = [range(start, min(start + AT_ONCE, len(frame))) for start in range(0, len(frame), AT_ONCE)]
     found: list[tuple[int, dict[str, Any]]] = []
     with tqdm(total=len(frame), desc="edits", unit="pair", disable=not progress or frame.empty) as bar:
-        parts = in_parts(checkpoint, config, chunks, edit, pack=list, unpack=tuple)
+        parts = resumable_map(checkpoint, config, chunks, edit, serialize=list, deserialize=tuple)
         for rows, part in zip(chunks, parts, strict=True):
             found += part
             bar.update(len(rows))

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from xlmkit.encoding import Encoding
-from xlmkit.erasure import word_numbers
+from xlmkit.encoding import Encoding, word_numbers
 from xlmkit.errors.words import has_letter_or_digit
 from xlmkit.model import NLIModel
 from xlmkit.probes.fill_mask import mask_id, mask_logits

@@ -26,7 +26,7 @@ def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    table : as `probes.embedding_map` returns it: `language`, `x`, `y`, `script`, `family`;
+    table : as `probes.language_map` returns it: `language`, `x`, `y`, `script`, `family`;
         `attrs["explained"]`, the fractions of the variance that the axes explain, is optional.
 
     Raises
@@ -62,7 +62,7 @@ def cosines(table: pd.DataFrame, joins: pd.DataFrame | None = None, *, ax: Axes 
 
     Parameters
     ----------
-    table : square, as `probes.geometry` returns it, in [-1, 1]; the diagonal stays empty, since its
+    table : square, as `probes.language_cosines` returns it, in [-1, 1]; the diagonal stays empty, since its
         ones would take all the colour.
     joins : as `probes.dendrogram` returns it; languages are then in the order of its leaves. None
         takes the order of the table."""

@@ -110,7 +110,7 @@ def aligned(carried: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    carried : as `alignment.carry` returns it, of one item, method and aggregation; a column `gold`
+    carried : as `alignment.project_scores` returns it, of one item, method and aggregation; a column `gold`
         (from the frame that was explained) is optional. Cells of words without a partner in a
         language are hatched. With up to three languages the partners are under the numbers.
 

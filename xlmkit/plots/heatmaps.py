@@ -160,7 +160,7 @@ def swap(table: pd.DataFrame, *, value: str = "flips", ax: Axes | None = None) -
 
     Parameters
     ----------
-    table : as `probes.swap` returns it: `text_language`, `id`, and the value. The cells with the
+    table : as `probes.language_id_matrix` returns it: `text_language`, `id`, and the value. The cells with the
         right id are outlined.
     value : `flips` or `accuracy`, fractions in [0, 1]; `difference` of accuracies in [-1, 1]; or
         `margin` in logits.
@@ -178,7 +178,7 @@ def mixed(table: pd.DataFrame, *, value: str = "accuracy", ax: Axes | None = Non
 
     Parameters
     ----------
-    table : as `probes.grid` returns it: `premise_language`, `hypothesis_language`, and the value.
+    table : as `probes.mixed_language_grid` returns it: `premise_language`, `hypothesis_language`, and the value.
         The cells with one language for both are outlined.
     value : `accuracy` or `flips`, fractions in [0, 1]; or `difference` of accuracies in [-1, 1].
 

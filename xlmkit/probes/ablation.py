@@ -20,7 +20,12 @@ from xlmkit.model import NLIModel
 from xlmkit.model.weights import random_head
 from xlmkit.pairs import row_language
 from xlmkit.probes.comparison import compare_inputs, gold_numbers, is_correct
-from xlmkit.probes.language_ids import add_language_ids, check_has_language_ids, shallow_copy
+from xlmkit.probes.language_ids import (
+    add_language_ids,
+    check_has_language_ids,
+    encode_chunks,
+    shallow_copy,
+)
 from xlmkit.probes.traps import TRAPS, TrapInput, extra_embeddings, hf_tokenizer, trap_inputs, without_mask
 from xlmkit.stats import ALL, premise_groups, with_all
 from xlmkit.tokenization import EOS, PAD
@@ -122,7 +127,7 @@ def unmasked_baseline(
     frame = inference.check_input(nli, pairs)
     table = pd.DataFrame({"language": row_language(frame), "attended": np.nan, "shift": np.nan})
     with tqdm(total=2 * len(frame), desc="baseline", unit="pair", disable=not progress) as bar:
-        for rows, encoding in inference.encodings(nli, frame, max_length, 0):
+        for rows, encoding in encode_chunks(nli, frame, max_length):
             ids = torch.where(encoding.input_ids.le(EOS), encoding.input_ids, PAD)
             masked = replace(encoding, input_ids=ids)
             bare = without_mask(masked)

@@ -13,7 +13,7 @@ That leaving the id out hurts is reported in XLM issue #103, without figures."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,7 +74,7 @@ def language_id_matrix(
     exchanged = np.empty((len(names), *right.shape), dtype=np.float32)
     total = len(frame) * (len(names) + 1)
     with tqdm(total=total, desc="language ids", unit="pair", disable=not progress) as bar:
-        for rows, encoding in inference.encodings(nli, frame, max_length, 0):
+        for rows, encoding in encode_chunks(nli, frame, max_length):
             right[rows] = inference.logits(wide, encoding, batch_tokens=batch_tokens, bar=bar)
             for place, name in enumerate(names):
                 # Rows that have this id anyway keep their logits.
@@ -149,7 +149,7 @@ def interpolate(
     wide = add_language_ids(replace(nli, dtype=torch.float32), torch.cat(points))
     found = np.empty((len(frame), n_steps + 1, len(nli.labels)), dtype=np.float32)
     with tqdm(total=found[..., 0].size, desc="interpolate", unit="pair", disable=not progress) as bar:
-        for rows, encoding in inference.encodings(nli, frame, max_length, 0):
+        for rows, encoding in encode_chunks(nli, frame, max_length):
             for step in range(n_steps + 1):
                 moved = replace(encoding, langs=encoding.langs + len(start) * step)
                 found[rows, step] = inference.logits(wide, moved, batch_tokens=batch_tokens, bar=bar)
@@ -277,6 +277,13 @@ def add_none(nli: NLIModel) -> tuple[NLIModel, dict[str, int]]:
 def set_language_id(encoding: Encoding, id: int) -> Encoding:
     """The encoding with this id at every position."""
     return replace(encoding, langs=torch.full_like(encoding.langs, id))
+
+
+def encode_chunks(nli: NLIModel, frame: pd.DataFrame, max_length: int) -> Iterator[tuple[slice, Encoding]]:
+    """The rows of a checked frame with their encoding, `inference.CHUNK` at a time."""
+    for start in range(0, len(frame), inference.CHUNK):
+        rows = slice(start, start + inference.CHUNK)
+        yield rows, inference.encode_frame(nli, frame.iloc[rows], max_length=max_length, spans=False)
 
 
 def shallow_copy(module: Any) -> Any:

@@ -20,7 +20,7 @@ from xlmkit.encoding import SENTENCES, erase
 from xlmkit.inference import encode_frame, logits, need_head
 from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel
-from xlmkit.probes.ids import under
+from xlmkit.probes import with_language_id
 from xlmkit.widgets.state import RIGHT, Answer, PairState, Question
 
 QUICK = ("saliency", "input_x_gradient", "attention_rollout", "random")  # one pass
@@ -78,7 +78,7 @@ class PairBackend:
         state = question.state
         _check_words(state)
         if state.language_id not in self._models:
-            self._models[state.language_id] = under(self._nli, state.language_id)
+            self._models[state.language_id] = with_language_id(self._nli, state.language_id)
         nli, frame = self._models[state.language_id], state.to_frame()
         encoding = encode_frame(nli, frame, max_length=MAX_TOKENS, spans=True)
         words = places(encoding, 0)[1]

@@ -18,7 +18,7 @@ from xlmkit.languages import LANGUAGES
 from xlmkit.model import CLASSIFIERS, NLIModel
 from xlmkit.pairs import check_pairs, sentence_columns, with_english
 from xlmkit.probes.geometry import FAMILIES
-from xlmkit.probes.sentences import PAIR, PROJECTIONS, has_umap, project, sentence_vectors
+from xlmkit.probes.retrieval import PAIR, PROJECTIONS, has_umap, project, sentence_embeddings
 from xlmkit.render import escaped, quoted
 from xlmkit.widgets.controls import LABEL, Clickable, dropdown, line, safe_options, two_columns
 from xlmkit.widgets.filters import check_predictions
@@ -80,8 +80,8 @@ def embedding_map(
     ------
     ValueError : if rows are faulty or fewer than three, or there are neither rows nor language embeddings."""
     frame = None if preds is None else _read(nli, preds, n_points, seed)
-    languages = probes.embedding_map(nli) if nli.uses_language_ids and len(nli.lang2id) > 2 else None
-    vectors = partial(sentence_vectors, nli, progress=False)
+    languages = probes.language_map(nli) if nli.uses_language_ids and len(nli.lang2id) > 2 else None
+    vectors = partial(sentence_embeddings, nli, progress=False)
     return EmbeddingMap(frame, languages, vectors, n_layers=int(nli.network.config.n_layers), seed=seed)
 
 
@@ -105,7 +105,7 @@ class EmbeddingMap(Live):
     Parameters
     ----------
     frame : the rows to place, with English originals and, if known, predictions; None: there are languages only.
-    languages : from `probes.embedding_map`; None: the model has no language embeddings.
+    languages : from `probes.language_map`; None: the model has no language embeddings.
     vectors : pairs, `of`, `layer` -> (N, H) vectors, one row per pair.
     n_layers : the number of the model's last layer."""
 
@@ -266,7 +266,7 @@ def sample_items(frame: pd.DataFrame, n_points: int, seed: int) -> pd.DataFrame:
     return frame[names.isin(kept)]
 
 
-# What points stand for: a row is a pair, a single text, or a language as `probes.embedding_map` gives it
+# What points stand for: a row is a pair, a single text, or a language as `probes.language_map` gives it
 
 
 def colours_of(frame: pd.DataFrame | None) -> list[str]:
