@@ -261,7 +261,7 @@ def test_up_to_two_words_the_search_finds_what_trying_everything_finds(nli, wron
         assert (row.size, row.edits, row.minimal) == (size, list(gone), True)
         for label, chance in zip(nli.labels, chances, strict=True):
             assert getattr(row, f"new_p_{label}") == pytest.approx(chance, abs=1e-5)
-        assert row.new_label == row.gold
+        assert row.new_prediction == row.gold
         checked += 1
     assert checked >= 2, "the tiny model should let some errors flip"
 
@@ -297,7 +297,7 @@ def test_where_nothing_flips_the_new_probabilities_are_missing(nli, wrong):
     result = errors.minimal_edits(nli, rare.assign(gold=nli.labels[found.argmin()]), progress=False).iloc[0]
     assert pd.isna(result["size"])
     assert result["tried"] == 0  # each sentence has one word, and keeps it
-    assert result["new_label"] is None
+    assert result["new_prediction"] is None
     assert np.isnan(result[f"new_p_{nli.labels[0]}"])
     assert result["edits"] == []
 

@@ -331,7 +331,7 @@ def test_items_that_are_not_parallel_are_refused_and_the_first_missing_one_is_na
 
 
 def test_other_faults_of_parallel_items_are_named(pairs):
-    with pytest.raises(ValueError, match="at least 2 .*got en"):
+    with pytest.raises(ValueError, match="at least 2"):
         probes.mixed_pairs(pairs[pairs["language"] == "en"])
     with pytest.raises(ValueError, match="column `item`"):
         probes.mixed_pairs(pairs.drop(columns="item"))

@@ -74,7 +74,7 @@ def minimal_edits(
     edited_words, new_words           their texts, and what replaces them ("" if removed)
     edited_premise,                   the texts after the edit, for reading (`edited_text` of single texts)
     edited_hypothesis
-    new_label, new_p_<label>          the prediction after the edit, with probabilities in [0, 1]; missing if
+    new_prediction, new_p_<label>          the prediction after the edit, with probabilities in [0, 1]; missing if
                                       nothing flips
     tried                             variants computed
     ================================  ==========================================================================
@@ -273,7 +273,7 @@ def _record(
         "edited_words": [words[edit.word].text for edit in edits],
         "new_words": new,
         **texts,
-        "new_label": None if after is None else nli.labels[int(after.argmax())],
+        "new_prediction": None if after is None else nli.labels[int(after.argmax())],
         **_probabilities(nli, "new_p", after),
         "tried": outcome.tried,
     }
@@ -290,7 +290,7 @@ def _with_edits(
     """The errors of a frame with their new columns."""
     before, after = ([f"{name}_{label}" for label in nli.labels] for name in ("p", "new_p"))
     texts = [f"edited_{side}" for side in sentence_columns(frame)]
-    names = ["size", "minimal", "edits", "edited_words", "new_words", *texts, "new_label"]
+    names = ["size", "minimal", "edits", "edited_words", "new_words", *texts, "new_prediction"]
     errors = frame.iloc[[row for row, _ in found]]
     columns = ["prediction", *before, *names, *after, "tried"]
     new = pd.DataFrame([record for _, record in found], errors.index, columns, dtype=object)
