@@ -11,7 +11,7 @@ import pytest
 
 import xlmkit
 from xlmkit import cli
-from xlmkit.pairs.workshop import PHENOMENA
+from xlmkit.pairs import PHENOMENA
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The command line: `xlmkit predict`, `explain`, `evaluate`, `probe`, `check-pairs`, `finetune`, `convert`, `doctor`.
+"""The command line: `xlmkit predict`, `explain`, `evaluate`, `probe`, `finetune`, `convert`, `doctor`.
 
 Results go to standard output or to the file named by `--out`; progress, notices and errors go to standard error, so that pipes stay clean.
-Exit codes: 0 all is well; 1 `doctor` or `check-pairs` found a fault, or `--ray` refused rows; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
+Exit codes: 0 all is well; 1 `doctor` found a fault, or `--ray` refused rows; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
 
 from __future__ import annotations
 

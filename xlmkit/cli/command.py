@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-EXIT = "exit codes: 0 all is well, 1 doctor or check-pairs found a fault or --ray refused rows, 2 the input or the command is at fault, 130 interrupted"
+EXIT = "exit codes: 0 all is well, 1 doctor found a fault or --ray refused rows, 2 the input or the command is at fault, 130 interrupted"
 
 
 class Command(NamedTuple):  # a dataclass would import `inspect`, which `xlmkit --help` does without

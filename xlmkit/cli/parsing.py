@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import xlmkit
-from xlmkit.cli.checking import CHECK_PAIRS, DOCTOR
+from xlmkit.cli.checking import DOCTOR
 from xlmkit.cli.command import EXIT
 from xlmkit.cli.converting import CONVERT
 from xlmkit.cli.evaluating import EVALUATE
@@ -14,7 +14,7 @@ from xlmkit.cli.finetuning import FINETUNE
 from xlmkit.cli.predicting import PREDICT
 from xlmkit.cli.probing import PROBE
 
-COMMANDS = (PREDICT, EXPLAIN, EVALUATE, PROBE, CHECK_PAIRS, FINETUNE, CONVERT, DOCTOR)
+COMMANDS = (PREDICT, EXPLAIN, EVALUATE, PROBE, FINETUNE, CONVERT, DOCTOR)
 EXAMPLES = {command.name: command.examples for command in COMMANDS}
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from xlmkit.checks import check_int
 from xlmkit.pairs import SPELLINGS
-from xlmkit.pairs.checks import TEXT_SPELLINGS
+from xlmkit.pairs.columns import TEXT_SPELLINGS
 from xlmkit.pairs.tables import json_row
 
 SUFFIXES = (".jsonl", ".parquet")

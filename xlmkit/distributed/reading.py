@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from xlmkit.distributed.parts import ROLES, Part
 from xlmkit.pairs import LABELS
-from xlmkit.pairs.checks import Faults, checked, plain, renamed, spellings
+from xlmkit.pairs.columns import own_columns, rename_columns
 from xlmkit.pairs.tables import json_row
+from xlmkit.pairs.validate import Faults, check_rows, infer_types
 
 GROUP = 4096  # rows of a .parquet file that are decoded at once
 
@@ -43,22 +44,22 @@ def read_part(part: Part, labels: Sequence[str]) -> tuple[pd.DataFrame, list[Ref
     faults = Faults(name, lambda row: f"row {row}")
     frame = (_parquet if part.file.path.lower().endswith(".parquet") else _json_lines)(part, faults)
     single = set(labels) != set(LABELS)
-    named = renamed(frame, name, None, single=single)
+    named = rename_columns(frame, name, None, single=single)
     if "pair_id" not in named and "item" not in named:
         numbered = [f"{part.file.prefix}{row}" for row in frame.index]
         named.insert(0, "pair_id", pd.Series(numbered, index=frame.index, dtype=object))
-    found = checked(named, faults, frame.index.to_list(), labels=labels)
+    found = check_rows(named, faults, frame.index.to_list(), labels=labels)
     if "item" in found and "item" not in named:
         raise ValueError(
             f"{name}: ids repeat from language to language from row {part.first + 1} on; remedy: call that column `item`"
         )
     if "gold" not in found:
         found["gold"] = pd.Series(None, index=found.index, dtype=object)
-    leading = [column for column in spellings(found) if column in found and column != "item"]
+    leading = [column for column in own_columns(found) if column in found and column != "item"]
     found = found[leading + [column for column in found if column not in leading]]
     ids = dict(zip(found.index, found["pair_id"], strict=True))
     refused = [Refused(name, row, ids.get(row), "; ".join(what)) for row, what in sorted(faults.rows.items())]
-    return plain(found[~found.index.isin(faults.rows)]), refused
+    return infer_types(found[~found.index.isin(faults.rows)]), refused
 
 
 def _parquet(part: Part, faults: Faults) -> pd.DataFrame:

@@ -1,11 +1,9 @@
-"""Premise/hypothesis pairs as a tidy frame: readers, label names, parallel sampling.
+"""Premise/hypothesis pairs as a tidy frame: `read_pairs`, names of columns and labels, items that languages share."""
 
-Labels travel by name, because their numbers differ by source (XLM's authors: contradiction 0; the Hub's XNLI: entailment 0). `tables` reads
-text files row by row, `checks` names what is wrong with a row, `sources` joins them."""
-
-from xlmkit.pairs.checks import (
+from xlmkit.pairs.columns import (
     LABELS,
     SPELLINGS,
+    TEXT_SPELLINGS,
     is_missing,
     label_name,
     label_reader,
@@ -13,12 +11,16 @@ from xlmkit.pairs.checks import (
     sentence_columns,
 )
 from xlmkit.pairs.items import ITEM_COLUMNS, row_language, shared_items, with_english
-from xlmkit.pairs.sources import check_pairs, read_pairs
+from xlmkit.pairs.sources import read_pairs
+from xlmkit.pairs.validate import check_pairs
+from xlmkit.pairs.workshop import PHENOMENA
 
 __all__ = [
     "ITEM_COLUMNS",
     "LABELS",
+    "PHENOMENA",
     "SPELLINGS",
+    "TEXT_SPELLINGS",
     "check_pairs",
     "is_missing",
     "label_name",

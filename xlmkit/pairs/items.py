@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from xlmkit.pairs.checks import is_missing, language_columns, sentence_columns
+from xlmkit.pairs.columns import is_missing, language_columns, sentence_columns
 
 ITEM_COLUMNS = ("item", "pairID", "promptID")
 """Columns that say which rows are one item; the first that is not empty counts."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
 
+from xlmkit.checks import check_int
 from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.notices import warn_once
-from xlmkit.pairs.checks import LABELS, SHOWN, Faults, checked, language_columns, plain, renamed, spellings
+from xlmkit.pairs.columns import LABELS, language_columns, own_columns
 from xlmkit.pairs.tables import read_table
+from xlmkit.pairs.validate import SHOWN, Faults, check_frame, infer_types, validate
 from xlmkit.pairs.workshop import workshop
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -37,72 +38,55 @@ def read_pairs(
 
     Parameters
     ----------
-    source : "workshop" (bundled: 120 items x 15 languages, with the words that decide each label and a teacher's note; see
-        `xlmkit.pairs.workshop`); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0 and the split
-        ("XNLI-1.0/dev"), or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as
-        in `SPELLINGS`; others are kept, as text from .tsv and .csv. A TSV is one row a line and its quotes are text, unless they can only be
-        quoting; that is said.
-    languages : keep pairs in these languages only; rows in languages that the model does not know are then passed over. For a source
-        without a `language` column, the one that all its rows are in.
-    phenomena : keep pairs with these values of the column `phenomenon` only, as "negation".
-    items : keep pairs with these values of the column `item` only, as "negation-03"; each stays in all its languages.
-    limit : at most this many pairs of each language. Where there is an `item` column these are the first items that all languages have, so
-        the languages stay parallel.
-    labels : what gold may be: NLI's three names, or those of another classification as they are written, or None for any. Other tasks
-        than NLI may have a single `text` in place of premise and hypothesis.
+    source : "workshop" (bundled: 120 items in 15 languages, with the words that decide each label and a teacher's note);
+        "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0 and the split ("XNLI-1.0/dev"),
+        or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as in `SPELLINGS`;
+        `label` is read as `gold`. Others are kept, as text from .tsv and .csv. A TSV has one row per line and its quotes are
+        text, unless they can only be quoting; then a warning says so.
+    languages : keep pairs in these languages only, and ignore rows in languages that the model does not know. For a source
+        without a `language` column, the language of all rows.
+    phenomena : keep pairs with these values of the column `phenomenon` only, such as "negation".
+    items : keep pairs with these values of the column `item` only, such as "negation-03", in all their languages.
+    limit : at most this many pairs per language, at least 1. With an `item` column, the first items that all languages
+        share, so that the languages stay parallel.
+    labels : what gold may be: NLI's three names, or those of another classification as they are written, or None for any.
+        Tasks other than NLI may have a single `text` instead of premise and hypothesis.
 
     Returns
     -------
-    One row a pair, in the source's order: `pair_id` (text, unique), `language` (or `premise_language` and `hypothesis_language`), `premise` and
-    `hypothesis` as written (or `text`), `gold` (of `labels`, missing where unknown), then all other columns. Without ids, `pair_id` is the number of
-    the row from 1; with an `item`, it is item and language ("negation-03-en"). `attrs["source"]` names the source.
+    One row per pair, in the source's order: `pair_id` (text, unique), `language` (or `premise_language` and
+    `hypothesis_language`), `premise` and `hypothesis` as written (or `text`), `gold` (one of `labels`, missing where unknown),
+    then all other columns. Without ids, `pair_id` is the row number from 1; with an `item`, it is item and language
+    ("negation-03-en"). `attrs["source"]` names the source.
 
     Raises
     ------
-    ValueError : if a column is missing or ambiguous, there are no pairs, a language, a phenomenon or an item is not there, or rows are
-        faulty: all are named at once, by line, with all their faults. A text needs a visible character and no lone surrogate. Long texts, emoji, mixed scripts,
-        punctuation alone, control and zero-width characters are kept as they are.
+    ValueError : if a column is missing or ambiguous, there are no pairs, a language, a phenomenon or an item does not occur,
+        or rows are faulty: all are named at once, by line, with all their faults. A text needs a visible character and no
+        lone surrogate. Long texts, emoji, mixed scripts, control and zero-width characters are kept as they are.
     FileNotFoundError : if there is no such file.
-    ImportError, ConnectionError : if XNLI cannot be had from the Hub."""
+    ImportError, ConnectionError : if XNLI cannot be loaded from the Hub."""
     codes = _codes(languages)
-    if limit is not None and (not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 1):
-        raise ValueError(f"`limit` must be a positive number of pairs a language, or None; got {limit!r}")
+    if limit is not None:
+        check_int("limit", limit, 1)
     frame, name = _frame(source, codes, labels)
     if frame.empty:
-        raise ValueError(f"{name}: expected at least one pair, got none")
+        raise ValueError(f"{name}: expected at least one pair, got none.")
     if "gold" not in frame:
         frame["gold"] = pd.Series(None, index=frame.index, dtype=object)
     if codes is not None:
         frame = _only(frame, codes, name)
     for column, option, values in (("phenomenon", "phenomena", phenomena), ("item", "items", items)):
         if values is not None:
-            frame = _keeping(frame, column, option, values, name)
+            frame = _with_values(frame, column, option, values, name)
     if limit is not None:
         frame = _first(frame, limit)
     if not isinstance(source, pd.DataFrame):
         frame = frame.reset_index(drop=True)
-    leading = [column for column in spellings(frame) if column in frame and column != "item"]
+    leading = [column for column in own_columns(frame) if column in frame and column != "item"]
     frame = frame[leading + [column for column in frame if column not in leading]]
     frame.attrs = {"source": name}
     return frame
-
-
-def check_pairs(frame: pd.DataFrame, *, labels: Labels = LABELS) -> pd.DataFrame:
-    """Check a frame of pairs and bring it to the kit's names, as `read_pairs` does; `labels` as there.
-
-    Returns
-    -------
-    A new frame with the same index, order and columns: those spelled as in `SPELLINGS` are renamed, language codes and labels take their
-    usual names, ids are text. A missing `pair_id` is added as the first column, as `read_pairs` says. A `label` beside columns `p_<label>` is
-    a prediction, not gold. A frame without rows is no fault here.
-
-    Raises
-    ------
-    TypeError : if `frame` is no DataFrame.
-    ValueError : as `read_pairs`; rows are named by their index."""
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"expected a DataFrame of pairs, got {type(frame).__name__}; remedy: read_pairs(...)")
-    return _of_frame(frame, None, labels)
 
 
 def _codes(languages: str | Sequence[str] | None) -> Codes:
@@ -110,7 +94,7 @@ def _codes(languages: str | Sequence[str] | None) -> Codes:
         return None
     codes = [languages] if isinstance(languages, str) else list(languages)
     if not codes:
-        raise ValueError("`languages` must name at least one language, or be None for all; got none")
+        raise ValueError("`languages` must name at least one language, or be None for all; got none.")
     return tuple(dict.fromkeys(resolve(code) for code in codes))
 
 
@@ -119,66 +103,42 @@ def _frame(
 ) -> tuple[pd.DataFrame, str]:
     """The checked pairs of any source in all its languages, and the source's name."""
     if isinstance(source, pd.DataFrame):
-        return _of_frame(source, codes, labels), "the frame"
+        return check_frame(source, codes, labels), "the frame"
     if not isinstance(source, str | os.PathLike):
-        raise TypeError(f"`source` must be a name, a path or a DataFrame; got {type(source).__name__}")
+        raise TypeError(f"`source` must be a name, a path or a DataFrame; got {type(source).__name__}.")
     if source == "workshop":
-        return _of_frame(workshop(), codes, labels, source="workshop"), "workshop"
+        return check_frame(workshop(), codes, labels, source="workshop"), "workshop"
     path = _local(Path(source))
     if path is None:
         name = Path(source).as_posix()
-        return _of_frame(_hub(Path(source).name), codes, labels, source=name), name
+        return check_frame(_hub(Path(source).name), codes, labels, source=name), name
     return _of_file(path, codes, labels), path.name
-
-
-def _of_frame(
-    frame: pd.DataFrame, codes: Codes, labels: Labels, *, source: str = "the frame"
-) -> pd.DataFrame:
-    rows = range(len(frame))
-    names = frame.index.to_list()  # Python's values, not numpy's
-    faults = Faults(source, lambda row: f"index {names[row]!r}")
-    result = _checked(frame, codes, labels, faults, rows)
-    faults.raise_any(len(frame))
-    return plain(result)
-
-
-def _checked(
-    frame: pd.DataFrame, codes: Codes, labels: Labels, faults: Faults, rows: Sequence[int]
-) -> pd.DataFrame:
-    single = labels is None or set(labels) != set(LABELS)
-    named = renamed(frame, faults.source, _one(codes), single=single)
-    return checked(named, faults, rows, labels=labels, any_language=codes is not None)
 
 
 def _of_file(path: Path, codes: Codes, labels: Labels) -> pd.DataFrame:
     if path.suffix.lower() not in SUFFIXES:
         got = path.suffix or "no suffix"
         raise ValueError(
-            f"{path.name}: expected a {', '.join(SUFFIXES)} file; got {got}; remedy: save it as one of these"
+            f"{path.name}: expected a {', '.join(SUFFIXES)} file; got {got}. Save it as one of these."
         )
     if path.suffix.lower() == ".parquet":
         try:
             frame = pd.read_parquet(path).reset_index(drop=True)
         except (ValueError, OSError) as error:
             raise ValueError(
-                f"{path.name}: expected a Parquet file; it cannot be read as one: {error}"
+                f"{path.name}: expected a Parquet file; it cannot be read as one: {error}."
             ) from error
-        return _of_frame(frame, codes, labels, source=path.name)
+        return check_frame(frame, codes, labels, source=path.name)
     table = read_table(path)
     faults = Faults(path.name, lambda line: f"line {line}")
-    for line, (what, remedy) in table.broken.items():
-        faults.add(line, what, remedy)
+    for line, fault in table.broken.items():
+        faults.add(line, *fault.split("; ", 1))
     total = len(table.rows) + len(table.broken)
     if not table.columns:
         faults.raise_any(total)
-    frame = pd.DataFrame(table.rows, columns=table.columns, dtype=object)
-    result = _checked(frame, codes, labels, faults, table.lines)
+    result = validate(table.frame(), codes, labels, faults, table.lines)
     faults.raise_any(total)
-    return plain(result)
-
-
-def _one(codes: Codes) -> str | None:
-    return codes[0] if codes is not None and len(codes) == 1 else None
+    return infer_types(result)
 
 
 def _local(path: Path) -> Path | None:
@@ -192,36 +152,38 @@ def _local(path: Path) -> Path | None:
     if found:
         names = ", ".join(file.name for file in found)
         raise ValueError(
-            f"{path}: expected one file, got {names}; remedy: name one, as in {os.fspath(found[0])!r}"
+            f"{path}: expected one file, got {names}. Name one, such as {os.fspath(found[0])!r}."
         )
     if path.as_posix() in ("xnli/dev", "xnli/test"):
         return None
     if path.is_dir():
         raise ValueError(
-            f"{path}: expected xnli.dev.tsv or xnli.test.tsv in this folder, got neither; remedy: name the file"
+            f"{path}: expected xnli.dev.tsv or xnli.test.tsv in this folder, got neither. Name the file."
         )
-    retired = " (the bundled set of that name gave way to 'workshop')" if path.as_posix() == "sample" else ""
+    retired = (
+        " (the bundled set of that name was replaced by 'workshop')" if path.as_posix() == "sample" else ""
+    )
     raise FileNotFoundError(
-        f"expected 'workshop', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}{retired}"
+        f"expected 'workshop', 'xnli/dev', 'xnli/test' or a {', '.join(SUFFIXES)} file; there is no file {os.fspath(path)!r}{retired}."
     )
 
 
 def _hub(split: str) -> pd.DataFrame:
-    """XNLI from the Hub, a row a pair; `item` is the number of the example in its split."""
-    elsewhere = f"download {XNLI_ZIP}, unzip it, and read_pairs('XNLI-1.0/{split}')"
+    """XNLI from the Hub, one row per pair; `item` is the number of the example in its split."""
+    elsewhere = f"download and unzip {XNLI_ZIP} and call read_pairs('XNLI-1.0/{split}')"
     try:
         import datasets
     except ImportError:
         raise ImportError(
-            f"XNLI on the Hub is read by the package `datasets`, which is not installed; remedy: pip install datasets, or {elsewhere}"
+            f"reading XNLI from the Hub needs the package `datasets`. Run pip install datasets, or {elsewhere}."
         ) from None
     try:
         data = datasets.load_dataset(HUB_XNLI, "all_languages", split=HUB_SPLITS[split])
     except Exception as error:
         raise ConnectionError(
-            f"XNLI could not be had from the Hub ({type(error).__name__}: {error}); remedy: go online, or {elsewhere}"
+            f"cannot download XNLI from the Hub ({type(error).__name__}: {error}). Connect to the network, or {elsewhere}."
         ) from error
-    names = data.features["label"].names  # the order is the source's own: read, not assumed
+    names = data.features["label"].names  # the source's own order, read, not assumed
     rows = []
     for number, example in enumerate(data, 1):
         gold = names[example["label"]] if example["label"] >= 0 else None
@@ -238,24 +200,24 @@ def _only(frame: pd.DataFrame, codes: tuple[str, ...], name: str) -> pd.DataFram
     if absent:
         got = ", ".join(code for code in LANGUAGES if code in there) or "none of the 15 languages"
         raise ValueError(
-            f"{name}: expected pairs in {', '.join(absent)}, as `languages` asks; got pairs in {got}"
+            f"{name}: expected pairs in {', '.join(absent)}, as `languages` asks; got pairs in {got}."
         )
     frame = frame[frame[sides].isin(codes).all(axis=1)]
     if frame.empty:
-        raise ValueError(f"{name}: expected pairs with both languages among {', '.join(codes)}; got none")
+        raise ValueError(f"{name}: expected pairs with both languages among {', '.join(codes)}; got none.")
     return frame
 
 
-def _keeping(
+def _with_values(
     frame: pd.DataFrame, column: str, option: str, values: str | Sequence[str], name: str
 ) -> pd.DataFrame:
-    """The rows with one of `values` in `column`, each of which must be there; `option` is the name that a user gave them under."""
+    """The rows with one of `values` in `column`, each of which must occur; `option` is the name of the argument."""
     wanted = [values] if isinstance(values, str) else list(values)
     if not wanted:
-        raise ValueError(f"`{option}` must name at least one {column}, or be None for all; got none")
+        raise ValueError(f"`{option}` must name at least one {column}, or be None for all; got none.")
     if column not in frame:
         raise ValueError(
-            f"{name}: expected a column `{column}`, as `{option}` asks; got none; remedy: add it, or leave `{option}` out"
+            f"{name}: expected a column `{column}`, as `{option}` asks; got none. Add it, or leave `{option}` out."
         )
     there = frame[column].dropna().unique().tolist()
     absent = [repr(value) for value in wanted if value not in there]
@@ -274,7 +236,7 @@ def _first(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
         shared = set.intersection(*(set(rows["item"]) for _, rows in languages))
         items = [item for item in frame["item"].unique() if item in shared][:limit]
         if 0 < len(items) < min(limit, frame["item"].nunique()):
-            warn_once(f"`limit` {limit} gives {len(items)} items, which is all that every language has")
+            warn_once(f"limit={limit} gives {len(items)} items: no more are in every language")
         if items:
             return frame[frame["item"].isin(items)]
     return frame[languages.cumcount() < limit]

@@ -1,43 +1,44 @@
-"""Text tables: the rows of a TSV, CSV or JSONL file, each with the line on which it stands; no row is swallowed, none dropped.
+"""Text tables: the rows of a TSV, CSV or JSONL file, each with its line number; no row is swallowed, none dropped.
 
-XNLI's TSV is written without quoting, and a reader that honours quotes joins rows at a lone `"` (pandas and csv do so by default). So a TSV is
-read as it is, one row a line, unless its quotes can only be quoting (RFC 4180); a CSV is read by RFC 4180, and a quote that runs over whole
-rows is a fault."""
+XNLI's TSV is written without quoting, and a reader that honours quotes (pandas and csv do by default) joins rows at a lone
+`"`. So a TSV has one row per line and its quotes are text, unless its header is quoted or every field that begins with a
+quote can only be a quoted one. A CSV is read by RFC 4180; a quote that is not closed, or hides whole rows, is refused."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from xlmkit.notices import warn_once
+
+EMPTY_LINE = "an empty line; delete empty lines or fill them"
+_ONE_OBJECT = "write one JSON object per line, each key once"
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 @dataclass
 class Table:
-    """A file before anyone asks what its columns mean.
+    """A file before its columns are interpreted.
 
-    `rows` are dicts by column, `lines` their line numbers (from 1); `broken` maps a line that is no row to what is wrong
-    with it and what would mend that."""
+    `rows` are dicts by column, `lines` their line numbers (from 1); `broken` maps a line that is no row to "what is wrong;
+    what to do"."""
 
     columns: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    broken: dict[int, tuple[str, str]] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class _Record:
-    """One row of a delimited text; `lines` is how many lines it runs over, `quoted` which fields were in quotes."""
-
-    line: int
-    lines: int
-    fields: tuple[str, ...]
-    quoted: tuple[bool, ...]
-    end: int
+    def frame(self) -> pd.DataFrame:
+        """The rows, each value as it was read."""
+        return pd.DataFrame(self.rows, columns=self.columns, dtype=object)
 
 
 def read_table(path: Path) -> Table:
@@ -47,15 +48,23 @@ def read_table(path: Path) -> Table:
 
     Raises
     ------
-    ValueError : if the file is empty, binary, not UTF-8, or its header repeats a column."""
+    ValueError : if the file is empty, binary, not UTF-8, its header repeats a column, or a quote is not closed."""
     text = _decode(path)
     if path.suffix.lower() == ".jsonl":
         return _json_lines(text)
-    table = _tab_separated(text, path.name) if path.suffix.lower() == ".tsv" else _comma_separated(text)
-    twice = sorted({name for name in table.columns if table.columns.count(name) > 1})
-    if twice:
+    text = text.rstrip("\r\n")
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if path.suffix.lower() == ".csv":
+        table = _fill(_quoted_rows(text, max(",;\t", key=lines[0].count), path.name))
+    elif _is_quoted(lines):
+        warn_once(f"{path.name} is read as a quoted TSV: its quotes can only be quoting")
+        table = _fill(_quoted_rows(text, "\t", path.name))
+    else:
+        table = _fill((number, line.split("\t")) for number, line in enumerate(lines, 1))
+    repeated = sorted({name for name in table.columns if table.columns.count(name) > 1})
+    if repeated:
         raise ValueError(
-            f"{path.name}: expected different column names; got {twice} more than once in line 1"
+            f"{path.name}: column names must differ; got {repeated} more than once in line 1. Rename one of them."
         )
     return table
 
@@ -63,35 +72,33 @@ def read_table(path: Path) -> Table:
 def _decode(path: Path) -> str:
     data = path.read_bytes()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{path.name}: expected UTF-8, got UTF-16; remedy: save it as UTF-8")
+        raise ValueError(f"{path.name}: expected UTF-8, got UTF-16. Save it as UTF-8.")
     if b"\0" in data:
         raise ValueError(
-            f"{path.name}: expected text in UTF-8, got a binary file (a null at byte {data.index(0)}); remedy: export it as .tsv, .csv or .jsonl"
+            f"{path.name}: expected text in UTF-8, got a binary file (a null at byte {data.index(0)}). "
+            "Export it as .tsv, .csv or .jsonl."
         )
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{path.name}: expected UTF-8, got byte 0x{data[error.start]:02x} at offset {error.start} (line {line}); "
-            "remedy: save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
+            f"{path.name}: expected UTF-8, got byte 0x{data[error.start]:02x} at offset {error.start} (line {line}). "
+            "Save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`."
         ) from None
     if not text.strip():
-        raise ValueError(f"{path.name}: expected at least one pair, got an empty file")
+        raise ValueError(f"{path.name}: expected at least one pair, got an empty file.")
     return text
 
 
 def _json_lines(text: str) -> Table:
     table = Table([])
-    lines = text.rstrip().split(
-        "\n"
-    )  # not splitlines, which also breaks at U+2028 and other characters of the text
-    for number, line in enumerate(lines, 1):
+    # Not splitlines, which also breaks at U+2028 and other characters of the text.
+    for number, line in enumerate(text.rstrip().split("\n"), 1):
         try:
             table.rows.append(json_row(line))
         except ValueError as error:
-            what, remedy = str(error).rsplit("; ", 1)
-            table.broken[number] = what, remedy
+            table.broken[number] = str(error)
             continue
         table.lines.append(number)
     table.columns = list(dict.fromkeys(key for row in table.rows for key in row))
@@ -99,37 +106,25 @@ def _json_lines(text: str) -> Table:
 
 
 def json_row(line: str) -> dict[str, Any]:
-    """The row that a line of JSONL holds.
+    """The row in a line of JSONL.
 
     Raises
     ------
-    ValueError : "what; remedy", if it is empty or no JSON object, or a key stands in it twice."""
+    ValueError : "what is wrong; what to do", if it is empty or no JSON object, or has a key twice."""
     if not line.strip():
-        raise ValueError("; ".join(_EMPTY))
+        raise ValueError(EMPTY_LINE)
     try:
-        row = json.loads(line, object_pairs_hook=_no_key_twice)
+        row = json.loads(line, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg}, column {error.colno}); {_ONE_OBJECT}") from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_json_fault(error)}; {_ONE_OBJECT}") from error
+        raise ValueError(f"not valid JSON ({error}); {_ONE_OBJECT}") from error
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, got {type(row).__name__}; {_ONE_OBJECT}")
     return row
 
 
-_ONE_OBJECT = "write one JSON object a line, each key once"
-_EMPTY = ("an empty line", "delete empty lines, or fill them")
-_UNCLOSED = (
-    'a quote (") opens a field here and does not close it, or hides whole rows',
-    'put a field in quotes if it holds quotes, and double those (""); or save it as .jsonl',
-)
-
-
-def _json_fault(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON ({error.msg}, column {error.colno})"
-    return f"not valid JSON ({error})"
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -137,117 +132,62 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _tab_separated(text: str, name: str) -> Table:
-    lines = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
-    if '"' in text and _tabs_are_quoted(text, lines):
-        warn_once(f"{name} is read as a quoted TSV: its quotes can only be quoting")
-        return _delimited(text, "\t")
-    return _fill((number, line.split("\t")) for number, line in enumerate(lines, 1))
+def _is_quoted(lines: list[str]) -> bool:
+    """Whether the quotes of a TSV are quoting: its header is quoted, or every field that begins with a quote ends in one and
+    contains what a writer quotes for: a doubled quote, a carriage return or, as Excel does, a comma (not only commas)."""
+    if lines[0].startswith('"'):
+        return True
+    opened = [text for line in lines if '"' in line for text in line.split("\t") if text.startswith('"')]
+    inside = [match[1] if (match := _QUOTED.fullmatch(text)) else "" for text in opened]
+    return all(re.search(r'["\r,]', text) for text in inside) and any(
+        re.search(r'["\r]', text) for text in inside
+    )
 
 
-def _tabs_are_quoted(text: str, lines: list[str]) -> bool:
-    """Whether the quotes of a TSV are quoting: each is well-formed, and either the header is quoted too, or every quoted field holds
-    what a writer quotes for (a doubled quote, a tab, a line end; at least one of these; or a comma, as Excel does) without hiding a whole row."""
-    parse = _parser("\t", strict=True)
-    text = text.rstrip("\r\n")
-    needed, position, line = False, 0, 1
-    while position < len(text):
-        record = parse(text, position, line)
-        if record is None:
-            return False
-        if line == 1 and any(record.quoted):
-            return True
-        inside = [value for value, quoted in zip(record.fields, record.quoted, strict=True) if quoted]
-        if not all(re.search(r'["\t\r\n,]', value) for value in inside):
-            return False
-        following = line + record.lines
-        if _hides_a_row(record, lines[line - 1 : following - 1], lines[0].count("\t")):
-            return False
-        needed = needed or any(re.search(r'["\t\r\n]', value) for value in inside)
-        position, line = record.end, following
-    return needed
+def _quoted_rows(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """The line number and the fields of each row of a delimited text with quoting (RFC 4180)."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    width, line = 0, 1
+    limit = csv.field_size_limit(max(len(text), 1))  # the default refuses long texts; restored below
+    try:
+        for fields in reader:
+            width = width or len(fields)
+            spans_lines = any("\n" in value for value in fields)
+            # A line inside a field that has all delimiters of a row is a row that a lone quote hides.
+            hidden = [
+                row
+                for value in fields
+                for row in value.split("\n")[1:-1]
+                if row.count(delimiter) == width - 1
+            ]
+            if spans_lines and (hidden or len(fields) != width):
+                raise csv.Error("whole rows in quotes")
+            yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(
+            f'{name}: line {line}: a quote (") opens a field here and does not close it, or hides whole rows ({error}). '
+            'Put a field that has quotes in quotes and double those (""), or save the file as .jsonl.'
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
 
 
-def _hides_a_row(record: _Record, lines: list[str], tabs: int) -> bool:
-    """Whether one of the lines that a record runs over has all the tabs of a row, though it should hold only some of the record's."""
-    if len(lines) == 1:
-        return False
-    whole = [line.count("\t") == tabs for line in lines]
-    broken = [column for column, value in enumerate(record.fields) if "\n" in value]
-    return any(whole[1:-1]) or (whole[0] and broken[0] != tabs) or (whole[-1] and broken[-1] != 0)
-
-
-def _comma_separated(text: str) -> Table:
-    header = text.split("\n", 1)[0]
-    return _delimited(text, max(",;\t", key=header.count))
-
-
-def _delimited(text: str, delimiter: str) -> Table:
-    return _fill(_records(text.rstrip("\r\n"), delimiter))
-
-
-def _fill(records: Iterator[tuple[int, list[str]]]) -> Table:
-    """Rows whose number of fields is that of the header; a record without fields could not be read."""
-    _, header = next(records)
+def _fill(rows: Iterable[tuple[int, list[str]]]) -> Table:
+    """The table of rows that have as many fields as the header, which is the first; the others are broken."""
+    numbered = iter(rows)
+    _, header = next(numbered)
     table = Table([name.strip() for name in header])
     names = ", ".join(table.columns[:8]) + (", ..." if len(table.columns) > 8 else "")
-    for line, fields in records:
-        if not fields:
-            table.broken[line] = _UNCLOSED
-        elif fields == [""]:
-            table.broken[line] = _EMPTY
+    for line, fields in numbered:
+        if fields in ([], [""]):
+            table.broken[line] = EMPTY_LINE
         elif len(fields) != len(table.columns):
-            what = f"expected {len(table.columns)} fields ({names}), got {len(fields)}"
             table.broken[line] = (
-                what,
-                "a text that holds the delimiter must be in quotes; .jsonl needs no care",
+                f"expected {len(table.columns)} fields ({names}), got {len(fields)}; "
+                "put a text that contains the delimiter in quotes (.csv), or save the file as .jsonl"
             )
         else:
             table.rows.append(dict(zip(table.columns, fields, strict=True)))
             table.lines.append(line)
     return table
-
-
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of each record; no fields where a quote is not closed, and then the next line is tried."""
-    lenient, strict = _parser(delimiter, strict=False), _parser(delimiter, strict=True)
-    position, line, width = 0, 1, 0
-    while position < len(text):
-        record = lenient(text, position, line)
-        if record is not None and line == 1:
-            width = len(record.fields)
-        if record is not None and record.lines > 1:
-            body = text[position : record.end].rstrip("\r\n").split("\n")[1:]
-            alone = (strict(row, 0, 0) for row in body)
-            if len(record.fields) != width or any(row and len(row.fields) == width for row in alone):
-                record = None
-        if record is None:
-            yield line, []
-            following = text.find("\n", position) + 1
-            position, line = following or len(text), line + 1
-            continue
-        yield line, list(record.fields)
-        position, line = record.end, line + record.lines
-
-
-def _parser(delimiter: str, *, strict: bool) -> Callable[[str, int, int], _Record | None]:
-    """A function that reads one record of RFC 4180 at a position, or gives None; strict: no quote inside a field that is not quoted."""
-    first = rf'[^"{delimiter}\r\n]'
-    rest = first if strict else rf"[^{delimiter}\r\n]"
-    piece = re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|((?:{first}{rest}*)?))(?:({delimiter})|\r?\n|\r|\Z)')
-
-    def parse(text: str, position: int, line: int) -> _Record | None:
-        fields, quoted, start = [], [], position
-        while True:
-            match = piece.match(text, position)
-            if match is None:
-                return None
-            inner, bare, more = match.groups()
-            fields.append(bare if inner is None else inner.replace('""', '"'))
-            quoted.append(inner is not None)
-            position = match.end()
-            if more is None:
-                lines = text.count("\n", start, position) + (text[position - 1 : position] != "\n")
-                return _Record(line, lines, tuple(fields), tuple(quoted), position)
-
-    return parse

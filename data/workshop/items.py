@@ -1,4 +1,7 @@
-"""Items: one line of a file of pairs with its rationales, and the check that a line has the fields that it needs."""
+"""Items of a file of pairs: one line with its rationales, and the check that it has the fields that it needs.
+
+The format is JSON Lines, one file per language and one item per line; README.md describes it. `texts` checks single texts,
+`check` whole files."""
 
 from __future__ import annotations
 
@@ -11,25 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from xlmkit.languages import LANGUAGES
-from xlmkit.pairs.checks import LABELS
+from xlmkit.pairs import LABELS
 from xlmkit.pairs.tables import read_table
-from xlmkit.pairs.workshop.findings import Finding
 
-PHENOMENA = (
-    "negation",
-    "quantifiers",
-    "antonyms",
-    "hypernyms",
-    "numbers",
-    "time",
-    "place",
-    "word_order",
-    "modality",
-    "coreference",
-    "world_knowledge",
-    "lexical_overlap",
-)
-"""The phenomena of the bundled set; a file of one's own may have others."""
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of a file. `line` counts from 1; `line` and `item` are None where the fault is the whole file's."""
+
+    file: str
+    line: int | None
+    item: str | None
+    what: str  # "expected ..., got ..."
+    remedy: str
+
+    def __str__(self) -> str:
+        """`fr.jsonl:12: negation-03: expected ..., got .... Do ....`"""
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        item = "" if self.item is None else f"{self.item}: "
+        return f"{place}: {item}{self.what}. {self.remedy[0].upper()}{self.remedy[1:]}."
+
 
 TEXTS = ("premise", "hypothesis")
 _WORDS = ("id", "phenomenon", "label", *TEXTS)
@@ -75,8 +79,8 @@ def language_of(path: str | os.PathLike[str]) -> str:
     code = re.split(r"[-_.]", Path(path).stem)[-1]
     if code not in LANGUAGES:
         raise ValueError(
-            f"{Path(path).name}: expected a name that ends in a language, as `fr.jsonl` or `mine-fr.jsonl`; "
-            f"remedy: rename the file, or say its language: one of {', '.join(LANGUAGES)}"
+            f"{Path(path).name}: expected a name that ends in a language, such as `fr.jsonl` or `mine-fr.jsonl`. "
+            f"Rename the file or pass --language with one of {', '.join(LANGUAGES)}."
         )
     return code
 
@@ -96,7 +100,7 @@ def read_items(
     OSError : if it cannot be read."""
     path = Path(path)
     if path.suffix.lower() != ".jsonl":
-        raise ValueError(f"{path.name}: expected a .jsonl file; remedy: write one JSON object a line")
+        raise ValueError(f"{path.name}: expected a .jsonl file. Write one JSON object per line.")
     code = language_of(path) if language is None else language
     table = read_table(path)
     findings = [Finding(path.name, line, None, what, remedy) for line, (what, remedy) in table.broken.items()]
