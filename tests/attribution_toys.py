@@ -26,7 +26,7 @@ ROWS = [
     ),
 ]
 NAMES = ["pair_id", "premise_language", "hypothesis_language", "premise", "hypothesis", "gold"]
-FEW = {"kernel_shap": {"n_samples": 60}, "lime": {"samples": 60}}  # so that the tests stay quick
+FEW = {"kernel_shap": {"n_samples": 60}, "lime": {"n_samples": 60}}  # so that the tests stay quick
 
 
 def frame(rows=ROWS):

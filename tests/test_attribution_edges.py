@@ -45,7 +45,7 @@ def test_a_pair_at_512_pieces_is_explained_whole(nli, method):
 
 def test_sampled_methods_at_512_pieces_need_more_samples_than_words(nli):
     long = pair("dog " * 300, "no " * 209)
-    with pytest.raises(ValueError, match=r"pair 'x' has 509 words; got 60"):
+    with pytest.raises(ValueError, match=r"'x'.* 509 .* 60"):
         explain(nli, long, method="kernel_shap", n_samples=60, max_length=512, progress=False)
 
 

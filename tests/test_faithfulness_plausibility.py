@@ -113,7 +113,7 @@ def test_the_measures_are_scikit_learns():
             [(w[2], w[3]) for w, hit in zip(WORDS, right, strict=True) if hit and w[1] == side]
             for side in (0, 1)
         ]
-        found = values(plausibility(explanation(scores), pairs(*spans), controls=1))
+        found = values(plausibility(explanation(scores), pairs(*spans), n_controls=1))
         chosen = np.zeros(9, dtype=bool)
         chosen[np.argsort(-scores, kind="stable")[: right.sum()]] = True
         assert found["token_f1"] == pytest.approx(f1_score(right, chosen))
@@ -155,7 +155,7 @@ def test_pairs_without_a_rationale_are_left_out_and_counted():
     frame = pd.concat(
         [pairs([(0, 2)]), pairs([], pair_id="2"), pairs(pair_id="3").assign(premise_rationale=None)]
     )
-    with pytest.warns(XlmkitWarning, match="2 of 3 explanations have no rationale"):
+    with pytest.warns(XlmkitWarning, match="2 of 3 explanations"):
         found = plausibility([explanation(SCORES, id) for id in "123"], frame)
     assert found["pair_id"].unique().tolist() == ["1"]
 
@@ -171,11 +171,11 @@ def test_a_rationale_that_truncation_cut_off_is_left_out():
     [
         (
             {"premise": [(0, 19)]},
-            r"premise rationale of pair '1' must lie inside its text of 18 characters; got the span \[0, 19\]",
+            r"premise rationale of pair '1'.* 18 characters.*\[0, 19\]",
         ),
-        ({"hypothesis": [(-1, 2)]}, "hypothesis rationale of pair '1' must lie inside"),
-        ({"premise": [(3, 3)]}, "must lie inside"),
-        ({"premise": [(5, 3)]}, "must lie inside"),
+        ({"hypothesis": [(-1, 2)]}, "hypothesis rationale of pair '1'"),
+        ({"premise": [(3, 3)]}, "characters"),
+        ({"premise": [(5, 3)]}, "characters"),
         ({"premise": [(1, 2, 3)]}, "list of spans"),
         ({"premise": [(0.0, 2.0)]}, "list of spans"),
         ({"premise": [4]}, "list of spans"),
@@ -191,15 +191,13 @@ def test_what_holds_no_rationales_is_refused_by_name():
     one = explanation(SCORES)
     with pytest.raises(ValueError, match="no column 'premise_rationale'"):
         plausibility(one, pd.DataFrame({"pair_id": ["1"]}))
-    with pytest.raises(ValueError, match="a column for each of premise, hypothesis"):
+    with pytest.raises(ValueError, match="premise, hypothesis"):
         plausibility(one, pairs(), rationales="premise_rationale")
-    with pytest.raises(
-        ValueError, match="expected a list of spans in `premise_rationale` of pair '1'; got 'the first word'"
-    ):
+    with pytest.raises(ValueError, match="`premise_rationale` of pair '1'; got 'the first word'"):
         plausibility(one, pairs().assign(premise_rationale="the first word"))
-    with pytest.raises(ValueError, match="lacks 1 of the explained pairs"):
+    with pytest.raises(ValueError, match="no 'other'"):
         plausibility(explanation(SCORES, "other"), pairs())
-    with pytest.raises(TypeError, match="frame that was explained"):
+    with pytest.raises(TypeError, match="list"):
         plausibility(one, [[0, 2]])
     with pytest.raises(TypeError, match="expected explanations"):
         plausibility([1], pairs())

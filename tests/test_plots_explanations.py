@@ -59,7 +59,7 @@ def summary() -> pd.DataFrame:
     ]
     columns = ["method", "metric", "percentile", "at_chance", "mean", "control"]
     frame = pd.DataFrame(rows, columns=columns).astype({"at_chance": "boolean"})
-    return frame.assign(aggregation="sum", erasure="mask")
+    return frame.assign(aggregation="sum", perturbation="mask")
 
 
 def matrix() -> pd.DataFrame:
@@ -173,7 +173,7 @@ def test_chance_is_hatched_and_said_and_too_few_prompts_too():
 def test_methods_and_metrics_are_told_apart_only_where_they_must_be():
     both = pd.concat([summary(), summary().assign(aggregation="l2")])
     assert "occlusion l2" in names(plots.faithfulness(both).get_yticklabels())
-    ways = pd.concat([summary(), summary().assign(erasure="delete")])
+    ways = pd.concat([summary(), summary().assign(perturbation="delete")])
     assert "sufficiency delete" in names(plots.faithfulness(ways).get_xticklabels())
     absent = plots.faithfulness(summary()[:3])
     assert len(texts(absent)) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ import pytest
 from attribution_toys import assert_same, frame
 from pandas.testing import assert_frame_equal
 
-from xlmkit.attribution import explain, explain_errors, explaining
+from xlmkit.attribution import explain, explain_errors
 from xlmkit.errors import edits, minimal_edits
-from xlmkit.faithfulness import judge, judging
+from xlmkit.faithfulness import erasure_metrics
 from xlmkit.inference import predict
 from xlmkit.results import check_same_run, digest, fingerprint, resumable_map
 
@@ -110,41 +111,42 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes_after_it(tmp_path, monk
 
 
 def test_an_explanation_that_was_kept_equals_one_that_is_made(nli, tmp_path, monkeypatch):
-    monkeypatch.setattr(explaining, "KEPT", 2)
+    monkeypatch.setattr(sys.modules["xlmkit.attribution.explain"], "CHECKPOINT_CHUNK", 2)
     pairs, file = frame(), tmp_path / "kept.jsonl"
-    first = explain(nli, pairs, keep=file, progress=False)
+    first = explain(nli, pairs, checkpoint=file, progress=False)
     lines = file.read_bytes().splitlines(keepends=True)
     assert len(lines) == 1 + -(-len(pairs) // 2)
     file.write_bytes(b"".join(lines[:2]) + lines[2][:40])
-    again = explain(nli, pairs, keep=file, progress=False)
+    again = explain(nli, pairs, checkpoint=file, progress=False)
     assert [one.to_dict() for one in again] == [one.to_dict() for one in first]
     assert_same(again, explain(nli, pairs, progress=False))
     for other in (pairs.iloc[::-1], pairs.assign(premise=pairs["hypothesis"])):
         with pytest.raises(ValueError, match="pairs"):
-            explain(nli, other, keep=file, progress=False)
+            explain(nli, other, checkpoint=file, progress=False)
     with pytest.raises(ValueError, match="settings"):
-        explain(nli, pairs, method="saliency", keep=file, progress=False)
+        explain(nli, pairs, method="saliency", checkpoint=file, progress=False)
 
 
-def test_judgements_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypatch):
-    monkeypatch.setattr(judging, "KEPT", 1)
+def test_metrics_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypatch):
+    module = sys.modules["xlmkit.faithfulness.erasure_metrics"]
+    monkeypatch.setattr(module, "CHECKPOINT_CHUNK", 1)
     # The same batches on both sides: what a batch may change has a law of its own.
-    monkeypatch.setattr(judging, "CHUNK", 1)
+    monkeypatch.setattr(module, "CHUNK", 1)
     explained = [
         one
         for method in ("saliency", "occlusion")
         for one in explain(nli, frame(), method=method, progress=False)
     ]
-    options = {"controls": 3, "masks": 5, "progress": False}
+    options = {"n_controls": 3, "n_masks": 5, "progress": False}
     file = tmp_path / "kept.jsonl"
-    whole = judge(nli, explained, **options)
-    assert_frame_equal(judge(nli, explained, keep=file, **options), whole, rtol=1e-5)
+    whole = erasure_metrics(nli, explained, **options)
+    assert_frame_equal(erasure_metrics(nli, explained, checkpoint=file, **options), whole, rtol=1e-5)
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:3]))
-    assert_frame_equal(judge(nli, explained, keep=file, **options), whole, rtol=1e-5)
+    assert_frame_equal(erasure_metrics(nli, explained, checkpoint=file, **options), whole, rtol=1e-5)
     assert len(file.read_bytes().splitlines()) == len(lines)
-    with pytest.raises(ValueError, match="controls"):
-        judge(nli, explained, keep=file, **{**options, "controls": 4})
+    with pytest.raises(ValueError, match="n_controls"):
+        erasure_metrics(nli, explained, checkpoint=file, **{**options, "n_controls": 4})
 
 
 def test_edits_that_were_kept_equal_those_that_are_made(nli, tmp_path, monkeypatch):

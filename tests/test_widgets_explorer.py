@@ -18,9 +18,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from xlmkit.attribution import METHODS, explain
-from xlmkit.attribution.batch import watched
-from xlmkit.attribution.masked import explain_masked
+from xlmkit.attribution import METHODS, explain, explain_masked
+from xlmkit.attribution.batch import watch_passes
 from xlmkit.encoding import encode, erase
 from xlmkit.inference import logits, predict
 from xlmkit.probes import with_language_id
@@ -133,7 +132,7 @@ def test_every_slow_method_can_be_ended_between_passes(nli, method):
 
 def test_watching_ends_with_its_block_and_belongs_to_its_thread(nli):
     rows = []
-    with watched(rows.append):
+    with watch_passes(rows.append):
         other = threading.Thread(target=ask, args=(nli, PAIR))
         other.start()
         other.join()

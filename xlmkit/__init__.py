@@ -12,19 +12,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "LANGUAGES": "languages",
     "read_pairs": "pairs",
     "save_results": "results",
     "read_results": "results",
     "load": "model",
     "NLIModel": "model",
     "encode": "encoding",
-    "Encoding": "encoding",
     "predict": "inference",
     "zero_shot": "inference",
     "evaluate": "metrics",
     "explain": "attribution",
     "explain_errors": "attribution",
+    "interaction": "attribution",
+    "language_attribution": "attribution",
     "finetune": "training",
     "TrainingConfig": "training",
     "Explanation": "explanation",

@@ -1,12 +1,13 @@
 """Batch: pairs as the methods take them, and F, the number that is explained.
 
-F is the logit of a target, minus that of a contrast where there is one: "why contradiction rather than entailment" (Jacovi et al. 2021,
-arXiv:2103.01378; Yin and Neubig 2022, arXiv:2202.10419)."""
+F is the logit of a target label, minus that of a contrast label where there is one: "why
+contradiction rather than entailment" (Jacovi et al. 2021, arXiv:2103.01378; Yin and Neubig 2022,
+arXiv:2202.10419)."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,40 +17,32 @@ import numpy as np
 import torch
 
 from xlmkit import forward
+from xlmkit.attribution.targets import Targets
 from xlmkit.encoding import Encoding, word_numbers
+from xlmkit.explanation import ExplainedToken, ExplainedWord
 from xlmkit.model import NLIModel
 from xlmkit.tokenization import PAD
 
-NO_LANGUAGE = "none"  # as a baseline: no language embedding is added
+NO_LANGUAGE = "none"  # as a baseline language: no language embedding is added
 Score = Callable[..., torch.Tensor]
-_watcher: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
+_before_pass: ContextVar[Callable[[int], None] | None] = ContextVar("before_pass", default=None)
 
 
 @contextmanager
-def watched(before_pass: Callable[[int], None]) -> Iterator[None]:
-    """In this block, and in this thread alone, be told before each pass of a method how many rows it has; what is raised then ends the work."""
-    token = _watcher.set(before_pass)
+def watch_passes(before_pass: Callable[[int], None]) -> Iterator[None]:
+    """Call `before_pass(rows)` before each forward pass of a method, in this block and thread only.
+
+    An exception from `before_pass` ends the computation: so an explorer cancels work."""
+    token = _before_pass.set(before_pass)
     try:
         yield
     finally:
-        _watcher.reset(token)
-
-
-@dataclass(frozen=True)
-class Names:
-    """What is explained in each pair: target and contrast by name; None as a target is what will be predicted, as a contrast none."""
-
-    targets: tuple[str | None, ...]
-    contrasts: tuple[str | None, ...]
-
-    def select(self, rows: Sequence[int]) -> Names:
-        """These rows in this order."""
-        return Names(tuple(self.targets[row] for row in rows), tuple(self.contrasts[row] for row in rows))
+        _before_pass.reset(token)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B pairs on the model's device, as captum takes them; `room` is how many rows one pass may have."""
+    """B pairs on the model's device, as captum takes them."""
 
     nli: NLIModel
     encoding: Encoding
@@ -58,29 +51,26 @@ class Batch:
     targets: torch.Tensor  # (B,) index of the explained label
     contrasts: torch.Tensor  # (B,) index of the label whose logit is subtracted, -1 for none
     logits: torch.Tensor  # (B, labels)
-    room: int
+    rows_per_pass: int  # how many rows one forward pass may have
 
     @classmethod
-    def of(cls, nli: NLIModel, encoding: Encoding, names: Names, room: int) -> Batch:
+    def of(cls, nli: NLIModel, encoding: Encoding, targets: Targets, rows_per_pass: int) -> Batch:
         """The pairs of an encoding with spans."""
         with torch.no_grad():
-            inputs = forward.embed(nli, encoding.input_ids).float()
+            inputs = forward.embed(nli, encoding.input_ids).float()  # (B, T, H)
             logits = forward.logits_from_embeddings(nli, inputs, encoding.langs, encoding.attention_mask)
-        targets = [
-            int(predicted) if name is None else nli.labels.index(name)
-            for name, predicted in zip(names.targets, logits.argmax(1).tolist(), strict=True)
-        ]
-        contrasts = [-1 if name is None else nli.labels.index(name) for name in names.contrasts]
-        words = (word_numbers(encoding) + 1).to(nli.device)
+        named = [-1 if name is None else nli.labels.index(name) for name in targets.labels]
+        contrasts = [-1 if name is None else nli.labels.index(name) for name in targets.contrasts]
+        labels = torch.tensor(named, device=nli.device)
         return cls(
             nli,
             encoding,
             inputs,
-            words,
-            torch.tensor(targets, device=nli.device),
-            torch.tensor(contrasts, device=nli.device),
-            logits,
-            room,
+            words=(word_numbers(encoding) + 1).to(nli.device),
+            targets=torch.where(labels < 0, logits.argmax(1), labels),
+            contrasts=torch.tensor(contrasts, device=nli.device),
+            logits=logits,
+            rows_per_pass=rows_per_pass,
         )
 
     def __len__(self) -> int:
@@ -88,26 +78,28 @@ class Batch:
 
     @property
     def arguments(self) -> tuple[torch.Tensor, ...]:
-        """What F needs besides the embeddings: attention mask and language ids (B, T), targets and contrasts (B,)."""
-        mask, langs = (
-            tensor.to(self.nli.device) for tensor in (self.encoding.attention_mask, self.encoding.langs)
-        )
+        """What F needs besides the embeddings: mask and language ids (B, T), targets, contrasts
+        (B,)."""
+        device = self.nli.device
+        mask, langs = self.encoding.attention_mask.to(device), self.encoding.langs.to(device)
         return mask, langs, self.targets, self.contrasts
 
     @property
     def score(self) -> Score:
-        """F: embeddings (B, T, H) and `arguments` -> (B,) logits; the order of the arguments is captum's."""
+        """F: embeddings (B, T, H) and `arguments` -> (B,) logits, with arguments in captum's
+        order."""
         return partial(_score, self.nli)
 
     @property
     def outputs(self) -> torch.Tensor:
         """(B,) F(x) in logits."""
-        return _chosen(self.logits, self.targets, self.contrasts)
+        return _difference(self.logits, self.targets, self.contrasts)
 
-    def baseline(self, piece: int = PAD) -> torch.Tensor:
-        """(B, T, H): the embedding of `piece` in place of every ordinary token; special tokens stay."""
+    def baseline(self, token_id: int = PAD) -> torch.Tensor:
+        """(B, T, H): the embedding of `token_id` replaces every ordinary token; special tokens
+        stay."""
         with torch.no_grad():
-            absent = forward.embed(self.nli, torch.tensor([[piece]])).float()  # (1, 1, H)
+            absent = forward.embed(self.nli, torch.tensor([[token_id]])).float()  # (1, 1, H)
         return torch.where(self.words.unsqueeze(-1) > 0, absent, self.inputs)
 
     def score_at(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -116,7 +108,8 @@ class Batch:
             return self.score(embeddings, *self.arguments)
 
     def generators(self, seed: int) -> list[np.random.Generator]:
-        """A source of chance for each pair that depends on `seed` and on the pair's own ids, and on no neighbour."""
+        """One random generator per pair, from `seed` and the pair's own ids, whatever its
+        neighbours."""
         ids, langs = self.encoding.input_ids.numpy(), self.encoding.langs.numpy()
         keys = [
             zlib.crc32(np.stack([ids[row, :length], langs[row, :length]]).tobytes())
@@ -127,23 +120,43 @@ class Batch:
 
 @dataclass(frozen=True)
 class Attributed:
-    """What a method found for a batch. `baseline_outputs` is F(baseline); `languages` what belongs to the language ids."""
+    """What a method computed for a batch."""
 
     values: torch.Tensor  # (B, T, H), or (B, T, 1)
-    baseline_outputs: torch.Tensor | None = None  # (B,)
-    languages: torch.Tensor | None = None  # (B, T, H)
+    baseline_outputs: torch.Tensor | None = None  # (B,) F(baseline)
+    languages: torch.Tensor | None = None  # (B, T, H) attributed to the language ids
     n_steps: int | None = None
 
 
-def exact(values: torch.Tensor) -> np.ndarray:
-    """float64 on the CPU: sums over the width add no error of their own (and MPS has no float64)."""
-    return values.detach().cpu().numpy().astype(np.float64)
+def spread_over_tokens(words: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Split the value of each token's word equally among the word's tokens.
 
-
-def shared_out(words: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """(B, T, 1): the value of each token's word, (B, T), in equal shares to the word's tokens; zero for what is no word."""
+    words : (B, T) as in `Batch`. values : (B, T) the value of each token's word.
+    Returns (B, T, 1), zero for special tokens and padding."""
     sizes = (words.unsqueeze(2) == words.unsqueeze(1)).sum(2)  # (B, T) tokens of the same word
     return (values / sizes * (words > 0)).unsqueeze(-1)
+
+
+def explained_tokens(
+    encoding: Encoding,
+) -> list[tuple[tuple[ExplainedToken, ...], tuple[ExplainedWord, ...]]]:
+    """Tokens and words of each pair of an encoding with spans.
+
+    Words are numbered through both sentences; those that truncation cut off are left out."""
+    found = []
+    numbers = word_numbers(encoding).tolist()
+    for row, (tokens, sentences) in enumerate(zip(encoding.tokens or (), encoding.words or (), strict=True)):
+        explained: list[ExplainedToken] = []
+        words: dict[int, ExplainedWord] = {}
+        for token, number in zip(tokens, numbers[row], strict=False):
+            if token.sentence is None or token.word is None:
+                explained.append(ExplainedToken(token.text))
+                continue
+            explained.append(ExplainedToken(token.text, number, token.sentence, token.start, token.end))
+            word = sentences[token.sentence][token.word]
+            words[number] = ExplainedWord(word.text, token.sentence, word.start, word.end)
+        found.append((tuple(explained), tuple(words.values())))
+    return found
 
 
 def _score(
@@ -154,13 +167,15 @@ def _score(
     targets: torch.Tensor,
     contrasts: torch.Tensor,
 ) -> torch.Tensor:
-    before_pass = _watcher.get()
+    before_pass = _before_pass.get()
     if before_pass is not None:
         before_pass(len(embeddings))
-    return _chosen(forward.logits_from_embeddings(nli, embeddings, langs, attention_mask), targets, contrasts)
+    return _difference(
+        forward.logits_from_embeddings(nli, embeddings, langs, attention_mask), targets, contrasts
+    )
 
 
-def _chosen(logits: torch.Tensor, targets: torch.Tensor, contrasts: torch.Tensor) -> torch.Tensor:
-    own = logits.gather(1, targets[:, None])[:, 0]
-    other = logits.gather(1, contrasts.clamp(min=0)[:, None])[:, 0]
-    return torch.where(contrasts >= 0, own - other, own)
+def _difference(logits: torch.Tensor, targets: torch.Tensor, contrasts: torch.Tensor) -> torch.Tensor:
+    target = logits.gather(1, targets[:, None])[:, 0]
+    contrast = logits.gather(1, contrasts.clamp(min=0)[:, None])[:, 0]
+    return torch.where(contrasts >= 0, target - contrast, target)

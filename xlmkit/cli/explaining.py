@@ -30,11 +30,15 @@ def _options(command: argparse.ArgumentParser) -> None:
         help="only what the model gets wrong: why its label rather than the gold one",
     )
     command.add_argument("--aggregation", help="sum (signed) or l2; left out, what suits the method")
-    command.add_argument("--n-steps", type=int, help="of path methods; chosen by the error where left out")
     command.add_argument(
-        "--keep",
+        "--n-steps",
+        type=int,
+        help="number of steps (path methods only); default: increased until the completeness gate passes",
+    )
+    command.add_argument(
+        "--checkpoint",
         metavar="FILE",
-        help="what is found, every few pairs; the same command goes on where it was cut off",
+        help="JSONL file to which results are appended; the same command resumes from it",
     )
     add_model(command)
     add_output(command, "jsonl", "html")
@@ -48,7 +52,7 @@ def _run(chosen: argparse.Namespace) -> int:
         "contrast": chosen.contrast,
         "n_steps": chosen.n_steps,
         "aggregation": chosen.aggregation,
-        "keep": chosen.keep,
+        "checkpoint": chosen.checkpoint,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if chosen.ray is not None:

@@ -195,7 +195,7 @@ def _split(kind: str, options: dict[str, Any]) -> tuple[str | None, dict[str, An
     own: dict[str, Any] = {"max_length": 256, "batch_tokens": None}
     if kind != "predict":
         own |= {"method": "integrated_gradients", "target": "predicted", "seed": 0}
-        own |= dict.fromkeys(("contrast", "aggregation", "n_steps", "n_samples"))
+        own |= {"n_steps": "auto", **dict.fromkeys(("contrast", "aggregation", "n_samples"))}
     if kind == "explain_errors":
         own["contrast"] = "gold"
     known = {**loading, **own}
@@ -205,9 +205,9 @@ def _split(kind: str, options: dict[str, Any]) -> tuple[str | None, dict[str, An
     loading = {name: options.get(name, value) for name, value in loading.items()}
     own = {name: options.get(name, value) for name, value in own.items()}
     if kind != "predict":
-        from xlmkit.attribution.methods import check_options  # with captum, which predicting does not need
+        from xlmkit.attribution.methods import Request  # with captum, which predicting does not need
 
-        check_options(*(own[name] for name in ("method", "aggregation", "n_steps", "n_samples", "seed")))
+        Request(**{name: own[name] for name in ("method", "aggregation", "n_steps", "n_samples", "seed")})
     model = options.get("model")
     return None if model is None else os.fspath(model), loading, own
 

@@ -1,8 +1,11 @@
-"""Plausibility: do the words that an explanation names agree with those that a reader would name (rationales)?
+"""Plausibility: do the words that an explanation names agree with those a reader would name
+(rationales)?
 
-The measures are those of DeYoung et al. 2020 (ERASER), arXiv:1911.03429. Agreement with a rationale says how an explanation reads to someone who
-knows the answer, not whether the model reasons so (Jacovi and Goldberg 2020, arXiv:2004.03685): that is `judge`'s question. Whose rationales they
-are, only who gives them can say; the workshop set's are written by a machine."""
+The measures are those of DeYoung et al. 2020 (ERASER), arXiv:1911.03429. Agreement with a
+rationale says how an explanation reads to someone who knows the answer, not whether the model
+reasons so (Jacovi and Goldberg 2020, arXiv:2004.03685); for that, see `erasure_metrics`. Whose
+rationales they are, only their source can say; those of the workshop set are written by a
+machine."""
 
 from __future__ import annotations
 
@@ -12,16 +15,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
+from xlmkit.attribution.tabulate import pairs_by_id
 from xlmkit.checks import is_int
 from xlmkit.explanation import Explanation
-from xlmkit.faithfulness.frames import HIGHER_IS_BETTER, by_id, described, finished
-from xlmkit.faithfulness.inputs import check_explanations, random_orders
-from xlmkit.faithfulness.measures import percentile, shuffled
+from xlmkit.faithfulness.controls import (
+    check_explanations,
+    metric_frame,
+    metric_row,
+    random_orders,
+    with_controls,
+)
 from xlmkit.notices import warn_once
 from xlmkit.pairs import is_missing
 
-MEASURES = ("token_f1", "iou", "auprc", "average_precision")
+METRICS = ("token_f1", "iou", "auprc", "average_precision")
 
 Spans = Sequence[tuple[int, int]]
 """[start, end) in characters of one sentence."""
@@ -32,44 +41,50 @@ def plausibility(
     pairs: pd.DataFrame,
     *,
     rationales: Sequence[str] | None = None,
-    controls: int = 20,
+    n_controls: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well do the words that each explanation puts first agree with the rationale of its pair?
+    """How well do the words that each explanation ranks first agree with the rationale of its
+    pair?
 
     Parameters
     ----------
-    pairs : the frame that was explained, with the rationales: one column a sentence, each a list of spans [start, end) of characters (or
-        that list as JSON text, as in a CSV); empty or missing where a sentence has none.
-    rationales : the names of these columns, in the order of the sentences. None: "premise_rationale" and "hypothesis_rationale" (of single
-        texts "text_rationale"), as the workshop set calls them.
-    controls, seed : as in `judge`.
+    pairs : the explained frame with the rationales: one column per sentence, each cell a list of
+        spans [start, end) of characters, or that list as JSON (as in a CSV); empty or missing
+        where a sentence has none.
+    rationales : the names of these columns, in the order of the sentences. None:
+        "premise_rationale" and "hypothesis_rationale" (of single texts "text_rationale"), as in
+        the workshop set.
+    n_controls, seed : as for `erasure_metrics`.
 
     Returns
     -------
-    The columns of `judge`, with `erasure` missing; four metrics, each in [0, 1], higher is better. A rationale's words are those that share
-    a character with one of its spans. "token_f1" and "iou" (intersection over union) take as many of the words with the highest scores as the
-    rationale has, so precision and recall are equal; "auprc" is the area under the curve of precision and recall, "average_precision" its sum by
-    steps, whose mean over pairs is the MAP. A pair without a rationale, or with one that truncation cut off, is left out; how many, is said.
-    An explanation of a wrong label need not agree with a rationale of the right one: `target` and `gold` are there to choose by.
+    The columns of `erasure_metrics`, with `perturbation` missing; four metrics in [0, 1], higher
+    is better. A word belongs to a rationale if it shares a character with one of its spans.
+    "token_f1" and "iou" (intersection over union) take as many of the highest-scored words as the
+    rationale has, so precision and recall are equal; "auprc" is the area under the
+    precision-recall curve, "average_precision" its sum by steps, whose mean over pairs is the
+    MAP. Pairs without a rationale, or whose rationale was truncated, are skipped with a warning.
+    An explanation of a wrong label need not agree with the rationale of the right one: select by
+    `target` and `gold`.
 
     Raises
     ------
-    ValueError : if a column or pair is missing, or a span is no span or lies outside its sentence; pairs are named.
-    TypeError : if what is given are no explanations."""
-    found = check_explanations(None, explanations)
-    known = by_id(pairs, [one.pair_id for one in found])
+    ValueError : if a column or pair is missing, or a span is invalid or outside its sentence.
+    TypeError : if `explanations` are none."""
+    listed = check_explanations(None, explanations)
+    known = pairs_by_id(pairs, [one.pair_id for one in listed])
     rows: list[dict[str, object]] = []
-    bare = 0
-    for one in found:
-        right = rationale_words(one, _spans(one, known, rationales))
-        if not right.any():
-            bare += 1
-            continue
-        rows += _rows(one, right, random_orders(one, controls, seed))
-    if bare:
-        warn_once(f"{bare} of {len(found)} explanations have no rationale among their words and are left out")
-    return finished(rows, found, pairs)
+    skipped = 0
+    for one in listed:
+        rationale = rationale_words(one, _spans(one, known, rationales))
+        if rationale.any():
+            rows += _rows(one, rationale, random_orders(one, n_controls, seed))
+        else:
+            skipped += 1
+    if skipped:
+        warn_once(f"skipped {skipped} of {len(listed)} explanations without a rationale among their words")
+    return metric_frame(rows, listed, pairs)
 
 
 def rationale_words(explanation: Explanation, spans: Sequence[Spans]) -> np.ndarray:
@@ -77,16 +92,18 @@ def rationale_words(explanation: Explanation, spans: Sequence[Spans]) -> np.ndar
 
     Parameters
     ----------
-    spans : for each sentence the spans [start, end) in characters of its text as the user wrote it.
+    spans : for each sentence the spans [start, end) in characters of the text as the user wrote it.
 
     Raises
     ------
-    ValueError : if a span is empty, no pair of whole numbers, or outside its sentence."""
+    ValueError : if a span is empty, no pair of integers, or outside its sentence."""
     texts = [explanation.premise, explanation.hypothesis][: len(explanation.sides)]
     if len(spans) != len(texts):
-        raise ValueError(f"expected spans for each of {', '.join(explanation.sides)}; got {len(spans)} lists")
+        raise ValueError(
+            f"expected spans for each of {', '.join(explanation.sides)}; got {len(spans)} lists."
+        )
     for side, text, own in zip(explanation.sides, texts, spans, strict=True):
-        _check(explanation.pair_id, side, text or "", own)
+        _check_spans(f"the {side} rationale of pair {explanation.pair_id!r}", len(text or ""), own)
     return np.array(
         [
             any(word.start < end and start < word.end for start, end in spans[word.sentence])
@@ -96,37 +113,36 @@ def rationale_words(explanation: Explanation, spans: Sequence[Spans]) -> np.ndar
     )
 
 
-def _check(pair_id: str, side: str, text: str, spans: Any) -> None:
+def _check_spans(what: str, length: int, spans: Any) -> None:
     for span in spans:
-        whole = isinstance(span, Sequence | np.ndarray) and not isinstance(span, str) and len(span) == 2
-        if not whole or not all(is_int(place) for place in span):
-            raise ValueError(
-                f"the {side} rationale of pair {pair_id!r} must be a list of spans [start, end) in characters; got {span!r} in it"
-            )
+        is_pair = isinstance(span, Sequence | np.ndarray) and not isinstance(span, str) and len(span) == 2
+        if not is_pair or not all(map(is_int, span)):
+            raise ValueError(f"{what} must be a list of spans [start, end) in characters; got {span!r}.")
         start, end = span
-        if not 0 <= start < end <= len(text):
+        if not 0 <= start < end <= length:
             raise ValueError(
-                f"the {side} rationale of pair {pair_id!r} must lie inside its text of {len(text)} characters; got the span {list(span)!r}; "
-                "remedy: count characters from 0, the end not included"
+                f"{what} must be inside its text of {length} characters; got the span {list(span)!r}. "
+                "Count characters from 0, and exclude the end."
             )
 
 
 def _spans(one: Explanation, known: pd.DataFrame, names: Sequence[str] | None) -> list[Any]:
     """The rationale of each sentence, as the frame has it."""
-    if isinstance(names, str):
-        names = (names,)
-    columns = [f"{side}_rationale" for side in one.sides] if names is None else list(names)
+    columns = [f"{side}_rationale" for side in one.sides] if names is None else names
+    columns = [columns] if isinstance(columns, str) else list(columns)
     if len(columns) != len(one.sides):
-        raise ValueError(f"`rationales` must name a column for each of {', '.join(one.sides)}; got {names!r}")
+        raise ValueError(
+            f"`rationales` must name one column for each of {', '.join(one.sides)}; got {names!r}."
+        )
     missing = [column for column in columns if column not in known]
     if missing:
         raise ValueError(
-            f"`pairs` has no column {' and no '.join(map(repr, missing))}; remedy: name the columns of the rationales with `rationales`"
+            f"`pairs` has no column {missing[0]!r}. Name the columns of rationales in `rationales`."
         )
-    return [_listed(one.pair_id, column, known.at[one.pair_id, column]) for column in columns]
+    return [_parse(one.pair_id, column, known.at[one.pair_id, column]) for column in columns]
 
 
-def _listed(pair_id: str, column: str, value: Any) -> list[Any]:
+def _parse(pair_id: str, column: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value or "[]")
@@ -136,46 +152,21 @@ def _listed(pair_id: str, column: str, value: Any) -> list[Any]:
         return list(value)
     if is_missing(value):
         return []
-    raise ValueError(f"expected a list of spans in `{column}` of pair {pair_id!r}; got {value!r}")
+    raise ValueError(f"expected a list of spans in `{column}` of pair {pair_id!r}; got {value!r}.")
 
 
-def _rows(one: Explanation, right: np.ndarray, orders: np.ndarray) -> list[dict[str, object]]:
+def _rows(one: Explanation, rationale: np.ndarray, orders: np.ndarray) -> list[dict[str, object]]:
     """One explanation by the four measures, each with its controls."""
-    scores = np.vstack([one.word_scores, shuffled(one.word_scores, orders)])  # (1 + controls, W)
-    measured = dict(zip(MEASURES, _measured(scores, right), strict=True))
-    return [
-        {
-            **described(one),
-            "metric": metric,
-            "erasure": None,
-            "value": float(values[0]),
-            "control": float(values[1:].mean()),
-            "percentile": percentile(float(values[0]), values[1:], higher_is_better=HIGHER_IS_BETTER[metric]),
-        }
-        for metric, values in measured.items()
-    ]
+    values = [agreement(scores, rationale) for scores in with_controls(one.word_scores, orders)]
+    return [metric_row(one, metric, None, [value[metric] for value in values]) for metric in METRICS]
 
 
-def _measured(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The four measures (4, K) of (K, W) scores, each row the same scores in another order, against the (W,) words of the rationale.
-
-    All rows at once, since scikit-learn's curves, which tests compare with, take a millisecond each."""
-    size = int(right.sum())
-    order = np.argsort(-scores, axis=1, kind="stable")
-    hits = right[order].cumsum(1)  # (K, W) words of the rationale among the first 1, 2, ...
-    both = hits[:, size - 1]
-    ordered = np.sort(scores[0])[::-1]
-    ends = np.flatnonzero(
-        np.append(ordered[1:] != ordered[:-1], True)
-    )  # of words with equal scores, the last
-    recall = np.pad(hits[:, ends] / size, ((0, 0), (1, 0)))
-    precision = np.pad(hits[:, ends] / (ends + 1), ((0, 0), (1, 0)), constant_values=1.0)
-    gained = np.diff(recall, axis=1)
-    return np.array(
-        [
-            both / size,
-            both / (2 * size - both),
-            (gained * (precision[:, 1:] + precision[:, :-1]) / 2).sum(1),
-            (gained * precision[:, 1:]).sum(1),
-        ]
-    )
+def agreement(scores: np.ndarray, rationale: np.ndarray) -> dict[str, float]:
+    """The four measures of (W,) scores against the (W,) words of a rationale, which has at least
+    one."""
+    size = int(rationale.sum())
+    top = np.argsort(-scores, kind="stable")[:size]
+    hits = int(rationale[top].sum())
+    precision, recall, _ = precision_recall_curve(rationale, scores)
+    values = (hits / size, hits / (2 * size - hits), auc(recall, precision))
+    return dict(zip(METRICS, (*values, average_precision_score(rationale, scores)), strict=True))

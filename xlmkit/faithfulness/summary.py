@@ -1,30 +1,43 @@
-"""Summary: methods by metrics, with intervals over prompts, and chance marked.
+"""Summary: methods by metrics with intervals and chance marked, and explanations of errors
+against others.
 
-Explanations are dear, so prompts are often few, and a plain percentile interval is then too narrow: at 5 prompts random explanations would be called
-better or worse than chance 14 % of the time instead of 5. The intervals here are expanded as Student's are (Hesterberg 2015, section 5.3,
-doi:10.1080/00031305.2015.1089789), which brings that to 8 % at 5 prompts and to 5 % from 8 on."""
+`summarize` averages what `erasure_metrics`, `sensitivity` and `plausibility` return. `profile`
+says what each explanation puts its weight on, and `compare_errors` whether that differs for
+errors.
+
+Explanations are expensive, so samples are often small, and a percentile interval is then too
+narrow: with 5 premise groups it calls 14 % of random explanations better or worse than chance,
+not 5 %. The intervals here are expanded as Student's are (`stats.estimate` with few="student"),
+which brings that to 8 % with 5 groups, and to 5 % from 8 on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.stats import entropy, t
+from statsmodels.stats.multitest import multipletests
 
-from xlmkit.faithfulness.frames import HIGHER_IS_BETTER
-from xlmkit.stats import bootstrap
-from xlmkit.stats.frames import PREMISE_COLUMNS, premise_groups
+from xlmkit.checks import check_choice, check_int
+from xlmkit.explanation import Explanation
+from xlmkit.faithfulness.controls import HIGHER_IS_BETTER, add_items, check_explanations, describe
+from xlmkit.notices import warn_once
+from xlmkit.pairs import check_pairs, language_columns, sentence_columns
+from xlmkit.stats import cluster_sums, estimate, grouped, premise_groups
+from xlmkit.stats.bootstrap import ratio
+from xlmkit.tokenization import split_batch
 
-CHANCE = 0.5  # the percentile of a random explanation, on average
-BLOCK = 64  # groups that are resampled together, so that memory stays small
-FEW = 5  # with fewer prompts an interval says nothing, and nothing is said to be at chance or not
+CHANCE = 0.5  # the mean percentile of a random explanation
+MIN_GROUPS = 5  # with fewer premise groups, an interval says too little to judge chance
+FunctionWords = Mapping[str, Collection[str]]
 
 
 def summarize(
-    judged: pd.DataFrame,
+    scored: pd.DataFrame,
     *,
-    by: Sequence[str] = ("method", "aggregation"),
+    by: str | Sequence[str] = ("method", "aggregation"),
     confidence_level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -32,123 +45,311 @@ def summarize(
 
     Parameters
     ----------
-    judged : what `judge`, `sensitivity` or `plausibility` gave, or several of them joined (`pd.concat`).
-    by : the columns to group by, beside `metric` and `erasure`; add "language" for a row a language.
+    scored : what `erasure_metrics`, `sensitivity` or `plausibility` returned, or several of them
+        concatenated.
+    by : columns to group by, in addition to `metric` and `perturbation`; add "language" for one
+        row per language.
     confidence_level : of the intervals, in (0, 1).
     seed : of the bootstrap.
 
     Returns
     -------
-    One row a group, metric and erasure, in order of appearance: `by`, `metric`, `erasure`; `better` ("higher" or "lower" values); `n` explanations with
-    a value, `missing` without; `prompts`; `mean`, `low`, `high` of the value; `control`, the mean of the random controls; `percentile` (0.5 is
-    chance, 1 best, whichever way the value goes), `percentile_low`, `percentile_high`; `at_chance`: whether the interval of the mean percentile
-    holds 0.5, missing below 5 prompts. A method whose interval lies below 0.5 is worse than random. Intervals are expanded percentile
-    bootstraps over prompts, the same resamples for all rows, missing for one prompt; `attrs["interval_over"]` is the column that says what
-    a prompt is.
+    One row per group, metric and perturbation, in order of appearance: `by`, `metric`,
+    `perturbation`; `better` ("higher" or "lower" values); `n` explanations with a value,
+    `missing` without; `n_premise_groups` (with a value); `mean`, `low`, `high` of the
+    value; `control`, the mean of the random controls; `percentile` (0.5 is chance, 1 best,
+    whichever direction of the value is better), `percentile_low`, `percentile_high`; `at_chance`:
+    whether the interval of the mean percentile contains 0.5, missing below 5 premise groups. A
+    method whose interval is below 0.5 is worse than random. Intervals are bootstraps over premise
+    groups, with the same resamples for all rows, missing for a single group;
+    `attrs["interval_over"]` is the column of the premise groups.
 
     Raises
     ------
-    ValueError : if columns are missing, a metric is unknown, there are no rows, or `confidence_level` is not in (0, 1)."""
-    keys = [*([by] if isinstance(by, str) else by), "metric", "erasure"]
-    _check(judged, keys)
-    bootstrap.check_confidence_level(confidence_level)
-    prompts, over = prompts_of(judged)
-    numbers = judged.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
-    firsts = judged.loc[~pd.Series(numbers, index=judged.index).duplicated(), keys].reset_index(drop=True)
-    columns = judged[["value", "control", "percentile"]].to_numpy(dtype=np.float64)
-    sums = _sums(columns, prompts, numbers)  # (P, G, 3, 2)
-    mean = _ratio(sums.sum(0))  # (G, 3)
-    counted = (sums[:, :, 0, 1] > 0).sum(0)  # prompts with a value
-    low, high = _intervals(sums, counted, confidence_level, seed)
-    percentile_low, percentile_high = low[:, 2], high[:, 2]
-    at_chance = pd.array((percentile_low <= CHANCE) & (percentile_high >= CHANCE), dtype="boolean")
-    at_chance[(counted < FEW) | np.isnan(mean[:, 2])] = pd.NA
-    result = firsts.assign(
-        better=["higher" if HIGHER_IS_BETTER[metric] else "lower" for metric in firsts["metric"]],
-        n=sums[:, :, 0, 1].sum(0).astype(int),
-        missing=np.bincount(numbers, np.isnan(columns[:, 0]), len(firsts)).astype(int),
-        prompts=counted,
-        mean=mean[:, 0],
-        low=low[:, 0],
-        high=high[:, 0],
-        control=mean[:, 1],
-        percentile=mean[:, 2],
-        percentile_low=percentile_low,
-        percentile_high=percentile_high,
-        at_chance=at_chance,
+    ValueError : if columns are missing, a metric is unknown, there are no rows, or
+        `confidence_level` is not in (0, 1)."""
+    keys = [*([by] if isinstance(by, str) else by), "metric", "perturbation"]
+    _check_columns(scored, [*keys, "pair_id", "value", "control", "percentile"], "erasure_metrics")
+    for metric in dict.fromkeys(scored["metric"]):
+        check_choice("metric", metric, HIGHER_IS_BETTER)
+    clusters, over = _clusters(scored)
+    frame = scored.assign(cluster=clusters, missing=scored["value"].isna())
+    frame["known_cluster"] = frame["cluster"].mask(frame["missing"])  # of explanations with a value
+    result = grouped(
+        frame,
+        {"mean": "value", "control": "control", "percentile": "percentile"},
+        keys,
+        "cluster",
+        few="student",
+        confidence_level=confidence_level,
+        seed=seed,
     )
-    if "untrained" in judged:
+    counts = frame.groupby(keys, sort=False, dropna=False).agg(
+        n=("value", "count"), missing=("missing", "sum"), n_premise_groups=("known_cluster", "nunique")
+    )
+    result[counts.columns] = counts.to_numpy()
+    result["better"] = ["higher" if HIGHER_IS_BETTER[metric] else "lower" for metric in result["metric"]]
+    low, high = result["percentile_low"], result["percentile_high"]
+    at_chance = ((low <= CHANCE) & (high >= CHANCE)).astype("boolean")
+    result["at_chance"] = at_chance.mask((counts["n_premise_groups"].to_numpy() < MIN_GROUPS) | low.isna())
+    columns = ["better", "n", "missing", "n_premise_groups", "mean", "low", "high", "control", "percentile"]
+    columns += ["percentile_low", "percentile_high", "at_chance"]
+    result = result.rename(columns={"mean_low": "low", "mean_high": "high"})[[*keys, *columns]]
+    if "untrained" in scored:
         result["untrained"] = True
     result.attrs["interval_over"] = over
     return result
 
 
-def prompts_of(frame: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """(N,) the number of each row's prompt, and the column that says so: of `PREMISE_COLUMNS`, or else `pair_id`."""
-    if any(name in frame and frame[name].notna().any() for name in PREMISE_COLUMNS):
-        return premise_groups(frame)
-    return pd.factorize(frame["pair_id"])[0], "pair_id"
-
-
-def _check(judged: pd.DataFrame, keys: list[str]) -> None:
-    if not isinstance(judged, pd.DataFrame):
-        raise TypeError(
-            f"expected a frame of judge, got {type(judged).__name__}; remedy: judge(nli, explanations)"
-        )
-    missing = [name for name in (*keys, "pair_id", "value", "control", "percentile") if name not in judged]
-    if missing:
-        raise ValueError(f"expected the columns that `judge` gives; got no {', '.join(missing)}")
-    if judged.empty:
-        raise ValueError("expected at least one judged explanation; got a frame without rows")
-    odd = sorted(set(judged["metric"]) - set(HIGHER_IS_BETTER))
-    if odd:
-        raise ValueError(f"`metric` must be one of {', '.join(HIGHER_IS_BETTER)}; got {odd[0]!r}")
-
-
-def _sums(values: np.ndarray, prompts: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(N, C) values -> (P, G, C, 2) their sums, and how many are there, by prompt and group."""
-    found = np.zeros((prompts.max() + 1, groups.max() + 1, values.shape[1], 2))
-    there = ~np.isnan(values)
-    np.add.at(found, (prompts, groups), np.stack([np.where(there, values, 0.0), there], axis=-1))
-    return found
-
-
-def expanded(
-    resampled: np.ndarray, prompts: np.ndarray, confidence_level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile intervals that are as much wider as Student's are than the normal's.
+def frequent_words(pairs: pd.DataFrame, count: int = 25) -> dict[str, frozenset[str]]:
+    """The most frequent words of each language: an approximation of function words without word
+    lists.
 
     Parameters
     ----------
-    resampled : (count, G, ...) figures of G groups. prompts : (G,) how many prompts stand behind each group's.
+    pairs : the more the better; the most frequent words of a few sentences are also their topics.
+        Each distinct sentence counts once.
+    count : words per language; of equally frequent ones, the first in the alphabet.
 
     Returns
     -------
-    low, high : (G, ...), missing for groups of one prompt or none."""
-    sides = np.full((2, *resampled.shape[1:]), np.nan)
-    for group in np.flatnonzero(prompts > 1):
-        own, n = resampled[:, group], int(prompts[group])
-        if np.isnan(own).all():
-            continue
-        tail = norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - confidence_level) / 2, n - 1))
-        sides[:, group] = bootstrap.interval(own, confidence_level=1 - 2 * max(tail, 1e-9))
-    return sides[0], sides[1]
+    Language -> words as prepared for the model, with at least one letter.
+
+    Raises
+    ------
+    ValueError : if `count` or a row is invalid."""
+    check_int("count", count, 1)
+    frame = check_pairs(pairs, labels=None)
+    sentences, languages = sentence_columns(frame), language_columns(frame)
+    columns = zip(languages * (len(sentences) // len(languages)), sentences, strict=True)
+    parts = [frame[[*pair]].set_axis(["language", "text"], axis=1) for pair in columns]
+    frequent = {}
+    for name, texts in pd.concat(parts).drop_duplicates().groupby("language", sort=False)["text"]:
+        code = str(name)
+        words = (word for sentence in split_batch(texts.to_list(), code) for word in sentence)
+        counts = Counter(word for word in words if any(map(str.isalpha, word)))
+        frequent[code] = frozenset(sorted(counts, key=lambda word: (-counts[word], word))[:count])
+    return frequent
 
 
-def _intervals(
-    sums: np.ndarray, prompts: np.ndarray, confidence_level: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(P, G, C, 2) -> (G, C) low and high; some groups at a time, all from the same resamples."""
-    found = []
-    for start in range(0, sums.shape[1], BLOCK):
-        block = slice(start, start + BLOCK)
-        drawn = _ratio(bootstrap.resampled_sums(sums[:, block], seed=seed))  # (count, block, C)
-        found.append(expanded(drawn, prompts[block], confidence_level))
-    low, high = zip(*found, strict=True)
-    return np.concatenate(low), np.concatenate(high)
+def profile(
+    explanations: Explanation | Sequence[Explanation],
+    *,
+    function_words: FunctionWords | None = None,
+    scored: pd.DataFrame | None = None,
+    pairs: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """What does each explanation put its weight on?
+
+    Parameters
+    ----------
+    function_words : language -> words as prepared for the model, as from `frequent_words`; None
+        skips the features about them.
+    scored : what `erasure_metrics` or `plausibility` returned for these explanations. Their
+        percentiles become features ("comprehensiveness_percentile"), and not their values, which
+        are bounded by the model's confidence, lower in errors anyway.
+    pairs : the explained frame, as for `erasure_metrics`.
+
+    Returns
+    -------
+    One row per explanation and feature: `pair_id`, `language`, `method`, `aggregation`, `target`,
+    `contrast`, `prediction`, `gold`, `correct` (missing without gold), `feature`, `value`, and
+    the items of `pairs`. Weights are absolute scores. Features are fractions in [0, 1], unless
+    noted, and missing where all weights are 0:
+
+    ======================  ===================================================================
+    premise, hypothesis     of the weight of all tokens (of single texts: text)
+    special                 of the weight of all tokens, on `</s>`
+    language_id             |language share|, of that and the weight of all tokens; if attributed
+    function_words          of the weight of all words
+    function_words_excess   that minus the fraction of words that are function words, in [-1, 1]
+    punctuation             of the weight of all words, on words without letter or digit
+    entropy                 of the weights of words, relative to even weights: 0 one word, 1 even
+    <metric>_percentile     from `scored`
+    ======================  ===================================================================
+
+    Raises
+    ------
+    ValueError : if `scored` lacks a column, or `pairs` a pair.
+    TypeError : if `explanations` are none."""
+    rows = [
+        {
+            **describe(one),
+            "correct": None if one.gold is None else one.prediction == one.gold,
+            "feature": name,
+            "value": value,
+        }
+        for one in check_explanations(None, explanations)
+        for name, value in _features(one, function_words).items()
+    ]
+    columns = ["pair_id", "language", "method", "aggregation", "target", "contrast", "prediction", "gold"]
+    frame = pd.DataFrame(rows, columns=[*columns, "correct", "feature", "value"])
+    if scored is not None:
+        keys = ["pair_id", "method", "aggregation", "target"]
+        _check_columns(scored, [*keys, "metric", "percentile"], "erasure_metrics")
+        percentiles = scored[keys].assign(
+            feature=scored["metric"] + "_percentile", value=scored["percentile"]
+        )
+        each = frame.drop(columns=["feature", "value"]).drop_duplicates(keys)
+        frame = pd.concat([frame, each.merge(percentiles, on=keys)], ignore_index=True)
+    return add_items(frame.astype({"correct": "boolean"}), pairs)
 
 
-def _ratio(sums: np.ndarray) -> np.ndarray:
-    """(..., 2) sums and counts -> (...) means, missing where nothing is there."""
+def compare_errors(
+    profiles: pd.DataFrame,
+    *,
+    by: str | Sequence[str] = ("method", "aggregation"),
+    within: str | None = "language",
+    confidence_level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Do explanations of errors differ from those of correct predictions, feature by feature?
+
+    Parameters
+    ----------
+    profiles : what `profile` returned for errors and correct predictions together.
+    by : columns to group by, in addition to `feature`.
+    within : compare inside the groups of this column, and average their differences, weighted by
+        their numbers of errors: errors are more frequent in some languages, whose sentences
+        differ anyway. "prediction" does the same by predicted label; None compares all with all.
+    confidence_level : of the intervals, in (0, 1).
+    seed : of the bootstrap.
+
+    Returns
+    -------
+    One row per group and feature: `by`, `feature`, `n_errors`, `n_correct`, `errors` and
+    `correct` (means), `difference` (errors minus correct, as `within` says), `low`, `high`, `p`
+    (two-sided; Student's t with the standard error of the bootstrap) and `p_holm` (over the
+    features of a group). These are missing where there are no errors or no correct predictions,
+    or only one premise group of either. Intervals are as for `summarize`, for as many premise
+    groups as have errors, or correct predictions if these are fewer.
+
+    Raises
+    ------
+    ValueError : if columns are missing, or no row has gold."""
+    keys = [*([by] if isinstance(by, str) else by), "feature"]
+    _check_columns(profiles, [*keys, *filter(None, [within]), "pair_id", "correct", "value"], "profile")
+    known = profiles[profiles["correct"].notna()].reset_index(drop=True)
+    if known.empty:
+        raise ValueError("expected gold labels, to tell errors from correct predictions; got none.")
+    if len(known) < len(profiles):
+        total = profiles["pair_id"].nunique()
+        warn_once(f"skipped {total - known['pair_id'].nunique()} of {total} pairs without a gold label")
+    result, groups = _groups(known, keys)
+    clusters, over = _clusters(known)
+    strata = np.zeros(len(known), dtype=int) if within is None else pd.factorize(known[within])[0]
+    values = known["value"].to_numpy(dtype=float)
+    wrong = ~known["correct"].to_numpy(dtype=bool)
+    counts = np.zeros((len(known), strata.max() + 1, 2, 2))  # (N, S, correct or wrong, sum and number)
+    row = np.arange(len(known))
+    counts[row, strata, wrong.astype(int), 0] = np.nan_to_num(values)
+    counts[row, strata, wrong.astype(int), 1] = ~np.isnan(values)
+    sums = cluster_sums(counts, clusters, groups)  # (P, G, S, 2, 2)
+    n_clusters = (sums[..., 1].sum(2) > 0).sum(0).min(1)  # (G,) with errors, or with correct predictions
+    found = estimate(
+        sums.reshape(*sums.shape[:2], -1),
+        lambda sums: _difference(sums.reshape(*sums.shape[:-1], -1, 2, 2)),
+        few="student",
+        n_clusters=n_clusters,
+        confidence_level=confidence_level,
+        seed=seed,
+    )  # (G,)
+    total = sums.sum((0, 2))  # (G, 2, 2)
     with np.errstate(invalid="ignore"):
-        return sums[..., 0] / sums[..., 1]
+        means = ratio(total)  # (G, 2)
+    result = result.assign(
+        n_errors=total[:, 1, 1].astype(int),
+        n_correct=total[:, 0, 1].astype(int),
+        errors=means[:, 1],
+        correct=means[:, 0],
+        difference=found.value,
+        low=found.low,
+        high=found.high,
+        p=student_p(found.value, found.standard_error, n_clusters),
+    )
+    result["p_holm"] = result.groupby(keys[:-1], sort=False, dropna=False)["p"].transform(_holm)
+    result.attrs["interval_over"] = over
+    return result
+
+
+def student_p(difference: np.ndarray, standard_error: np.ndarray, n_clusters: np.ndarray) -> np.ndarray:
+    """(G,) two-sided p of differences by Student's t; NaN for one cluster, or without variation.
+
+    The resamples of n clusters vary (n - 1) / n too little, for which `standard_error` is
+    corrected."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = standard_error * np.sqrt(n_clusters / (n_clusters - 1))
+        p = 2 * t.sf(np.abs(difference) / error, n_clusters - 1)
+    return np.where((n_clusters > 1) & (error > 0), p, np.nan)
+
+
+def _difference(sums: np.ndarray) -> np.ndarray:
+    """(..., S, 2, 2) -> (...): wrong minus correct in each stratum with both, weighted by its
+    errors."""
+    means = ratio(sums)  # (..., S, 2)
+    differences = means[..., 1] - means[..., 0]  # (..., S)
+    weights = np.where(np.isnan(differences), 0.0, sums[..., 1, 1])
+    return (np.nan_to_num(differences) * weights).sum(-1) / weights.sum(-1)
+
+
+def _holm(p: pd.Series) -> pd.Series:
+    """p corrected for all that are known (Holm 1979)."""
+    known = p.dropna()
+    corrected = multipletests(known, method="holm")[1] if len(known) else known
+    return pd.Series(corrected, index=known.index, dtype=float).reindex(p.index)
+
+
+def _check_columns(frame: pd.DataFrame, columns: Sequence[str], source: str) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"expected a frame from `{source}`; got {type(frame).__name__}.")
+    missing = [name for name in columns if name not in frame]
+    if missing:
+        raise ValueError(f"expected the columns that `{source}` returns; got no {', '.join(missing)}.")
+    if frame.empty:
+        raise ValueError("expected at least one explanation; got a frame without rows.")
+
+
+def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The G groups, one row each in order of appearance, and (N,) the group of each row."""
+    groups = frame.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    firsts = ~pd.Series(groups, index=frame.index).duplicated()
+    return frame.loc[firsts, keys].reset_index(drop=True), groups
+
+
+def _clusters(frame: pd.DataFrame) -> tuple[np.ndarray, str]:
+    """(N,) premise groups, and their column; without one, a pair is a group."""
+    clusters, over = premise_groups(frame)
+    return (clusters, over) if over != "rows" else (pd.factorize(frame["pair_id"])[0], "pair_id")
+
+
+def _features(one: Explanation, function_words: FunctionWords | None) -> dict[str, float]:
+    tokens, words = np.abs(one.scores), np.abs(one.word_scores)
+    features = {
+        side: _fraction(tokens, [token.sentence == number for token in one.tokens])
+        for number, side in enumerate(one.sides)
+    }
+    features["special"] = _fraction(tokens, [token.special for token in one.tokens])
+    if one.language_share is not None:
+        weights = np.append(tokens, abs(one.language_share))
+        features["language_id"] = _fraction(weights, [*[False] * len(tokens), True])
+    if function_words is not None:
+        languages = (one.premise_language, one.hypothesis_language)
+        listed = [word.text in function_words.get(languages[word.sentence] or "", ()) for word in one.words]
+        features["function_words"] = _fraction(words, listed)
+        features["function_words_excess"] = features["function_words"] - float(np.mean(listed))
+    marks = [not any(map(str.isalnum, word.text)) for word in one.words]
+    features["punctuation"] = _fraction(words, marks)
+    features["entropy"] = _entropy(words)
+    return features
+
+
+def _fraction(weights: np.ndarray, which: Sequence[bool]) -> float:
+    total = weights.sum()
+    return float(weights[np.asarray(which, dtype=bool)].sum() / total) if total > 0 else float("nan")
+
+
+def _entropy(weights: np.ndarray) -> float:
+    """In [0, 1]; NaN for one word, or where nothing has weight."""
+    if weights.sum() == 0 or len(weights) < 2:
+        return float("nan")
+    return float(entropy(weights) / np.log(len(weights)))

@@ -208,7 +208,7 @@ def faithfulness(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     metrics = summary["metric"].map(lambda metric: METRICS.get(metric, str(metric)))
     named = summary.assign(
         method=_distinguished(methods, summary, "method", "aggregation"),
-        metric=_distinguished(metrics, summary, "metric", "erasure"),
+        metric=_distinguished(metrics, summary, "metric", "perturbation"),
         text=summary.apply(_percentile, axis=1),
         chance=summary["at_chance"].astype("boolean").fillna(False).astype(float),
         percentile=100 * summary["percentile"].astype(float),

@@ -10,12 +10,9 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from xlmkit.attribution import METHODS
-from xlmkit.attribution.batch import watched
-from xlmkit.attribution.explaining import places
-from xlmkit.attribution.masked import MAX_TOKENS, explain_masked
-from xlmkit.attribution.path import STEPS
-from xlmkit.attribution.perturbation import usual_samples
+from xlmkit.attribution import METHODS, STEPS, explain_masked
+from xlmkit.attribution.batch import explained_tokens, watch_passes
+from xlmkit.attribution.perturbation import default_n_samples
 from xlmkit.encoding import SENTENCES, erase
 from xlmkit.inference import encode_frame, logits, need_head
 from xlmkit.languages import LANGUAGES
@@ -80,8 +77,8 @@ class PairBackend:
         if state.language_id not in self._models:
             self._models[state.language_id] = with_language_id(self._nli, state.language_id)
         nli, frame = self._models[state.language_id], state.to_frame()
-        encoding = encode_frame(nli, frame, max_length=MAX_TOKENS, spans=True)
-        words = places(encoding, 0)[1]
+        encoding = encode_frame(nli, frame, max_length=256, spans=True)
+        words = explained_tokens(encoding)[0][1]
         masked = state.masked_words(words)
         [scores] = logits(nli, erase(encoding, [masked]) if masked else encoding)
         totals, done = _expected_inputs(question.method, len(words)), 0
@@ -93,7 +90,7 @@ class PairBackend:
                 tell(done, next((total for total in totals if total > done), done))
             done += rows
 
-        with watched(before_pass):
+        with watch_passes(before_pass):
             [explanation] = explain_masked(
                 nli, frame, [masked], method=question.method, target=question.target, batch_tokens=PASS
             )
@@ -105,7 +102,7 @@ def _expected_inputs(method: str, words: int) -> list[int]:
     """After how many inputs a method may be done; path methods continue where the check asks for more steps."""
     if method in ("integrated_gradients", "gradient_shap"):
         return np.cumsum(STEPS).tolist()
-    return [(words if method == "occlusion" else usual_samples(words)) + 2]
+    return [(words if method == "occlusion" else default_n_samples(words)) + 2]
 
 
 def _check_words(state: PairState) -> None:

@@ -23,7 +23,7 @@ import pandas as pd
 from IPython.display import HTML, display
 
 from xlmkit.attribution import METHODS
-from xlmkit.attribution.batch import watched
+from xlmkit.attribution.batch import watch_passes
 from xlmkit.attribution.methods import METHOD
 from xlmkit.explanation import Explanation
 from xlmkit.pairs import is_missing
@@ -216,7 +216,7 @@ class Live:
             if doing:
                 self.tell(f"{doing}: {inputs} inputs so far …")
 
-        with watched(before_pass):
+        with watch_passes(before_pass):
             yield
 
     def say(self, text: str, css: str = "xk-notice") -> None:
