@@ -1,9 +1,10 @@
-"""Baselines: what a model of sentence pairs must beat before it can be said to understand any.
+"""Baselines: what a model of sentence pairs must beat before it understands any.
 
-"ngram" sees the words of the hypothesis and how much of them the premise has (Bowman et al. 2015, arXiv:1508.05326, section 3.3, without its pairs of
-words); "hypothesis_only" sees the hypothesis alone and shows what annotators' habits give away (Poliak et al. 2018, arXiv:1805.01042; Gururangan
-et al. 2018, arXiv:1803.02324). Both are logistic regressions, one for each language of the pairs that they are trained on; nothing
-crosses from one language to another."""
+"ngram" sees the words of the hypothesis and how much of them the premise has (Bowman et al. 2015,
+arXiv:1508.05326, section 3.3, without its pairs of words); "hypothesis_only" sees the hypothesis
+alone and shows what annotators' habits give away (Poliak et al. 2018, arXiv:1805.01042; Gururangan
+et al. 2018, arXiv:1803.02324). Both are logistic regressions, one for each language of the pairs
+that they are trained on; nothing crosses from one language to another."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm.auto import tqdm
 
 from xlmkit import __version__
+from xlmkit.checks import check_choice, check_int
 from xlmkit.features import features
 from xlmkit.features.surface import NEGATION, split_column
 from xlmkit.notices import warn_once
@@ -55,19 +57,20 @@ def train(pairs: pd.DataFrame, kind: str = "ngram", *, progress: bool = True) ->
 
     Parameters
     ----------
-    pairs : as `read_pairs` gives them; rows without gold are left out, which is said.
+    pairs : as `read_pairs` gives them; rows without gold are left out, with a warning.
     kind : "ngram" or "hypothesis_only".
 
     Raises
     ------
-    TypeError : if `pairs` is no DataFrame.
-    ValueError : if `kind` is unknown, rows are faulty, or a language has fewer than two labels to tell apart."""
+    TypeError : if `pairs` is not a DataFrame.
+    ValueError : if `kind` is unknown, rows are faulty, or a language has fewer than two labels to
+        tell apart."""
     frame = _pairs(pairs)
     known = _with_gold(frame)
-    read = _read(known, kind)
+    inputs = _inputs(known, kind)
     models, counts = {}, {}
     for name, rows in tqdm(_by_language(known).items(), desc="train", unit="language", disable=not progress):
-        models[name] = _fit(name, read, known["gold"].to_numpy(), rows)
+        models[name] = _fit(name, inputs, known["gold"].to_numpy(), rows)
         counts[name] = len(rows)
     return Baseline(kind, _labels(known["gold"]), counts, models, frozenset(_hashes(known)))
 
@@ -77,31 +80,32 @@ def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A frame like that of `xlmkit.predict`: the given rows, index and columns, `prediction`, `p_<label>` in [0, 1] that sum to 1, and `correct` where there
-    is gold. That pairs were trained on is said.
+    A frame like that of `xlmkit.predict`: the given rows, index and columns, `prediction`,
+    `p_<label>` in [0, 1] that sum to 1, and `correct` where there is gold. A warning is issued if
+    pairs were trained on.
 
     Raises
     ------
-    TypeError : if `baseline` is none, or `pairs` no DataFrame.
+    TypeError : if `baseline` is not a Baseline, or `pairs` not a DataFrame.
     ValueError : if rows are faulty, or in a language that the baseline was not trained on."""
     if not isinstance(baseline, Baseline):
         raise TypeError(
-            f"expected a baseline first, got {type(baseline).__name__}; remedy: baselines.train(...)"
+            f"expected a baseline; got {type(baseline).__name__}. Train one with baselines.train(...)."
         )
     frame = _pairs(pairs)
     places = _by_language(frame)
     new = sorted(set(places) - set(baseline.models))
     if new:
         raise ValueError(
-            f"expected pairs in languages that the baseline was trained on ({', '.join(baseline.models)}); got {', '.join(new)}; "
-            "remedy: train on pairs in them too, since words of one language tell nothing about another"
+            f"expected pairs in languages that the baseline was trained on ({', '.join(baseline.models)}); got {', '.join(new)}. "
+            "Train on pairs in them too: words of one language say nothing about another."
         )
     seen = sum(value in baseline.seen for value in _hashes(frame))
     if seen:
         warn_once(f"{seen} of {len(frame)} pairs were trained on: their accuracy says little")
-    read, found = _read(frame, baseline.kind), np.zeros((len(frame), len(baseline.labels)))
+    inputs, found = _inputs(frame, baseline.kind), np.zeros((len(frame), len(baseline.labels)))
     for name, rows in places.items():
-        found[rows] = _ask(baseline.models[name], read, rows, baseline.labels)
+        found[rows] = _probabilities(baseline.models[name], inputs, rows, baseline.labels)
     return _with_predictions(
         frame, baseline.labels, found, _provenance(baseline.kind, {"trained_on": dict(baseline.trained_on)})
     )
@@ -110,10 +114,12 @@ def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
 def cross_predict(
     pairs: pd.DataFrame, kind: str = "ngram", *, folds: int = 10, seed: int = 0, progress: bool = True
 ) -> pd.DataFrame:
-    """Predict each pair with a baseline trained on the others: for sets that have no training part, such as the workshop's.
+    """Predict each pair with a baseline trained on the others: for sets that have no training part,
+    such as the workshop's.
 
-    Prompts are drawn into `folds` parts by `seed`; items of one prompt, and translations of one item, are in the same part, so nothing of a pair
-    is learnt from its own premise. Rows without gold are predicted too.
+    Premise groups are drawn into `folds` parts by `seed`; items with the same premise, and
+    translations of one item, are in the same part, so that nothing of a pair is learnt from its own
+    premise. Rows without gold are predicted too.
 
     Returns
     -------
@@ -121,29 +127,30 @@ def cross_predict(
 
     Raises
     ------
-    ValueError : as `train`, or if there are fewer prompts than `folds`, or fewer than two folds."""
+    ValueError : as `train`, or if there are fewer premise groups than `folds`, or fewer than two
+        folds."""
     frame = _pairs(pairs)
     numbers, _ = premise_groups(frame)
-    prompts = int(numbers.max(initial=-1)) + 1
-    if not 2 <= folds <= prompts:
-        raise ValueError(f"`folds` must be 2 to the number of prompts, {prompts}; got {folds!r}")
-    part = np.random.default_rng(seed).permutation(np.arange(prompts) % folds)[numbers]
+    n_groups = int(numbers.max(initial=-1)) + 1
+    check_int("folds", folds, 2, n_groups)
+    part = np.random.default_rng(seed).permutation(np.arange(n_groups) % folds)[numbers]
     known = _with_gold(frame)
-    gold, labels, read = frame["gold"].to_numpy(), _labels(known["gold"]), _read(frame, kind)
+    gold, labels, inputs = frame["gold"].to_numpy(), _labels(known["gold"]), _inputs(frame, kind)
     found = np.zeros((len(frame), len(labels)))
     for name, rows in tqdm(_by_language(frame).items(), desc="train", unit="language", disable=not progress):
         learnt = rows[frame["gold"].notna().to_numpy()[rows]]
         for fold in range(folds):
             asked = rows[part[rows] == fold]
             if len(asked):
-                model = _fit(name, read, gold, learnt[part[learnt] != fold])
-                found[asked] = _ask(model, read, asked, labels)
+                model = _fit(name, inputs, gold, learnt[part[learnt] != fold])
+                found[asked] = _probabilities(model, inputs, asked, labels)
     return _with_predictions(frame, labels, found, _provenance(kind, {"folds": folds, "seed": seed}))
 
 
 @dataclass(frozen=True)
-class _Read:
-    """What is seen of N pairs: the words of each hypothesis, and (N, 6) numbers about the pair ((N, 0) for "hypothesis_only")."""
+class _Inputs:
+    """What is seen of N pairs: the words of each hypothesis, and (N, 6) numbers about the pair ((N,
+    0) for "hypothesis_only")."""
 
     words: list[list[str]]
     numbers: np.ndarray
@@ -166,8 +173,8 @@ def _with_gold(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _labels(gold: pd.Series) -> tuple[str, ...]:
-    said = set(gold)
-    return tuple(label for label in LABELS if label in said) + tuple(sorted(said - set(LABELS)))
+    occur = set(gold)
+    return (*(label for label in LABELS if label in occur), *sorted(occur - set(LABELS)))
 
 
 def _by_language(frame: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -176,32 +183,31 @@ def _by_language(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(names == name) for name in sorted(set(names))}
 
 
-def _read(frame: pd.DataFrame, kind: str) -> _Read:
-    if kind not in KINDS:
-        raise ValueError(f"`kind` must be one of {', '.join(map(repr, KINDS))}; got {kind!r}")
+def _inputs(frame: pd.DataFrame, kind: str) -> _Inputs:
+    check_choice("kind", kind, KINDS)
     words = split_column(frame, "hypothesis", language_columns(frame)[-1])
     if kind == "hypothesis_only":
-        return _Read(words, np.zeros((len(frame), 0)))
+        return _Inputs(words, np.zeros((len(frame), 0)))
     counted = features(frame[["premise", "hypothesis", *language_columns(frame)]])
     overlap, negated = np.nan_to_num(counted["overlap"].to_numpy(dtype=float)), counted["negation"]
     ratio = np.nan_to_num(counted["length_ratio"].to_numpy(dtype=float))
     sides = (negated == side for side in NEGATION[1:])
-    return _Read(words, np.column_stack([overlap, overlap == 1, np.log(np.maximum(ratio, 0.01)), *sides]))
+    return _Inputs(words, np.column_stack([overlap, overlap == 1, np.log(np.maximum(ratio, 0.01)), *sides]))
 
 
-def _fit(name: str, read: _Read, gold: np.ndarray, rows: np.ndarray) -> Model:
+def _fit(name: str, inputs: _Inputs, gold: np.ndarray, rows: np.ndarray) -> Model:
     labels = set(gold[rows])
     if len(labels) < 2:
         got = f"{labels.pop()!r} only" if labels else "none"
         raise ValueError(f"expected two or more gold labels in {name!r} to tell apart; got {got}")
     vectorizer = TfidfVectorizer(analyzer=_grams, binary=True)
-    columns = vectorizer.fit_transform([read.words[row] for row in rows])
+    columns = vectorizer.fit_transform([inputs.words[row] for row in rows])
     regression = LogisticRegression(C=STRENGTH, max_iter=1000)
-    return vectorizer, regression.fit(_joined(columns, read.numbers[rows]), gold[rows].astype(str))
+    return vectorizer, regression.fit(_joined(columns, inputs.numbers[rows]), gold[rows].astype(str))
 
 
-def _ask(model: Model, read: _Read, rows: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """(rows, labels) probabilities; a label that the model never met has 0."""
+def _probabilities(model: Model, inputs: _Inputs, rows: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """(rows, labels) probabilities; a label that the model never saw has 0."""
     vectorizer, regression = model
     found = np.zeros((len(rows), len(labels)))
     columns = _joined(vectorizer.transform([read.words[row] for row in rows]), read.numbers[rows])

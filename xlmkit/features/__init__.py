@@ -1,4 +1,4 @@
-"""What can be said of a pair before a model answers: what an error analysis slices by.
+"""What is known about a pair before a model predicts: what an error analysis slices by.
 
 `surface` counts words, `negation` knows which of them negate in 15 languages."""
 

@@ -1,29 +1,40 @@
-"""Negation words of the 15 languages, as the authors' preprocessing leaves them: lower case, without non-spacing marks.
+"""Negation words of the 15 languages, as the authors' preprocessing leaves them: lower case,
+without non-spacing marks.
 
-What counts is the negation of a clause and its words: not, no, never, nobody, nothing, nowhere, neither, nor, and what they are elsewhere. Affixes
-of adjectives (unhappy, harmless), words for "without", and verbs that deny (fail, lack, refuse) do not count; longer lists, as those of Hartmann
-et al. 2021 (CoNLL, aclanthology.org/2021.conll-1.19; github.com/mahartmann/negationminpairs, data/negation_cues: bg, de, en, fr), hold them too.
+What counts is the negation of a clause and its words: not, no, never, nobody, nothing, nowhere,
+neither, nor, and their counterparts in other languages. Affixes of adjectives (unhappy, harmless),
+words for "without", and verbs that deny (fail, lack, refuse) do not count; longer lists include
+them (Hartmann et al. 2021, CoNLL, aclanthology.org/2021.conll-1.19;
+github.com/mahartmann/negationminpairs, data/negation_cues: bg, de, en, fr).
 
-Sources that were seen: Hartmann et al.'s lists, for bg, de, en and fr; Grambank, feature GB107 (grambank.clld.org/parameters/GB107, after Kornfilt 1997:
-123), for Turkish -mA- on the verb; for Swahili two courses (2seedsswahili.wordpress.com, unit 8, "Negations"; waswahilitrust.plus.com, "Present tense,
-negative") for the subject prefixes by person and noun class with -ku-, -ja-, -ta- or a final -i, and dailynews.co.tz ("The Swahili negative forms")
-for kuto-. Named from memory and not seen again: WALS chapter 112 (Dryer 2013), `Polarity=Neg` in Universal Dependencies, Hossain et al. 2020 (EMNLP),
-Göksel and Kerslake 2005 (Turkish, sections 8.2.2 and 20), Ashton 1944 and Mohamed 2001 (Swahili, -si- too). For ar, el, es, hi, ru, th, ur, vi and zh
-no source was looked up: there XNLI stands for one. Candidates were those that stand with English negation in XNLI dev, where,
-sentence by sentence, a language's negation agrees with the English one at phi = 0.96 to 0.97 (bg, de, el), 0.94 to 0.95 (es, hi, ur), 0.89 to 0.91 (ar, fr,
-ru, tr), 0.86 to 0.88 (sw, th, zh) and 0.82 (vi).
+Sources that were seen: the lists of Hartmann et al. for bg, de, en and fr; Grambank, feature GB107
+(grambank.clld.org/parameters/GB107, after Kornfilt 1997: 123), for Turkish -mA- on the verb; for
+Swahili two courses (2seedsswahili.wordpress.com, unit 8, "Negations"; waswahilitrust.plus.com,
+"Present tense, negative") for the subject prefixes by person and noun class with -ku-, -ja-, -ta-
+or a final -i, and dailynews.co.tz ("The Swahili negative forms") for kuto-. From memory and not
+seen again: WALS chapter 112 (Dryer 2013), `Polarity=Neg` in Universal Dependencies, Hossain et al.
+2020 (EMNLP), Göksel and Kerslake 2005 (Turkish, sections 8.2.2 and 20), Ashton 1944 and Mohamed
+2001 (Swahili, -si- too). For ar, el, es, hi, ru, th, ur, vi and zh no source was looked up; XNLI
+itself is the evidence. Candidates were words that occur with English negation in XNLI dev, where,
+sentence by sentence, a language's negation agrees with the English one at phi = 0.96 to 0.97 (bg,
+de, el), 0.94 to 0.95 (es, hi, ur), 0.89 to 0.91 (ar, fr, ru, tr), 0.86 to 0.88 (sw, th, zh) and
+0.82 (vi).
 
-What the form of a language does to the feature:
-- tr: the suffix -mA- is met together with the tense or participle that follows it; -mA alone (imperative, or verbal noun) and -mAm (aorist, or "my
-  doing") are ambiguous and do not count, nor does -mAdAn ("without", "before").
-- sw: a negative subject prefix (ha-, si-, hatu-, ...) with -ku-, -ja-, -ta- or a final -i, negative -si- before a subjunctive or a relative, and
-  -to- in infinitives; Arabic loans of the same shape are named as exceptions; hu- (also habitual) counts with a tense or in frequent verbs only.
-- zh, th: words are the segmenter's; frequent words that begin with a negative and mean something else (zh 不同 "different") are exceptions.
-- th, vi, hi lose what tells some words apart: th ไม is "not" and "wood", vi "chua" is "not yet" and "lord" and "khong" also ends questions (they
-  count); hi न and मत are "not" and pieces of frequent other words (they do not count).
-- fr: what counts is pas, jamais, rien, ... and not ne, which is also "only" (ne ... que); ne ... plus is missed.
-- el: μη does not count, which is mostly the prefix "non-".
-- hi, ur: XNLI holds items in Latin letters, so `nahi` is there."""
+How the form of a language affects the feature:
+- tr: the suffix -mA- is matched together with the tense or participle that follows it; -mA alone
+  (imperative, or verbal noun) and -mAm (aorist, or "my doing") are ambiguous and do not count, nor
+  does -mAdAn ("without", "before").
+- sw: a negative subject prefix (ha-, si-, hatu-, ...) with -ku-, -ja-, -ta- or a final -i, negative
+  -si- before a subjunctive or a relative, and -to- in infinitives; Arabic loans of the same shape
+  are listed as exceptions; hu- (also habitual) counts only with a tense or in frequent verbs.
+- zh, th: words are the segmenter's; frequent words that begin with a negative and mean something
+  else (zh 不同 "different") are exceptions.
+- th, vi, hi lose the marks that distinguish some words: th ไม is "not" and "wood", vi "chua" is
+  "not yet" and "lord" and "khong" also ends questions (they count); hi न and मत are "not" and parts
+  of frequent other words (they do not count).
+- fr: pas, jamais, rien, ... count, but not ne, which is also "only" (ne ... que); ne ... plus is
+missed. - el: μη does not count; it is mostly the prefix "non-". - hi, ur: XNLI contains items in
+Latin letters, so `nahi` is listed."""
 
 from __future__ import annotations
 
@@ -98,7 +109,7 @@ EXCEPTIONS: dict[str, str] = {
     "zh": "不同 不同于 不过 不過 不仅 不僅 不仅仅 不断 不斷 不断扩大 不管 不管怎样 不久 不得不 不时 不時 不论 不論 不止 不少 不错 不錯 不已 不禁 不妨 不愧 不良 "
     "不良行为 不良后果 不如 不屈不挠 不知不觉 没错 沒錯 没收 没落",
 }
-"""Words that a pattern meets and that negate nothing."""
+"""Words that match a pattern and negate nothing."""
 
 
 def negations(words: Iterable[str], language: str) -> tuple[str, ...]:
@@ -111,7 +122,7 @@ def negations(words: Iterable[str], language: str) -> tuple[str, ...]:
 
     Raises
     ------
-    ValueError : if `language` is none of the 15."""
+    ValueError : if `language` is not one of the 15."""
     code = resolve(language)
     return tuple(word for word in words if _negates(word, code))
 

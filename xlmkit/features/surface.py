@@ -1,6 +1,8 @@
-"""What can be seen on a pair without a model: length, overlap, negation; and, with a model, into how many pieces it falls.
+"""What can be seen on a pair without a model: length, overlap, negation; and, with a model, into
+how many pieces it falls.
 
-All of it is counted on words as the authors' preprocessing cuts them, since that is what the model reads."""
+All of it is counted on words as the authors' preprocessing cuts them, since that is what the model
+reads."""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    pairs : `premise`, `hypothesis` and languages, as `read_pairs` and `predict` give them; other columns pass through.
+    pairs : `premise`, `hypothesis` and languages, as `read_pairs` and `predict` give them; other
+        columns pass through.
     nli : a model, whose pieces are then counted too.
 
     Returns
@@ -34,18 +37,20 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
     The rows in their order with their index, and these columns:
     `length` : words of premise and hypothesis together, punctuation included.
     `length_ratio` : words of the hypothesis for one of the premise.
-    `overlap` : share in [0, 1] of the hypothesis's different words that the premise has too; punctuation does not count. Missing where the
-        hypothesis is nothing but punctuation. Of two languages it counts names, numbers and cognates.
-    `negation` : "none", "premise", "hypothesis" or "both": where words stand that negate (`xlmkit.features.negation` says which, and where
-        that is uncertain).
-    `pieces_per_word` : pieces of the model for one word, 1 or more, over both sentences; before any truncation.
+    `overlap` : fraction in [0, 1] of the hypothesis's different words that the premise has too;
+        punctuation does not count. Missing where the hypothesis is nothing but punctuation. Of two
+        languages it counts names, numbers and cognates.
+    `negation` : "none", "premise", "hypothesis" or "both": where words stand that negate
+        (`xlmkit.features.negation` says which, and where that is uncertain).
+    `pieces_per_word` : pieces of the model for one word, 1 or more, over both sentences; before any
+        truncation.
     `unknown_pieces` : pieces that the model's vocabulary lacks, a whole number.
 
     Raises
     ------
     TypeError : if `pairs` is no DataFrame.
-    ValueError : if rows are faulty (all are named at once), the frame is of single texts, or it has a column of one of these names with other
-        values."""
+    ValueError : if rows are faulty (all are named at once), the frame is of single texts, or it has
+        a column of one of these names with other values."""
     frame = check_pairs(pairs, labels=None)
     if len(sentence_columns(frame)) < 2:
         raise ValueError("expected pairs of `premise` and `hypothesis`; got single texts")
@@ -68,9 +73,11 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
 
 
 def split_column(frame: pd.DataFrame, sentence: str, side: str, *, lowercase: bool = True) -> list[list[str]]:
-    """The words of a column of sentences, row by row; each text is cut once, however many rows it stands in.
+    """The words of a column of sentences, row by row; each text is cut once, however many rows have
+    it.
 
-    `frame` is as `check_pairs` gives it; `side` names the column that holds the sentence's language."""
+    `frame` is as `check_pairs` gives it; `side` names the column that holds the sentence's
+    language."""
     words: list[list[str]] = [[] for _ in range(len(frame))]
     texts, codes = frame[sentence].to_numpy(), frame[side].to_numpy()
     for code in pd.unique(codes):
@@ -83,8 +90,8 @@ def split_column(frame: pd.DataFrame, sentence: str, side: str, *, lowercase: bo
 
 
 def _overlap(premise: list[str], hypothesis: list[str]) -> float:
-    said = {word for word in hypothesis if any(character.isalnum() for character in word)}
-    return len(said.intersection(premise)) / len(said) if said else np.nan
+    words = {word for word in hypothesis if any(character.isalnum() for character in word)}
+    return len(words & set(premise)) / len(words) if words else np.nan
 
 
 def _negation(
@@ -121,7 +128,7 @@ def _with(frame: pd.DataFrame, added: dict[str, Any]) -> pd.DataFrame:
         column = pd.Series(values, index=frame.index)
         if name in frame and not _same(frame[name], column):
             raise ValueError(
-                f"expected a frame without a column {name!r}, or with the same values; got others; remedy: rename or drop it"
+                f"expected a frame without a column {name!r}, or with the same values; got others. Rename or drop it."
             )
         result[name] = column
     return result

@@ -1,8 +1,9 @@
 """Predictions evaluated by language: frames in, frames out, from any model.
 
-`accuracy` counts what is right and what is taken for what, `comparison` tests differences between languages or
-models, `agreement` asks whether languages agree, `calibration` whether probabilities can be trusted, `slices` on
-which pairs a model is worse. Statistical inference is in `xlmkit.stats`."""
+`accuracy` counts what is right and what is taken for what, `comparison` tests differences between
+languages or models, `agreement` asks whether languages agree, `calibration` whether probabilities
+can be trusted, `slices` on which pairs a model is worse. Statistical inference is in
+`xlmkit.stats`."""
 
 from xlmkit.metrics.accuracy import confusion, evaluate
 from xlmkit.metrics.agreement import agreement, disagreement, items_by_n_correct, right_in_one_wrong_in_other

@@ -29,27 +29,27 @@ def evaluate(
         where rows are translations of one another, and `promptID` where items share a premise.
     by : the column to group by. Pairs of mixed languages have no `language` and are grouped as
         "premise>hypothesis".
-    labels : the labels that may occur. None: those that have a column `p_<label>`, as `predict` gives
-        them, and NLI's without such columns.
-    resampling : `confidence_level` of the intervals, in (0, 1), 0.95; `n_resamples` of the bootstrap, 10,000;
-        and the `seed` that draws them, 0.
+    labels : the labels that may occur. None: those that have a column `p_<label>`, as `predict`
+        gives them, and NLI's without such columns.
+    resampling : `confidence_level` of the intervals, in (0, 1), 0.95; `n_resamples` of the
+        bootstrap, 10,000; and the `seed` that draws them, 0.
 
     Returns
     -------
-    One row per group in order of its name, then "all", which weighs rows equally: `by`; `n`, the rows
-    with gold; `without_gold`, the rows without, which are left out; `accuracy` with `low` and `high`, and
-    `macro_f1` (unweighted mean of F1 over the labels that occur) with `macro_f1_low` and `macro_f1_high`,
-    all in [0, 1], higher is better; missing where `n` is 0.
-    Intervals are percentiles of a bootstrap over premise groups, the same resamples for every row. With
-    fewer than 30 premise groups, or the same accuracy in all of them, accuracy has Wilson's interval
-    instead and macro-F1 none. `attrs`: `interval` ("bootstrap" or "wilson", of "all"), `wilson` (the
-    groups that have it), `interval_over` (the column of the premise groups; "rows" without one, and then
-    the interval of "all" is too narrow for translations), `resamples`.
+    One row per group in order of its name, then "all", which weighs rows equally: `by`; `n`, the
+    rows with gold; `without_gold`, the rows without, which are left out; `accuracy` with `low` and
+    `high`, and `macro_f1` (unweighted mean of F1 over the labels that occur) with `macro_f1_low`
+    and `macro_f1_high`, all in [0, 1], higher is better; missing where `n` is 0. Intervals are
+    percentiles of a bootstrap over premise groups, the same resamples for every row. With fewer
+    than 30 premise groups, or the same accuracy in all of them, accuracy has Wilson's interval
+    instead and macro-F1 none. `attrs`: `interval` ("bootstrap" or "wilson", of "all"), `wilson`
+    (the groups that have it), `interval_over` (the column of the premise groups; "rows" without
+    one, and then the interval of "all" is too narrow for translations), `resamples`.
 
     Raises
     ------
-    ValueError : if a column or a prediction is missing, a label is unknown or a number, or no row has
-        gold."""
+    ValueError : if a column or a prediction is missing, a label is unknown or a number, or no row
+        has gold."""
     frame = scored_rows(preds, by, labels)
     known, over = with_gold(frame), frame.attrs["over"]
     if over == "rows" and frame[by].nunique() > 1:
@@ -94,9 +94,9 @@ def confusion(
     Returns
     -------
     One row per group, gold label and predicted label, also where nothing was counted: `by`, `gold`,
-    `prediction`, `n` rows, and `share`, their fraction of the rows with this gold label, in [0, 1], with
-    `low` and `high` as in `evaluate`; missing where the group has no such gold. Labels that occur nowhere
-    are left out. The last group is "all".
+    `prediction`, `n` rows, and `share`, their fraction of the rows with this gold label, in [0, 1],
+    with `low` and `high` as in `evaluate`; missing where the group has no such gold. Labels that
+    occur nowhere are left out. The last group is "all".
 
     Raises
     ------
@@ -125,8 +125,8 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
 
 
 def _label_counts(known: pd.DataFrame, by: str, groups: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """The K labels that occur, NLI's in their usual order, and (P, G + 1, K, K) rows by premise group,
-    group (the last is all), gold and predicted label."""
+    """The K labels that occur, NLI's in their usual order, and (P, G + 1, K, K) rows by premise
+    group, group (the last is all), gold and predicted label."""
     occur = set(known["gold"]) | set(known["prediction"])
     names = (*(label for label in LABELS if label in occur), *sorted(occur - set(LABELS)))
     shape = (known["premise_group"].max() + 1, len(groups), len(names), len(names))

@@ -28,22 +28,22 @@ def agreement(
 
     Parameters
     ----------
-    preds : predictions, each item once in every language; `item` (or `pairID`) says which rows are one
-        item.
+    preds : predictions, each item once in every language; `item` (or `pairID`) says which rows are
+        one item.
     by, labels, resampling : as for `evaluate`.
 
     Returns
     -------
-    One row: the number of `languages`; `n` items; `unanimous`, the fraction of items with one label in all
-    languages; `consistency`, the mean fraction of the pairs of languages that agree on an item;
-    `fleiss_kappa`, the same corrected for chance, at most 1 (missing where only one label was ever
-    predicted). Higher is more agreement. Each has `<name>_low` and `<name>_high` by bootstrap over
-    premise groups, missing below 30.
+    One row: the number of `languages`; `n` items; `unanimous`, the fraction of items with one label
+    in all languages; `consistency`, the mean fraction of the pairs of languages that agree on an
+    item; `fleiss_kappa`, the same corrected for chance, at most 1 (missing where only one label was
+    ever predicted). Higher is more agreement. Each has `<name>_low` and `<name>_high` by bootstrap
+    over premise groups, missing below 30.
 
     Raises
     ------
-    ValueError : if there are fewer than two languages, or items differ (the first missing one is named)
-        or occur twice."""
+    ValueError : if there are fewer than two languages, or items differ (the first missing one is
+        named) or occur twice."""
     paired = paired_items(preds, by, labels, gold=False)
     raters = len(paired.groups)
     votes = (paired.prediction[:, :, None] == np.unique(paired.prediction)).sum(1)  # (I, K)
@@ -69,10 +69,10 @@ def disagreement(
 
     Returns
     -------
-    One row for each first and second language, in both orders and with itself: `first`, `second`, `n`
-    items, `share`, the fraction of them with different labels; and, where `preds` has gold, `lost`, the
-    fraction that is right in the first and wrong in the second. Both in [0, 1], lower is more agreement.
-    `pivot(index="first", columns="second", values="share")` gives the matrix.
+    One row for each first and second language, in both orders and with itself: `first`, `second`,
+    `n` items, `share`, the fraction of them with different labels; and, where `preds` has gold,
+    `lost`, the fraction that is right in the first and wrong in the second. Both in [0, 1], lower
+    is more agreement. `pivot(index="first", columns="second", values="share")` gives the matrix.
 
     Raises
     ------
@@ -100,10 +100,10 @@ def items_by_n_correct(
 
     Returns
     -------
-    One row for each number from none to all: `right` languages, `n` items, `share`, their fraction in
-    [0, 1], and the items `expected` if each language were as accurate as it is, but right or wrong
-    independently of the others. More items at both ends than expected: languages find the same items
-    easy and hard.
+    One row for each number from none to all: `right` languages, `n` items, `share`, their fraction
+    in [0, 1], and the items `expected` if each language were as accurate as it is, but right or
+    wrong independently of the others. More items at both ends than expected: languages find the
+    same items easy and hard.
 
     Raises
     ------
@@ -134,10 +134,10 @@ def right_in_one_wrong_in_other(
 
     Returns
     -------
-    The rows of `preds` in the language `wrong`; where there are columns `p_<label>`, those with the most
-    probable wrong label first. They have `english_premise` and `english_hypothesis` (missing where `preds`
-    has neither these columns nor the item in English) and, where `right` is another language,
-    `<right>_premise` and `<right>_hypothesis`. No rows where there is no such item.
+    The rows of `preds` in the language `wrong`; where there are columns `p_<label>`, those with the
+    most probable wrong label first. They have `english_premise` and `english_hypothesis` (missing
+    where `preds` has neither these columns nor the item in English) and, where `right` is another
+    language, `<right>_premise` and `<right>_hypothesis`. No rows where there is no such item.
 
     Raises
     ------
@@ -155,8 +155,8 @@ def right_in_one_wrong_in_other(
 
 
 def _agreement(sums: np.ndarray) -> np.ndarray:
-    """(..., 3 + K) sums of unanimous items, agreeing pairs, fractions of votes by label, and items ->
-    (..., 3) unanimous, consistency, Fleiss' kappa."""
+    """(..., 3 + K) sums of unanimous items, agreeing pairs, fractions of votes by label, and items
+    -> (..., 3) unanimous, consistency, Fleiss' kappa."""
     means = sums[..., :-1] / sums[..., -1:]
     chance = (means[..., 2:] ** 2).sum(-1)
     kappa = np.where(chance < 1 - 1e-12, (means[..., 1] - chance) / (1 - chance), np.nan)

@@ -1,16 +1,17 @@
 """Calibration by language: is a model right as often as its probabilities say, and what does a
 temperature change?
 
-The expected calibration error (ECE) is the mean distance between confidence and accuracy over bins of
-confidence, weighted by their rows (Guo et al. 2017, arXiv:1706.04599), with bins of equal width, or of
-equal mass (Nixon et al. 2019, arXiv:1904.01685). Distances add up whether they are noise or not, so a
-perfectly calibrated model has an ECE too, the higher the fewer rows. That floor is simulated from the
-model's own probabilities and reported with every ECE. The Brier score (1950) has no bins and no floor.
+The expected calibration error (ECE) is the mean distance between confidence and accuracy over bins
+of confidence, weighted by their rows (Guo et al. 2017, arXiv:1706.04599), with bins of equal width,
+or of equal mass (Nixon et al. 2019, arXiv:1904.01685). Distances add up whether they are noise or
+not, so a perfectly calibrated model has an ECE too, the higher the fewer rows. That floor is
+simulated from the model's own probabilities and reported with every ECE. The Brier score (1950) has
+no bins and no floor.
 
-Temperature scaling (Guo et al. 2017) makes probabilities softer or sharper and changes no label: p becomes
-p^(1/T), divided by the sum over labels; log p serves as logits. T is fitted to the log loss on a development
-set, by language, or on English alone, as is all that a zero-shot user has. Fit it on other rows than those
-that are evaluated."""
+Temperature scaling (Guo et al. 2017) makes probabilities softer or sharper and changes no label: p
+becomes p^(1/T), divided by the sum over labels; log p serves as logits. T is fitted to the log loss
+on a development set, by language, or on English alone, as is all that a zero-shot user has. Fit it
+on other rows than those that are evaluated."""
 
 from __future__ import annotations
 
@@ -59,33 +60,35 @@ def calibration(
 
     Parameters
     ----------
-    preds : `prediction`, `gold` and `p_<label>` for each label, in [0, 1] with a sum of 1; `item` and
-        `promptID` where there are any. Rows without gold are left out, with a warning.
+    preds : `prediction`, `gold` and `p_<label>` for each label, in [0, 1] with a sum of 1; `item`
+        and `promptID` where there are any. Rows without gold are left out, with a warning.
     by, labels : as for `evaluate`.
     bins : number of bins of confidence, the probability of the predicted label.
     n_simulations : number of simulated sets of gold labels.
-    resampling : `confidence_level`, `n_resamples`, `seed`, as for `evaluate`; `seed` draws simulations too.
+    resampling : `confidence_level`, `n_resamples`, `seed`, as for `evaluate`; `seed` draws
+        simulations too.
 
     Returns
     -------
-    One row per group by name, then "all": `by`, `n`, `confidence` (mean), `accuracy`; then, lower is better:
-    `ece`, `ece_mass` : in [0, 1], with bins of equal width, and of equal mass (rows with the same confidence
-        share a bin).
-    `ece_floor`, `ece_mass_floor` : mean ECE of the same probabilities when gold is drawn from them, so that
-        they are calibrated; `ece_floor_high` is its 97.5 % percentile (for a `confidence_level` of 0.95). In
-        "all", translations of an item are right or wrong together, which makes the floor as high as it can
-        be.
+    One row per group by name, then "all": `by`, `n`, `confidence` (mean), `accuracy`; then, lower
+    is better:
+    `ece`, `ece_mass` : in [0, 1], with bins of equal width, and of equal mass (rows with the same
+        confidence share a bin).
+    `ece_floor`, `ece_mass_floor` : mean ECE of the same probabilities when gold is drawn from them,
+        so that they are calibrated; `ece_floor_high` is its 97.5 % percentile (for a
+        `confidence_level` of 0.95). In "all", translations of an item are right or wrong together,
+        which makes the floor as high as it can be.
     `ece_p` : how often such a calibrated model has an ECE of at least `ece`, in (0, 1].
-    `brier` : mean squared distance of probabilities and gold, summed over labels, in [0, 2], with `brier_low`,
-        `brier_high` by bootstrap over premise groups, missing below 30; and `brier_expected`, what it would
-        be if the probabilities were right.
+    `brier` : mean squared distance of probabilities and gold, summed over labels, in [0, 2], with
+        `brier_low`, `brier_high` by bootstrap over premise groups, missing below 30; and
+        `brier_expected`, what it would be if the probabilities were right.
     `nll` : mean negative log probability of gold, in nats.
     `attrs`: `interval_over`, and the groups `without_interval`.
 
     Raises
     ------
-    ValueError : if a column is missing, a label is unknown, no row has gold, `bins` is not positive, or
-        probabilities are not in [0, 1] with a sum of 1."""
+    ValueError : if a column is missing, a label is unknown, no row has gold, `bins` is not
+        positive, or probabilities are not in [0, 1] with a sum of 1."""
     check_int("bins", bins, 1)
     rows, *_ = _scored(preds, by, labels)
     table = with_all(rows, by).groupby(by).mean(numeric_only=True)
@@ -127,8 +130,9 @@ def reliability(
 
     Returns
     -------
-    One row per group and bin: `by`, `bin` from 1, `low` and `high` (its bounds; the upper one belongs to the
-    next bin, except for the last), `n`, `confidence` and `accuracy` (means in [0, 1], missing where `n` is 0).
+    One row per group and bin: `by`, `bin` from 1, `low` and `high` (its bounds; the upper one
+    belongs to the next bin, except for the last), `n`, `confidence` and `accuracy` (means in [0,
+    1], missing where `n` is 0).
 
     Raises
     ------
@@ -164,11 +168,12 @@ def fit_temperature(
 
     Returns
     -------
-    One row per group by name, then "all": `by`, `n`, `temperature` (above 1: the model is too confident; below:
-    not confident enough), `low` and `high` (Wald's interval of its logarithm, with a variance over premise
-    groups; missing below 30), `nll_before` and `nll_after` (mean log loss, nats). Temperatures are between
-    0.05 and 20; a warning names groups at a bound, which have no minimum. Where all labels of all rows have
-    the same probability, no temperature changes anything, and it is 1.
+    One row per group by name, then "all": `by`, `n`, `temperature` (above 1: the model is too
+    confident; below: not confident enough), `low` and `high` (Wald's interval of its logarithm,
+    with a variance over premise groups; missing below 30), `nll_before` and `nll_after` (mean log
+    loss, nats). Temperatures are between 0.05 and 20; a warning names groups at a bound, which have
+    no minimum. Where all labels of all rows have the same probability, no temperature changes
+    anything, and it is 1.
 
     Raises
     ------
@@ -242,7 +247,8 @@ def temperature_effect(
     labels: Sequence[str] | None = None,
     **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
-    """Calibration of predictions before and after a temperature fitted on English alone, and on each language.
+    """Calibration of predictions before and after a temperature fitted on English alone, and on
+    each language.
 
     Parameters
     ----------
@@ -253,10 +259,11 @@ def temperature_effect(
 
     Returns
     -------
-    Three rows for each language and "all": `by`, `fitted_on` ("nothing"; `reference`; "own": each language's, in
-    "all" too), `temperature` (missing in "all" where it is each language's), the columns of `calibration`, and
-    `brier_gain` with `gain_low` and `gain_high`: by how much the Brier score is lower than before (in [-2, 2],
-    higher is better), with its bootstrap interval over premise groups.
+    Three rows for each language and "all": `by`, `fitted_on` ("nothing"; `reference`; "own": each
+    language's, in "all" too), `temperature` (missing in "all" where it is each language's), the
+    columns of `calibration`, and `brier_gain` with `gain_low` and `gain_high`: by how much the
+    Brier score is lower than before (in [-2, 2], higher is better), with its bootstrap interval
+    over premise groups.
 
     Raises
     ------
@@ -286,8 +293,8 @@ def _scored(
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """The N rows with gold, their (N, K) probabilities, and the (N,) numbers of their gold labels.
 
-    The frame has what `scored_rows` gives, `item` numbers, and by row `confidence`, `accuracy` (1 or 0),
-    `brier`, `brier_expected` and `nll`."""
+    The frame has what `scored_rows` gives, `item` numbers, and by row `confidence`, `accuracy` (1
+    or 0), `brier`, `brier_expected` and `nll`."""
     rows = with_gold(scored_rows(preds, by, labels))
     names = pd.Index(labels or infer_labels(preds))
     kept = rows.index.to_numpy()
@@ -343,11 +350,12 @@ def _bin_numbers(confidence: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def _ece_and_floors(
     rows: pd.DataFrame, members: Sequence[np.ndarray], bins: int, n_simulations: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(G, 2) ECE of equal width and of equal mass, and (D, G, 2) the same when gold is drawn from the
-    probabilities.
+    """(G, 2) ECE of equal width and of equal mass, and (D, G, 2) the same when gold is drawn from
+    the probabilities.
 
-    In a simulation a prediction is right with the probability of its label. One random number is drawn for
-    an item in all languages: the rows of a language are independent, translations as dependent as can be."""
+    In a simulation a prediction is right with the probability of its label. One random number is
+    drawn for an item in all languages: the rows of a language are independent, translations as
+    dependent as can be."""
     confidence, item = rows["confidence"].to_numpy(), rows["item"].to_numpy()
     in_bin = []  # by group and kind of bins, (N, B) whether a row is in a bin
     for own in members:
@@ -399,8 +407,8 @@ def _fitted(
 def _standard_error(
     logits: np.ndarray, gold: np.ndarray, premise_groups: np.ndarray, inverse: float
 ) -> float:
-    """Standard error of the temperature's logarithm, by the sandwich of slopes summed over premise groups;
-    missing for fewer than 30 of them, or where the loss has no curvature."""
+    """Standard error of the temperature's logarithm, by the sandwich of slopes summed over premise
+    groups; missing for fewer than 30 of them, or where the loss has no curvature."""
     chance = softmax(logits * inverse, axis=1)
     mean = (chance * logits).sum(1)
     slopes = cluster_sums(mean - logits[np.arange(len(gold)), gold], pd.factorize(premise_groups)[0])

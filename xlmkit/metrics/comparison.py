@@ -1,7 +1,8 @@
-"""Languages, or models, compared on the same items: is the difference more than the choice of items?
+"""Languages, or models, compared on the same items: is the difference more than the choice of
+items?
 
-The difference has the sign-flip test and its interval, over premise groups; next to it McNemar's exact
-test (1947) over items; and Holm's correction (1979) over all rows of a table."""
+The difference has the sign-flip test and its interval, over premise groups; next to it McNemar's
+exact test (1947) over items; and Holm's correction (1979) over all rows of a table."""
 
 from __future__ import annotations
 
@@ -33,29 +34,30 @@ def compare(
 
     Parameters
     ----------
-    preds : predictions with gold, each item once in every language; `item` (or `pairID`) says which rows
-        are one item.
+    preds : predictions with gold, each item once in every language; `item` (or `pairID`) says which
+        rows are one item.
     by : the column whose values are compared; mixed languages are "premise>hypothesis".
-    pairs : (first, second); None takes all pairs. The items must be the same in all values that are named.
+    pairs : (first, second); None takes all pairs. The items must be the same in all values that are
+        named.
     labels : as for `evaluate`.
-    resampling : `confidence_level` of the intervals, in (0, 1), 0.95; `n_resamples` random flips, 10,000; and the
-        `seed` that draws them, 0. The smallest possible p is 1 / (`n_resamples` + 1): 0.0001, and for 105
-        pairs a `p_holm` of 0.0105.
+    resampling : `confidence_level` of the intervals, in (0, 1), 0.95; `n_resamples` random flips,
+        10,000; and the `seed` that draws them, 0. The smallest possible p is 1 / (`n_resamples` +
+        1): 0.0001, and for 105 pairs a `p_holm` of 0.0105.
 
     Returns
     -------
-    One row per pair: `first`, `second`; `n` items; `first_accuracy`, `second_accuracy` in [0, 1], higher is
-    better; `difference`, the first minus the second, with `low` and `high`, all in [-1, 1]; `p` of the
-    sign-flip test over premise groups; `p_mcnemar`, the exact test over items, which takes the items of a
-    premise group as independent; `p_holm`, `p` corrected for all rows of this table. p values are
-    two-sided, in [0, 1]. The interval, which is not corrected, excludes 0 exactly where `p` is at most
-    1 - `confidence_level`. With too few premise groups to refute anything (one alone, for example) it is
-    [-1, 1], and `p` is 1 or close to it.
+    One row per pair: `first`, `second`; `n` items; `first_accuracy`, `second_accuracy` in [0, 1],
+    higher is better; `difference`, the first minus the second, with `low` and `high`, all in [-1,
+    1]; `p` of the sign-flip test over premise groups; `p_mcnemar`, the exact test over items, which
+    takes the items of a premise group as independent; `p_holm`, `p` corrected for all rows of this
+    table. p values are two-sided, in [0, 1]. The interval, which is not corrected, excludes 0
+    exactly where `p` is at most 1 - `confidence_level`. With too few premise groups to refute
+    anything (one alone, for example) it is [-1, 1], and `p` is 1 or close to it.
 
     Raises
     ------
-    ValueError : if there are fewer than two values to compare, items differ (the first missing one is
-        named) or occur twice, no column says which rows are one item, or as `evaluate`."""
+    ValueError : if there are fewer than two values to compare, items differ (the first missing one
+        is named) or occur twice, no column says which rows are one item, or as `evaluate`."""
     if pairs is not None:
         _check_pairs(pairs)
     groups = None if pairs is None else list(itertools.chain.from_iterable(pairs))
@@ -86,9 +88,9 @@ def gap(
 
     Returns
     -------
-    One row per language, then "all" (the mean of the others): `by`, `n` items, `accuracy`, `gap` (the
-    accuracy of the reference minus this one: positive is a loss) with `low` and `high` in [-1, 1], `p`,
-    `p_holm` as in `compare`. `attrs`: `reference`, `reference_accuracy`.
+    One row per language, then "all" (the mean of the others): `by`, `n` items, `accuracy`, `gap`
+    (the accuracy of the reference minus this one: positive is a loss) with `low` and `high` in [-1,
+    1], `p`, `p_holm` as in `compare`. `attrs`: `reference`, `reference_accuracy`.
 
     Raises
     ------
@@ -117,25 +119,26 @@ def compare_models(
     labels: Sequence[str] | None = None,
     **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
-    """Compare two models, or one model in two settings, on the same pairs, by language and over all.
+    """Compare two models, or one model in two settings, on the same pairs, by language and over
+    all.
 
     Parameters
     ----------
-    first, second : predictions of the same pairs with gold: the same items in the same languages, in any
-        order; where no column says the item, the same `pair_id`s.
+    first, second : predictions of the same pairs with gold: the same items in the same languages,
+        in any order; where no column says the item, the same `pair_id`s.
     names : what the two are called.
     by, labels, resampling : as for `compare`.
 
     Returns
     -------
-    One row per language, then "all" rows: `by`, then the columns of `compare`; `difference` is the first
-    minus the second, `n` counts pairs. `p_mcnemar` of "all" is missing, because translations of one item
-    are not independent.
+    One row per language, then "all" rows: `by`, then the columns of `compare`; `difference` is the
+    first minus the second, `n` counts pairs. `p_mcnemar` of "all" is missing, because translations
+    of one item are not independent.
 
     Raises
     ------
-    ValueError : if a pair of one frame is missing in the other (the first is named) or occurs twice, their
-        gold labels differ, or as `evaluate`."""
+    ValueError : if a pair of one frame is missing in the other (the first is named) or occurs
+        twice, their gold labels differ, or as `evaluate`."""
     if len(set(names)) != 2:
         raise ValueError(f"`names` must be two different names; got {names!r}")
     both = _joined((first, second), names, by, labels)
@@ -167,8 +170,8 @@ def _compared(
     premise_groups: np.ndarray,
     **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
-    """The columns of `compare` for C comparisons: (I, C) or (I, 1) bool whether `first` and `second` are
-    right, (I, C) bool whether an item is `counted`."""
+    """The columns of `compare` for C comparisons: (I, C) or (I, 1) bool whether `first` and
+    `second` are right, (I, C) bool whether an item is `counted`."""
     wins, losses = first & ~second & counted, second & ~first & counted
     n = counted.sum(0)
     table = pd.DataFrame({"n": n, "first_accuracy": (first & counted).sum(0) / n})
@@ -183,7 +186,8 @@ def _compared(
 def _tested(
     differences: np.ndarray, sizes: np.ndarray, premise_groups: np.ndarray, **resampling: Unpack[Resampling]
 ) -> pd.DataFrame:
-    """`difference`, `low`, `high`, `p` and `p_holm` of C columns, from (I, C) differences of `sizes` items."""
+    """`difference`, `low`, `high`, `p` and `p_holm` of C columns, from (I, C) differences of
+    `sizes` items."""
     # Takes a second to import; `evaluate` does without.
     from statsmodels.stats.multitest import multipletests
 
@@ -205,8 +209,8 @@ def _check_pairs(pairs: Sequence[tuple[str, str]]) -> None:
 def _joined(
     frames: Sequence[pd.DataFrame], names: Sequence[str], by: str, labels: Sequence[str] | None
 ) -> pd.DataFrame:
-    """The rows of two models one after the other, with what they can be matched by: `model`, `item` (with
-    its language) and `premise`, the number of the premise group in its own frame."""
+    """The rows of two models one after the other, with what they can be matched by: `model`, `item`
+    (with its language) and `premise`, the number of the premise group in its own frame."""
     scored = [scored_rows(preds, by, labels) for preds in frames]
     column = next((name for name in PAIR_COLUMNS if all(name in preds for preds in frames)), None)
     if column is None:

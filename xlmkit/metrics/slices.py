@@ -1,11 +1,12 @@
 """Slices: on which pairs is a model worse than on the rest?
 
-Each slice is compared with the rest of its language. Intervals are by bootstrap over premise groups, p by
-permutation of premise groups, corrected for all slices of the table (Benjamini and Hochberg 1995).
+Each slice is compared with the rest of its language. Intervals are by bootstrap over premise
+groups, p by permutation of premise groups, corrected for all slices of the table (Benjamini and
+Hochberg 1995).
 
-Whoever looks at hundreds of slices and reports the worst has found chance. So `discover_slices` looks for the
-worst slices in half of the premise groups and evaluates them in the other half (Cox 1975): what that says
-of a slice is as honest as if the slice had been thought of before."""
+Whoever looks at hundreds of slices and reports the worst has found chance. So `discover_slices`
+looks for the worst slices in half of the premise groups and evaluates them in the other half (Cox
+1975): what that says of a slice is as honest as if the slice had been thought of before."""
 
 from __future__ import annotations
 
@@ -70,31 +71,31 @@ def slices(
     ----------
     preds : predictions with gold, and the columns to slice by: those of `xlmkit.features`, `genre`,
         `phenomenon`, or your own.
-    columns : None takes all that `xlmkit.features` adds, `genre` and `phenomenon`, if they are there.
-        Numbers are cut into `bins` of equally many rows (quantiles of the group, equal values together),
-        unless there are so few different ones that each is a slice; text and truth values are taken as they
-        are; rows without a value are the slice "missing".
+    columns : None takes all that `xlmkit.features` adds, `genre` and `phenomenon`, if they are
+        there. Numbers are cut into `bins` of equally many rows (quantiles of the group, equal
+        values together), unless there are so few different ones that each is a slice; text and
+        truth values are taken as they are; rows without a value are the slice "missing".
     by : slices are made and compared within each value of this column. None: over all rows, where
         translations of an item stay together in every resample.
     labels : as for `evaluate`.
-    n_permutations : drawn for every slice; up to 40 per row of the table are drawn for those with a small p, so
-        that p can survive the correction.
+    n_permutations : drawn for every slice; up to 40 per row of the table are drawn for those with a
+        small p, so that p can survive the correction.
     resampling : `confidence_level`, `n_resamples`, `seed`, as for `evaluate`.
 
     Returns
     -------
-    One row per slice, in the order of `columns`: `by` (unless None); `feature`; `value` ("5 to 14" for
-    numbers); `part` (1 for the lowest bin; missing without bins); `n` rows; `accuracy` with `low` and `high`;
-    `difference` to the accuracy of the rest, with `difference_low` and `difference_high`; `p`, two-sided;
-    `p_adjusted`, after Benjamini and Hochberg over all rows that have a p; `too_small`. Accuracies are in
-    [0, 1], higher is better; a slice with a negative `difference` is worse than the rest. A slice of fewer
-    than 30 items, or whose rest has fewer, is `too_small` and has no p. `attrs`: `interval_over`, `tests` (the
-    number of p).
+    One row per slice, in the order of `columns`: `by` (unless None); `feature`; `value` ("5 to 14"
+    for numbers); `part` (1 for the lowest bin; missing without bins); `n` rows; `accuracy` with
+    `low` and `high`; `difference` to the accuracy of the rest, with `difference_low` and
+    `difference_high`; `p`, two-sided; `p_adjusted`, after Benjamini and Hochberg over all rows that
+    have a p; `too_small`. Accuracies are in [0, 1], higher is better; a slice with a negative
+    `difference` is worse than the rest. A slice of fewer than 30 items, or whose rest has fewer, is
+    `too_small` and has no p. `attrs`: `interval_over`, `tests` (the number of p).
 
     Raises
     ------
-    ValueError : as `evaluate`, or if a column is missing, contains lists, or text of more than 50 different
-        values."""
+    ValueError : as `evaluate`, or if a column is missing, contains lists, or text of more than 50
+        different values."""
     rows, frame = _scored(preds, by, labels)
     table, members = [], []
     for name in sorted(rows["group"].unique()):
@@ -124,27 +125,29 @@ def discover_slices(
 
     Parameters
     ----------
-    preds : predictions with gold and the columns to look at, in one language, or in several that are then
-        looked at together (name `language` among the columns to look for slices by language too).
+    preds : predictions with gold and the columns to look at, in one language, or in several that
+        are then looked at together (name `language` among the columns to look for slices by
+        language too).
     columns, labels, bins, n_permutations : as for `slices`.
     top : the number of slices that are evaluated in the second half.
-    resampling : `confidence_level` (1 minus it is the level of `confirmed`), `n_resamples`, `seed` (draws the
-        halves too), as for `evaluate`.
+    resampling : `confidence_level` (1 minus it is the level of `confirmed`), `n_resamples`, `seed`
+        (draws the halves too), as for `evaluate`.
 
     Returns
     -------
-    One row per slice, the worst in the first half first: `slice` ("overlap: 0 to 0.2 and negation: both"),
-    `feature`, `value`, and `feature_2`, `value_2` (missing for a slice by one feature); in the first half
-    `n_found`, `accuracy_found` in [0, 1] (higher is better), `difference_found` in [-1, 1]; in the second half
-    the columns of `slices`, where `p_adjusted` is over this table; and `confirmed`: worse in the second half
-    too, with `p_adjusted` of at most 1 - `confidence_level`.
-    In the first half a slice needs 30 items and a rest of 30. The worst is the one whose accuracy is the most
-    standard errors below that of the rest. Of slices that share 4 rows of 5, only the worst is taken. `attrs`:
-    how many were `looked_at`, and `interval_over`.
+    One row per slice, the worst in the first half first: `slice` ("overlap: 0 to 0.2 and negation:
+    both"), `feature`, `value`, and `feature_2`, `value_2` (missing for a slice by one feature); in
+    the first half `n_found`, `accuracy_found` in [0, 1] (higher is better), `difference_found` in
+    [-1, 1]; in the second half the columns of `slices`, where `p_adjusted` is over this table; and
+    `confirmed`: worse in the second half too, with `p_adjusted` of at most 1 - `confidence_level`.
+    In the first half a slice needs 30 items and a rest of 30. The worst is the one whose accuracy
+    is the most standard errors below that of the rest. Of slices that share 4 rows of 5, only the
+    worst is taken. `attrs`: how many were `looked_at`, and `interval_over`.
 
     Raises
     ------
-    ValueError : as `slices`, or if there are fewer than two premise groups, or no slice has enough items."""
+    ValueError : as `slices`, or if there are fewer than two premise groups, or no slice has enough
+        items."""
     rows, frame = _scored(preds, None, labels)
     premise = rows["premise_group"].to_numpy()
     n_groups = int(premise.max()) + 1
@@ -173,13 +176,14 @@ def discover_slices(
 def bin_column(frame: pd.DataFrame, column: str, bins: int = N_BINS) -> list[Slice]:
     """Slice a frame by one column: every row is in one slice.
 
-    Numbers of more than `bins` different values are cut at quantiles, equal values together; the value of a slice
-    is then its least and greatest number ("5 to 14"). Other values are a slice each, in order. Rows without a
-    value are the slice "missing", the last.
+    Numbers of more than `bins` different values are cut at quantiles, equal values together; the
+    value of a slice is then its least and greatest number ("5 to 14"). Other values are a slice
+    each, in order. Rows without a value are the slice "missing", the last.
 
     Raises
     ------
-    ValueError : if values are lists or the like, there are more than 50 of text, or `bins` is less than 2."""
+    ValueError : if values are lists or the like, there are more than 50 of text, or `bins` is less
+        than 2."""
     check_int("bins", bins, 2)
     values = frame[column]
     missing = values.isna().to_numpy()
@@ -242,8 +246,9 @@ def _columns(frame: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
 def _scored(
     preds: pd.DataFrame, by: str | None, labels: Sequence[str] | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows with gold: what belongs together and is compared (`group`, `premise_group`, `item`, `place`, the
-    number of the language, and `correct`, 1 or 0), and the same rows as they were given."""
+    """The rows with gold: what belongs together and is compared (`group`, `premise_group`, `item`,
+    `place`, the number of the language, and `correct`, 1 or 0), and the same rows as they were
+    given."""
     grouped = preds.assign(**{ALL: ALL}) if by is None and isinstance(preds, pd.DataFrame) else preds
     rows = with_gold(scored_rows(grouped, by or ALL, labels))
     frame = preds.iloc[rows.index].reset_index(drop=True)
@@ -262,7 +267,8 @@ def _compared(
     n_permutations: int,
     **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
-    """The columns of `slices` from `n` on, for S slices: the rows of each, and the group that it is compared in."""
+    """The columns of `slices` from `n` on, for S slices: the rows of each, and the group that it is
+    compared in."""
     positions = {name: np.flatnonzero(rows["group"] == name) for name in set(groups)}
     values = rows[["correct"]].assign(n=1).to_numpy(dtype=float)  # (N, 2)
     premise, item, language = rows[["premise_group", "item", "place"]].to_numpy().T
@@ -300,7 +306,8 @@ def _compared(
 
 
 def _difference(sums: np.ndarray) -> np.ndarray:
-    """(..., 4) correct and all rows of the rest, and of the slice -> (...) accuracy of slice minus rest."""
+    """(..., 4) correct and all rows of the rest, and of the slice -> (...) accuracy of slice minus
+    rest."""
     return sums[..., 2] / sums[..., 3] - sums[..., 0] / sums[..., 1]
 
 
@@ -318,8 +325,8 @@ def _candidates(
 
 
 def _worst(rows: pd.DataFrame, member: np.ndarray, top: int) -> pd.DataFrame:
-    """What the worst of C slices show in these rows, worst first, by the number of the slice; `member` is (N, C)
-    bool."""
+    """What the worst of C slices show in these rows, worst first, by the number of the slice;
+    `member` is (N, C) bool."""
     correct, items = rows["correct"].to_numpy(), rows["item"].to_numpy()
     fewest = [min(len(np.unique(items[part])) for part in (inside, ~inside)) for inside in member.T]
     n, hits = member.sum(0), correct @ member  # (C,)

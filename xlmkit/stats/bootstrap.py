@@ -2,18 +2,19 @@
 
 Items that share a premise, and translations of one item, are not independent. So whole premise
 groups (clusters) are resampled, each with all of its rows in all languages, and every language sees
-the same resamples. Whatever is computed from sums over rows is computed from sums over clusters: all
-resamples of a sum are one product of matrices, (R resamples x P clusters) x (P clusters x sums).
+the same resamples. Whatever is computed from sums over rows is computed from sums over clusters:
+all resamples of a sum are one product of matrices, (R resamples x P clusters) x (P clusters x
+sums).
 
-    preds = preds.assign(premise=premise_groups(preds)[0], correct=preds["prediction"] == preds["gold"])
-    grouped(preds, {"accuracy": "correct"}, "language", "premise", few="wilson")
+    preds = preds.assign(premise=premise_groups(preds)[0], correct=preds["prediction"] ==
+    preds["gold"]) grouped(preds, {"accuracy": "correct"}, "language", "premise", few="wilson")
 
        language  accuracy  accuracy_low  accuracy_high
     0        en      0.80          0.76           0.84
     1        sw      0.62          0.57           0.67
 
-`grouped` gives means and ratios of columns. For any other figure (F1, kappa, a weighted difference),
-`estimate` takes the sums by cluster and a function of sums."""
+`grouped` gives means and ratios of columns. For any other figure (F1, kappa, a weighted
+difference), `estimate` takes the sums by cluster and a function of sums."""
 
 from __future__ import annotations
 
@@ -29,9 +30,9 @@ ALL = "all"  # the group of all rows
 N_RESAMPLES = 10_000
 CELLS = 2**20  # random numbers that are in memory at a time, 8 MB
 FIGURES = 2**23  # resampled sums that are in memory at a time, 64 MB
-# Clusters that a group needs for a percentile interval. In simulations (accuracy 0.5 to 0.9, 1 to 15
-# rows per cluster, alike or not) 95 % intervals covered the truth in 90 to 96 % of the draws from 30
-# clusters on, and in 67 to 97 % at 10 clusters, where Wilson's interval did in 85 to 98 %.
+# Clusters that a group needs for a percentile interval. In simulations (accuracy 0.5 to 0.9, 1 to
+# 15 rows per cluster, alike or not) 95 % intervals covered the truth in 90 to 96 % of the draws from
+# 30 clusters on, and in 67 to 97 % at 10 clusters, where Wilson's interval did in 85 to 98 %.
 MIN_CLUSTERS = 30
 FEW = ("missing", "wilson", "student", "percentile")
 
@@ -46,7 +47,8 @@ class Resampling(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic of G groups with its bootstrap interval; arrays are (G,) or, for K statistics, (G, K)."""
+    """A statistic of G groups with its bootstrap interval; arrays are (G,) or, for K statistics,
+    (G, K)."""
 
     value: np.ndarray
     low: np.ndarray
@@ -75,7 +77,8 @@ def grouped(
 
     Parameters
     ----------
-    frame : one row per observation. For a group of all rows, join the frame with itself: `with_all`.
+    frame : one row per observation. For a group of all rows, join the frame with itself:
+        `with_all`.
     values : name of the result -> the column whose mean is wanted (missing values are skipped), or
         two columns, whose sums are divided.
     by : the column or columns to group by.
@@ -85,8 +88,8 @@ def grouped(
 
     Returns
     -------
-    One row per group, in order of appearance: `by`, then `<name>`, `<name>_low` and `<name>_high` for
-    each of `values`; missing where there is nothing to divide by."""
+    One row per group, in order of appearance: `by`, then `<name>`, `<name>_low` and `<name>_high`
+    for each of `values`; missing where there is nothing to divide by."""
     keys = [by] if isinstance(by, str) else list(by)
     group = pd.factorize(frame.groupby(keys, sort=False, dropna=False, observed=True).ngroup())[0]
     result = frame.loc[~pd.Series(group, index=frame.index).duplicated(), keys].reset_index(drop=True)
@@ -118,7 +121,8 @@ def with_all(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
-    """(..., 2) numerators and denominators -> (...) their ratios; missing where nothing was counted."""
+    """(..., 2) numerators and denominators -> (...) their ratios; missing where nothing was
+    counted."""
     return sums[..., 0] / sums[..., 1]
 
 
@@ -140,8 +144,8 @@ def estimate(
         the rows of the group.
     statistic : (..., C) sums -> (...) or (..., K) figures; the default is a ratio of two columns.
     few : the interval of a group of fewer than 30 clusters, where percentiles are too narrow.
-        "missing" : none.
-        "wilson" : Wilson's (1927), for a ratio that is a proportion; also where all clusters have the
+        "missing" : none. "wilson" : Wilson's (1927), for a ratio that is a proportion; also where
+        all clusters have the
             same proportion, so that every resample repeats it.
         "student" : for any number of clusters, percentiles that are as much wider as Student's t
             is than the normal (Hesterberg 2015, section 5.3, doi:10.1080/00031305.2015.1089789);
@@ -149,8 +153,8 @@ def estimate(
         "percentile" : percentiles all the same.
     n_clusters : (G,) the number of clusters behind each figure; None counts those that have rows.
     confidence_level : of the interval, in (0, 1).
-    n_resamples, seed : number of resamples, and the seed that draws them. The same seed draws the same
-        clusters for all groups and calls, so that differences are paired.
+    n_resamples, seed : number of resamples, and the seed that draws them. The same seed draws the
+        same clusters for all groups and calls, so that differences are paired.
 
     Raises
     ------
@@ -190,7 +194,8 @@ def cluster_sums(
 ) -> np.ndarray:
     """(N, ...) values -> (P, ...) their sums by cluster, or (P, G, ...) by cluster and group.
 
-    `clusters` and `groups` are (N,) whole numbers from 0. Unless given, P is the largest and one."""
+    `clusters` and `groups` are (N,) whole numbers from 0. Unless given, P is the largest and
+    one."""
     places = (clusters,) if groups is None else (clusters, groups)
     shape = [int(codes.max(initial=-1)) + 1 for codes in places]
     result = np.zeros((n_clusters or shape[0], *shape[1:], *values.shape[1:]))
@@ -257,11 +262,12 @@ def wilson(
 
 
 def effective_rows(hits: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """How many independent rows tell as much about a proportion (Kish 1965; Korn and Graubard 1998).
+    """How many independent rows tell as much about a proportion (Kish 1965; Korn and Graubard
+    1998).
 
-    `hits` and `rows` are (P, ...) sums by cluster. The result (...) is the number of independent rows
-    whose proportion would vary as much as `hits` / `rows` does between clusters, at most all rows.
-    Where clusters do not vary, it is the number of clusters that have rows."""
+    `hits` and `rows` are (P, ...) sums by cluster. The result (...) is the number of independent
+    rows whose proportion would vary as much as `hits` / `rows` does between clusters, at most all
+    rows. Where clusters do not vary, it is the number of clusters that have rows."""
     n = rows.sum(0)
     proportion = hits.sum(0) / n
     variance = ((hits - proportion * rows) ** 2).sum(0) / n**2

@@ -21,7 +21,8 @@ PREMISE_COLUMNS = ("promptID", "item", "pairID")  # say which rows are resampled
 def scored_rows(
     preds: pd.DataFrame, by: str = "language", labels: Sequence[str] | None = None, *, gold: bool = True
 ) -> pd.DataFrame:
-    """`by`, `prediction`, `gold` and `premise_group` of each row, in the order of `preds`, indexed from 0.
+    """`by`, `prediction`, `gold` and `premise_group` of each row, in the order of `preds`, indexed
+    from 0.
 
     Parameters
     ----------
@@ -32,13 +33,13 @@ def scored_rows(
 
     Returns
     -------
-    Labels by their usual names, None where a row has no gold. `premise_group` is a whole number from 0;
-    `attrs["over"]` names the column that it comes from.
+    Labels by their usual names, None where a row has no gold. `premise_group` is a whole number
+    from 0; `attrs["over"]` names the column that it comes from.
 
     Raises
     ------
-    ValueError : if there are no rows, a column or a prediction is missing, a label is unknown, or gold
-        is needed and no row has it."""
+    ValueError : if there are no rows, a column or a prediction is missing, a label is unknown, or
+        gold is needed and no row has it."""
     _check_columns(preds, ("prediction", "gold") if gold else ("prediction",))
     if by == "premise_group":
         raise ValueError("`by` cannot be 'premise_group', a name that is used here. Rename the column.")
@@ -61,8 +62,8 @@ def scored_rows(
 
 
 def with_gold(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `scored_rows` that have gold, their premise groups numbered from 0 again; warns if
-    any are left out."""
+    """The rows of `scored_rows` that have gold, their premise groups numbered from 0 again; warns
+    if any are left out."""
     known = frame[frame["gold"].notna()]
     if len(known) < len(frame):
         warn_once(f"{len(frame) - len(known)} of {len(frame)} rows have no gold label and are left out")
@@ -72,8 +73,8 @@ def with_gold(frame: pd.DataFrame) -> pd.DataFrame:
 def premise_groups(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
     """(N,) the number of each row's premise group, from 0 in order of appearance, and its column.
 
-    That is the first of `PREMISE_COLUMNS` that is not empty. Without one, every row is a group of its
-    own, and the column is called "rows".
+    That is the first of `PREMISE_COLUMNS` that is not empty. Without one, every row is a group of
+    its own, and the column is called "rows".
 
     Raises
     ------
@@ -111,7 +112,8 @@ def paired_items(
     groups: Sequence[str] | None = None,
     gold: bool = True,
 ) -> PairedItems:
-    """Put the items of every group next to each other; where gold is needed, rows without it are left out.
+    """Put the items of every group next to each other; where gold is needed, rows without it are
+    left out.
 
     Parameters
     ----------
@@ -119,8 +121,8 @@ def paired_items(
 
     Raises
     ------
-    ValueError : if there are fewer than two groups, no column says which rows are one item, an item is
-        missing in a group or occurs twice in it, or belongs to several premise groups."""
+    ValueError : if there are fewer than two groups, no column says which rows are one item, an item
+        is missing in a group or occurs twice in it, or belongs to several premise groups."""
     frame = scored_rows(preds, by, labels, gold=gold)
     known = with_gold(frame) if gold else frame
     named = preds.iloc[known.index].assign(**{by: known[by].to_numpy()})
@@ -158,7 +160,8 @@ def group_names(preds: pd.DataFrame, by: str) -> np.ndarray:
 
 
 def as_text(preds: pd.DataFrame, column: str) -> np.ndarray:
-    """(N,) the values of a column as text, so that 7 and "7" are one item, whatever file they come from.
+    """(N,) the values of a column as text, so that 7 and "7" are one item, whatever file they come
+    from.
 
     Raises
     ------
@@ -174,8 +177,8 @@ def as_text(preds: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def infer_labels(preds: pd.DataFrame) -> Sequence[str]:
-    """The labels that have a column of probabilities, if all predictions are among them; else NLI's,
-    which are also read in other spellings."""
+    """The labels that have a column of probabilities, if all predictions are among them; else
+    NLI's, which are also read in other spellings."""
     named = [column[2:] for column in preds if isinstance(column, str) and column.startswith("p_")]
     predicted = {label for label in preds["prediction"].to_list() if isinstance(label, str)}
     return named if named and predicted <= set(named) and not set(LABELS) <= set(named) else LABELS

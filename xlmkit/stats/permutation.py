@@ -1,15 +1,16 @@
-"""Permutation tests over clusters: of paired differences by flipping signs, of a slice against the rest.
+"""Permutation tests over clusters: of paired differences by flipping signs, of a slice against the
+rest.
 
-`sign_flip`: if neither of two languages is better, the difference in each premise group could as well
-have come out the other way round. So the signs of whole clusters are flipped at random (Fisher 1935).
-Its interval holds every difference that this very test would not refute (Hartigan 1969; Tritchler
-1984): interval and p cannot disagree.
+`sign_flip`: if neither of two languages is better, the difference in each premise group could as
+well have come out the other way round. So the signs of whole clusters are flipped at random (Fisher
+1935). Its interval holds every difference that this very test would not refute (Hartigan 1969;
+Tritchler 1984): interval and p cannot disagree.
 
-`slice_p`: if a slice is as difficult as the rest, it is chance which premise group a pattern of right
-and wrong answers fell on. So whole groups change places with groups of the same shape, and items change
-places within a group; the translations of an item stay together, each in its language. What makes rows
-of a group alike, in answers or in slices, is kept (exchangeability in blocks: Winkler et al. 2014,
-doi:10.1016/j.neuroimage.2014.01.060).
+`slice_p`: if a slice is as difficult as the rest, it is chance which premise group a pattern of
+right and wrong answers fell on. So whole groups change places with groups of the same shape, and
+items change places within a group; the translations of an item stay together, each in its language.
+What makes rows of a group alike, in answers or in slices, is kept (exchangeability in blocks:
+Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060).
 
 Both p count the observation too, and are never 0 (Phipson and Smyth 2010)."""
 
@@ -39,15 +40,16 @@ def sign_flip(
 
     Parameters
     ----------
-    differences : (P, C) sums by cluster of first minus second; whole numbers, so that ties are exact.
+    differences : (P, C) sums by cluster of first minus second; whole numbers, so that ties are
+        exact.
     sizes : (P, C) the items that were summed; 0 where a cluster has none.
     n_resamples, seed : random flips, and the seed that draws them.
     confidence_level : of the interval, in (0, 1).
 
     Returns
     -------
-    p, low, high : (C,). p is two-sided. The mean difference is the sum of `differences` over that of
-        `sizes`; its interval lies within [-1, 1].
+    p, low, high : (C,). p is two-sided. The mean difference is the sum of `differences` over that
+        of `sizes`; its interval lies within [-1, 1].
 
     Raises
     ------
@@ -58,16 +60,16 @@ def sign_flip(
     seen, total = differences.sum(0), sizes.sum(0)  # (C,)
     flipped, balance = _flipped(differences, sizes, n_resamples, seed)  # (R, C) each
     p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (n_resamples + 1)
-    # If the true difference were d, a cluster's excess over d * size would change sign. A flip is as
-    # extreme as the observation where |seen - d * total| <= |flipped - d * balance|. Because
+    # If the true difference were d, a cluster's excess over d * size would change sign. A flip is
+    # as extreme as the observation where |seen - d * total| <= |flipped - d * balance|. Because
     # |balance| <= total, that holds for all d between these two roots.
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = np.stack([(seen - flipped) / (total - balance), (seen + flipped) / (total + balance)])
     low, high = roots.min(0), roots.max(0)
     same = np.abs(balance) == total  # all signs alike: as extreme for any d
     low[same], high[same] = -np.inf, np.inf
-    # d is not refuted while 1 + (flips as extreme) > (1 - level) * (R + 1). The 1e-9 is for rounding:
-    # 499.9999999 means 500.
+    # d is not refuted while 1 + (flips as extreme) > (1 - level) * (R + 1). The 1e-9 is for
+    # rounding: 499.9999999 means 500.
     needed = math.floor((1 - confidence_level) * (n_resamples + 1) + 1e-9)
     if needed < 1:
         return p, np.full(p.shape, -1.0), np.full(p.shape, 1.0)
@@ -170,7 +172,8 @@ def _cubes(group: np.ndarray, item: np.ndarray, place: np.ndarray) -> list[np.nd
     """Row numbers as (C groups, m items, L places), premise groups of the same shape together.
 
     For the rows 0 to 9 of `_permuted`: [[[0 1] [2 3]] [[4 5] [6 7]]] for A and B, [[[8 9]]] for C.
-    A group whose items are not in the same languages becomes one item: nothing is exchanged in it."""
+    A group whose items are not in the same languages becomes one item: nothing is exchanged in
+    it."""
     rows: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in np.lexsort((place, item, group)):
         rows[int(group[row])][int(item[row])].append(int(row))
