@@ -210,7 +210,7 @@ def _probabilities(model: Model, inputs: _Inputs, rows: np.ndarray, labels: Sequ
     """(rows, labels) probabilities; a label that the model never saw has 0."""
     vectorizer, regression = model
     found = np.zeros((len(rows), len(labels)))
-    columns = _joined(vectorizer.transform([read.words[row] for row in rows]), read.numbers[rows])
+    columns = _joined(vectorizer.transform([inputs.words[row] for row in rows]), inputs.numbers[rows])
     found[:, [labels.index(label) for label in regression.classes_]] = regression.predict_proba(columns)
     return found
 
