@@ -1,15 +1,18 @@
-"""Compare word scores across languages over an alignment: project them for reading, and measure whether they agree.
+"""Compare word scores across languages over an alignment: project them for reading, and measure
+whether they agree.
 
-Agreement follows explaiNLI (Zaman and Belinkov 2022, arXiv:2204.05428). Each word of the first language is compared with
-the sum of the scores of the words aligned with it, 0 if there are none, over both sentences of the pair:
+Agreement follows explaiNLI (Zaman and Belinkov 2022, arXiv:2204.05428). Each word of the first
+language is compared with the sum of the scores of the words aligned with it, 0 if there are none,
+over both sentences of the pair:
 
     the 0.1   dog 2.0   sleeps -1.0            Spearman's correlation of
                |         |                       0.1  2.0  -1.0    and
               hund 3.0  schläft -0.5  gut -0.6   0.0  3.0  -1.1    (sleeps is aligned with both)
 
-and the mean over items. A control is missing there: sentences of similar length, or a hypothesis that always counts for
-more than its premise, correlate by themselves. So the second language's scores are also shuffled among the words of each
-sentence, with the same alignment, and the difference counts."""
+and the mean over items. A control is missing there: sentences of similar length, or a hypothesis
+that always counts for more than its premise, correlate by themselves. So the second language's
+scores are also shuffled among the words of each sentence, with the same alignment, and the
+difference counts."""
 
 from __future__ import annotations
 
@@ -50,22 +53,26 @@ def agreement_by_item(
 
     Parameters
     ----------
-    explanations : of the aligned pairs, by one method or several; one per pair, method and aggregation.
+    explanations : of the aligned pairs, by one method or several; one per pair, method and
+        aggregation.
     aligned : a frame from `align`; the words of its `first` language are compared.
-    unaligned : "zero", as in explaiNLI: a word without partners is compared with 0. "drop" leaves such words out.
+    unaligned : "zero", as in explaiNLI: a word without partners is compared with 0. "drop" leaves
+        such words out.
     n_shuffles, seed : of the control. The result of an item does not depend on the other items.
 
     Returns
     -------
-    One row per item, pair of languages, method and aggregation: `item`, `prompt`, `method`, `aggregation`, `first`,
-    `second`, `first_pair`, `second_pair`, `same_target` (whether both explain the same label against the same other one),
-    `words` (compared), `aligned` (fraction of the first language's words with a partner), `rho` in [-1, 1] (higher is more
-    alike; missing with fewer than three words, or if all scores of a side are equal) and `shuffled`, the mean rho over the
-    shuffles. Items that were not explained in both languages are left out.
+    One row per item, pair of languages, method and aggregation: `item`, `prompt`, `method`,
+    `aggregation`, `first`, `second`, `first_pair`, `second_pair`, `same_target` (whether both
+    explain the same label against the same other one), `words` (compared), `aligned` (fraction of
+    the first language's words with a partner), `rho` in [-1, 1] (higher is more alike; missing with
+    fewer than three words, or if all scores of a side are equal) and `shuffled`, the mean rho over
+    the shuffles. Items that were not explained in both languages are left out.
 
     Raises
     ------
-    ValueError : if an option is out of range, an explanation occurs twice, or the alignment was made for other words."""
+    ValueError : if an option is out of range, an explanation occurs twice, or the alignment was
+        made for other words."""
     check_choice("unaligned", unaligned, UNALIGNED)
     check_int("n_shuffles", n_shuffles, 1)
     check_int("seed", seed, 0)
@@ -90,14 +97,16 @@ def agreement(
     Parameters
     ----------
     by_item : a frame from `agreement_by_item`.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples drawn by `seed`.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples`
+        resamples drawn by `seed`.
 
     Returns
     -------
-    One row per method, aggregation and pair of languages, then "all" pairs together: `method`, `aggregation`, `first`,
-    `second`, `n` (items with a rho), `undefined` (without), `same_target` (fraction of items), `aligned` (mean fraction of
-    words with a partner), `rho` (mean, in [-1, 1]), `shuffled` (its control), `difference` (rho - shuffled; above 0 is
-    agreement beyond the control), `low`, `high` (of the difference).
+    One row per method, aggregation and pair of languages, then "all" pairs together: `method`,
+    `aggregation`, `first`, `second`, `n` (items with a rho), `undefined` (without), `same_target`
+    (fraction of items), `aligned` (mean fraction of words with a partner), `rho` (mean, in [-1,
+    1]), `shuffled` (its control), `difference` (rho - shuffled; above 0 is agreement beyond the
+    control), `low`, `high` (of the difference).
 
     Raises
     ------
@@ -127,25 +136,29 @@ def project_scores(
     reference: str = REFERENCE,
     pairs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Project the scores of each item's words in all its languages to the words of the reference language.
+    """Project the scores of each item's words in all its languages to the words of the reference
+    language.
 
     Parameters
     ----------
     explanations : of the aligned pairs, one per pair, method and aggregation.
     aligned : a frame from `align`, for pairs of languages with the reference.
-    pairs : the explained frame, for `english_premise` and `english_hypothesis`, where the reference is not English.
+    pairs : the explained frame, for `english_premise` and `english_hypothesis`, where the reference
+        is not English.
 
     Returns
     -------
-    One row per item, method, aggregation, language and word of the reference: `item`, `method`, `aggregation`, `language`,
-    `pair_id`, `prediction`, `target`, `contrast`, `sentence`, `word` and `word_text` (of the reference), `score` (sum over
-    the word's partners in that language, in the explanation's unit; missing without partners), `partners` (their texts),
-    and the English originals, if given. The reference comes first. An item without the reference language is left out.
+    One row per item, method, aggregation, language and word of the reference: `item`, `method`,
+    `aggregation`, `language`, `pair_id`, `prediction`, `target`, `contrast`, `sentence`, `word` and
+    `word_text` (of the reference), `score` (sum over the word's partners in that language, in the
+    explanation's unit; missing without partners), `partners` (their texts), and the English
+    originals, if given. The reference comes first. An item without the reference language is left
+    out.
 
     Raises
     ------
-    ValueError : if an explanation occurs twice, the alignment was made for other words or does not have the reference, or
-        `pairs` has no English originals."""
+    ValueError : if an explanation occurs twice, the alignment was made for other words or does not
+        have the reference, or `pairs` has no English originals."""
     links = _with_first(aligned, reference)
     rows = []
     for (method, aggregation), by_pair in _by_method(explanations).items():
@@ -228,7 +241,8 @@ def _link_matrix(first: Explanation, second: Explanation, links: pd.DataFrame) -
 def _projected(
     names: tuple[object, ...], base: Explanation, other: Explanation, joined: np.ndarray
 ) -> list[tuple[object, ...]]:
-    """One language of one item, in the order of `_PROJECTED`; `joined` is (W of base, W of other)."""
+    """One language of one item, in the order of `_PROJECTED`; `joined` is (W of base, W of
+    other)."""
     scores = np.where(joined.any(1), joined @ other.word_scores, np.nan)
     known = (*names, other.pair_id, other.prediction, other.target, other.contrast)
     partners = [[other.words[place].text for place in np.flatnonzero(row)] for row in joined]
@@ -257,7 +271,8 @@ def _correlation(
 
 
 def _spearman(reference: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(K,) Spearman's correlation of (N,) scores with (K, N) others; missing if N < 3 or one side is constant."""
+    """(K,) Spearman's correlation of (N,) scores with (K, N) others; missing if N < 3 or one side
+    is constant."""
     if len(reference) < 3:
         return np.full(len(others), np.nan)
     one = rankdata(reference) - (len(reference) + 1) / 2

@@ -1,8 +1,9 @@
-"""Align the words of the same item in two languages by their hidden states, as SimAlign does (Jalili Sabet et al. 2020,
-arXiv:2004.08728).
+"""Align the words of the same item in two languages by their hidden states, as SimAlign does
+(Jalili Sabet et al. 2020, arXiv:2004.08728).
 
-The vector of a word is the mean of its tokens' hidden states, read in its pair and with its language ids. The mean word
-of each sentence is subtracted first, which removes what a language and a sentence have in common."""
+The vector of a word is the mean of its tokens' hidden states, read in its pair and with its
+language ids. The mean word of each sentence is subtracted first, which removes what a language and
+a sentence have in common."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class WordVectors:
-    """The words of one pair that reached the model, numbered as in `Explanation.words`, with their hidden states.
+    """The words of one pair that reached the model, numbered as in `Explanation.words`, with their
+    hidden states.
 
     `vectors` is (L, W, H) float32 for L layers and W words."""
 
@@ -43,7 +45,8 @@ class WordVectors:
     vectors: np.ndarray
 
     def in_sentence(self, sentence: int) -> np.ndarray:
-        """The numbers of the words of a sentence: 0 is the premise or a single text, 1 the hypothesis."""
+        """The numbers of the words of a sentence: 0 is the premise or a single text, 1 the
+        hypothesis."""
         numbers = [number for number, word in enumerate(self.words) if word.sentence == sentence]
         return np.array(numbers, dtype=np.int64)
 
@@ -59,29 +62,34 @@ def align(
     max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Align the words of each item between languages: premise with premise, hypothesis with hypothesis.
+    """Align the words of each item between languages: premise with premise, hypothesis with
+    hypothesis.
 
     Parameters
     ----------
-    pairs : parallel pairs, as `read_pairs` gives them: `item` says which rows are translations of one another.
+    pairs : parallel pairs, as `read_pairs` gives them: `item` says which rows are translations of
+        one another.
     languages : pairs of codes; None takes every two languages, English first.
     layer : 0 (after the embeddings) to the model's last; None takes two thirds of the way up.
-    matching : "itermax" finds more links, and a word may have several partners; "argmax" is more often right, with at most
-        one partner.
+    matching : "itermax" finds more links, and a word may have several partners; "argmax" is more
+        often right, with at most one partner.
     batch_tokens : as for `predict`.
-    max_length : the longest pair in tokens. Use the same where word scores are projected over the alignment.
+    max_length : the longest pair in tokens. Use the same where word scores are projected over the
+        alignment.
 
     Returns
     -------
-    One row per pair of aligned words: `item`, `prompt` (a number; items with the same one are resampled together), `first`,
-    `second` (languages), `first_pair`, `second_pair` (their `pair_id`), `sentence` ("premise", "hypothesis" or "text"),
-    `first_word`, `second_word` (numbers as in `Explanation.words`), `first_text`, `second_text`, `similarity` in [0, 1]
-    (higher is closer). An item in only one of two languages is left out between them; `attrs["missing"]` counts such items
-    by "first-second".
+    One row per pair of aligned words: `item`, `prompt` (a number; items with the same one are
+    resampled together), `first`, `second` (languages), `first_pair`, `second_pair` (their
+    `pair_id`), `sentence` ("premise", "hypothesis" or "text"), `first_word`, `second_word` (numbers
+    as in `Explanation.words`), `first_text`, `second_text`, `similarity` in [0, 1] (higher is
+    closer). An item in only one of two languages is left out between them; `attrs["missing"]`
+    counts such items by "first-second".
 
     Raises
     ------
-    ValueError : if rows are invalid, an item is twice in a language, or there is no such layer, matching or language."""
+    ValueError : if rows are invalid, an item is twice in a language, or there is no such layer,
+        matching or language."""
     check_choice("matching", matching, MATCHINGS)
     layer = default_layer(nli) if layer is None else layer
     frame = check_pairs(pairs, labels=None).reset_index(drop=True)
@@ -141,7 +149,8 @@ def vectors_by_item(
     budget: forward.Budget,
     max_length: int,
 ) -> Iterator[dict[str, tuple[int, WordVectors]]]:
-    """Item by item, the row of each of its languages and the words of that row. `positions` is from `shared_items`."""
+    """Item by item, the row of each of its languages and the words of that row. `positions` is from
+    `shared_items`."""
     for start in range(0, len(positions), ITEMS_AT_ONCE):
         some = positions.iloc[start : start + ITEMS_AT_ONCE]
         rows = [int(row) for row in some.to_numpy().ravel() if row >= 0]
@@ -159,7 +168,8 @@ def word_vectors(
     budget: forward.Budget | None = None,
     max_length: int = 256,
 ) -> list[WordVectors]:
-    """The words of each row of a checked frame with their vectors at `layers` (None: all), in fp32."""
+    """The words of each row of a checked frame with their vectors at `layers` (None: all), in
+    fp32."""
     encoding = encode_frame(nli, frame, max_length=max_length, spans=True)
     states = forward.hidden_states(nli, encoding, layers, "words", budget=budget)
     return [WordVectors(encoded_words(encoding, row), vectors) for row, vectors in enumerate(states)]
@@ -181,7 +191,8 @@ def encoded_words(encoding: Encoding, row: int) -> tuple[ExplainedWord, ...]:
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(cosine + 1) / 2 of all pairs of words, after each sentence's mean word was subtracted from its words.
+    """(cosine + 1) / 2 of all pairs of words, after each sentence's mean word was subtracted from
+    its words.
 
     Parameters
     ----------
@@ -189,8 +200,8 @@ def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (..., N, M) in [0, 1]; higher is more similar. If a sentence has only one word, which is its own mean, nothing is
-    subtracted."""
+    (..., N, M) in [0, 1]; higher is more similar. If a sentence has only one word, which is its own
+    mean, nothing is subtracted."""
     if min(first.shape[-2], second.shape[-2]) > 1:
         first, second = (words - words.mean(-2, keepdims=True) for words in (first, second))
     lengths = [np.linalg.norm(words, axis=-1, keepdims=True) for words in (first, second)]
@@ -207,9 +218,9 @@ def match(similar: np.ndarray, matching: str = "itermax") -> np.ndarray:
     Parameters
     ----------
     similar : (N, M) similarities, at least 0; of equal ones the first counts.
-    matching : "argmax": words that are nearest to each other, so each has at most one partner. "itermax": then once more for
-        what is left; a word that has a partner may get a second one at a discount of a tenth, but two words that both have
-        partners are not linked.
+    matching : "argmax": words that are nearest to each other, so each has at most one partner.
+        "itermax": then once more for what is left; a word that has a partner may get a second one
+        at a discount of a tenth, but two words that both have partners are not linked.
 
             .9 .1 .2      argmax          1  0  0      itermax: row 1 and       1  0  0
             .8 .3 .1      (rows 0, 2      0  0  0      column 2 are free;       1  0  0

@@ -1,9 +1,9 @@
-"""Quality of an alignment, on rationale spans: words that decide the label in one language should be linked to words that
-decide it in the other.
+"""Quality of an alignment, on rationale spans: words that decide the label in one language should
+be linked to words that decide it in the other.
 
-There are no manual word alignments for these pairs, but the rationales of the workshop's items correspond across languages
-by meaning. A span says less than a word alignment: any two words within it may be linked. So the figures rank layers and
-matchings; they are not an alignment error rate."""
+There are no manual word alignments for these pairs, but the rationales of the workshop's items
+correspond across languages by meaning. A span says less than a word alignment: any two words within
+it may be linked. So the figures rank layers and matchings; they are not an alignment error rate."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def quality(
 
     Parameters
     ----------
-    pairs : parallel pairs with `premise_rationale` and `hypothesis_rationale` (of single texts `text_rationale`): lists of
-        character spans [start, end). A sentence without a span in one of the two languages is left out.
+    pairs : parallel pairs with `premise_rationale` and `hypothesis_rationale` (of single texts
+        `text_rationale`): lists of character spans [start, end). A sentence without a span in one
+        of the two languages is left out.
     languages, batch_tokens : as for `align`. Pairs are truncated at 256 tokens.
     layers : None takes all, from 0 (after the embeddings) to the model's last.
     matchings : of `MATCHINGS`; the result also has "position", which needs no model.
@@ -50,24 +51,27 @@ def quality(
     -------
     One row per pair of languages, layer and matching, then the same for "all" pairs together:
 
-    ====================  ==================================================================================
+    ====================  ==========================================================================
     first, second         languages
-    layer, matching       the layer is missing for "position", which links words at the same relative position
+    layer, matching       the layer is missing for "position", which links words at the same
+                          relative position
     n                     sentences
     partners              fraction of words that have a partner
-    precision             of the links of rationale words, the fraction that ends in the other's rationale
+    precision             of the links of rationale words, the fraction that ends in the other's
+                          rationale
     recall                of the rationale words, the fraction linked to one of the other's
     f1                    their harmonic mean
-    chance_precision,     what shuffling the second sentence's words would give, with the same links: the
-    chance_recall         exact expectation over all shuffles
-    ====================  ==================================================================================
+    chance_precision,     what shuffling the second sentence's words would give, with the same
+    chance_recall         links: the exact expectation over all shuffles
+    ====================  ==========================================================================
 
-    All in [0, 1], higher is better; links and words are counted from both sides and pooled over sentences.
+    All in [0, 1], higher is better; links and words are counted from both sides and pooled over
+    sentences.
 
     Raises
     ------
-    ValueError : if a rationale column is missing, a span is not inside its text, or there is no such layer, matching or
-        language."""
+    ValueError : if a rationale column is missing, a span is not inside its text, or there is no
+        such layer, matching or language."""
     for matching in matchings:
         check_choice("matching", matching, MATCHINGS)
     layers = list(range(int(nli.network.config.n_layers) + 1)) if layers is None else list(layers)
@@ -99,7 +103,8 @@ def quality(
 def rationale_words(
     words: WordVectors, sentence: int, spans: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(layers, N, H) vectors of one sentence's words, and (N,) whether they have a character in the rationale."""
+    """(layers, N, H) vectors of one sentence's words, and (N,) whether they have a character in the
+    rationale."""
     numbers = words.in_sentence(sentence)
     own = [words.words[number] for number in numbers]
     inside = [any(word.start < end and start < word.end for start, end in spans) for word in own]
@@ -116,7 +121,7 @@ def count_links(links: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.nda
     both = links[one][:, other]
     fraction = other.mean()  # the chance that a shuffled word is one of the rationale
     from_one = links[one].sum()
-    # Of as many words as a word has partners, drawn without replacement, at least one is in the rationale.
+    # The chance that of a word's partners, drawn without replacement, one is in the rationale.
     hit = 1 - hypergeom.pmf(0, len(other), other.sum(), links[one].sum(1))
     return np.array(
         [
@@ -136,7 +141,8 @@ def count_links(links: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.nda
 
 
 def nearness(first: int, second: int) -> np.ndarray:
-    """(N, M) in [0, 1]: 1 minus the distance of two words' relative positions, in sentences of N and M words."""
+    """(N, M) in [0, 1]: 1 minus the distance of two words' relative positions, in sentences of N
+    and M words."""
     places = [np.arange(count) / max(count - 1, 1) for count in (first, second)]
     return 1 - np.abs(places[0][:, None] - places[1][None, :])
 

@@ -1,8 +1,10 @@
-"""What misled the model: words to blame for wrong labels, and the smallest edits that flip them to gold.
+"""What misled the model: words to blame for wrong labels, and the smallest edits that flip them to
+gold.
 
-`classify_words` says what kind of word each word of an explained error is, and `blame` counts which of them push most
-towards the wrong label, by language and by confusion. `minimal_edits` finds the fewest words whose removal or replacement
-flips the prediction to gold, and `edit_sizes` counts them."""
+`classify_words` says what kind of word each word of an explained error is, and `blame` counts which
+of them push most towards the wrong label, by language and by confusion. `minimal_edits` finds the
+fewest words whose removal or replacement flips the prediction to gold, and `edit_sizes` counts
+them."""
 
 from xlmkit.errors.blame import blame, examples
 from xlmkit.errors.edits import edit_sizes, minimal_edits

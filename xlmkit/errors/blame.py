@@ -1,8 +1,10 @@
-"""Blame: which words, and which kinds of words, push most towards wrong labels, by language and by confusion.
+"""Blame: which words, and which kinds of words, push most towards wrong labels, by language and by
+confusion.
 
-A word is blamed for an error if its score (the wrong label's logit minus gold's) is the highest of its pair, and positive.
-Frequent kinds of words are blamed often because they are frequent. So every fraction is compared with the one that chance
-would give, if a word of each pair were drawn at random."""
+A word is blamed for an error if its score (the wrong label's logit minus gold's) is the highest of
+its pair, and positive. Frequent kinds of words are blamed often because they are frequent. So every
+fraction is compared with the one that chance would give, if a word of each pair were drawn at
+random."""
 
 from __future__ import annotations
 
@@ -37,35 +39,39 @@ def blame(
     Parameters
     ----------
     words : a frame from `classify_words`.
-    unit : "word" counts words as they are written, punctuation included; "class" counts the kinds of `WORD_CLASSES`.
-    by : columns of `words` to group by, such as "language", "confusion" or both; () for all errors together. Group words by
-        language, since one spelling may be two words.
-    top_k : how many words of each error are blamed at most: those that push most, if they push towards the wrong label.
+    unit : "word" counts words as they are written, punctuation included; "class" counts the kinds
+        of `WORD_CLASSES`.
+    by : columns of `words` to group by, such as "language", "confusion" or both; () for all errors
+        together. Group words by language, since one spelling may be two words.
+    top_k : how many words of each error are blamed at most: those that push most, if they push
+        towards the wrong label.
     min_errors : leave out what is blamed for fewer errors than this.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples drawn by `seed`.
-        With few errors they are too narrow.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples`
+        resamples drawn by `seed`. With few errors they are too narrow.
 
     Returns
     -------
     One row per group and word or class, in each group by `blamed`, then `excess`:
 
-    =======================  ===================================================================================
+    =======================  =======================================================================
     `by`, `unit`             the group, and the word or class (column "word" or "class")
     errors                   of the group
     present                  errors in which it occurs
     blamed                   errors for which it is blamed
     share, low, high         `blamed` / `errors`, in [0, 1]
     chance                   the share that random words would have, in [0, 1]
-    excess, excess_low,      share - chance, in [-1, 1]; above 0 it misleads more than its frequency explains
-    excess_high
-    score, score_low,        mean over `present` of the sum of its scores, in logits; positive pushes towards
-    score_high               the wrong label
-    examples                 up to three `pair_id`s for which it is blamed, the strongest pushes first
-    =======================  ===================================================================================
+    excess, excess_low,      share - chance, in [-1, 1]; above 0 it misleads more than its frequency
+    excess_high              explains
+    score, score_low,        mean over `present` of the sum of its scores, in logits; positive
+    score_high               pushes towards the wrong label
+    examples                 up to three `pair_id`s for which it is blamed, the strongest pushes
+                             first
+    =======================  =======================================================================
 
     Raises
     ------
-    ValueError : if there are no words, an option is out of range, or a column to group by is missing."""
+    ValueError : if there are no words, an option is out of range, or a column to group by is
+        missing."""
     groups = [by] if isinstance(by, str) else list(by)
     check_choice("unit", unit, UNITS)
     check_int("top_k", top_k, 1)
@@ -91,7 +97,9 @@ def blame(
     present["prompt"] = present["pair_id"].map(prompts.set_index("pair_id")["prompt"])
     options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
     table = table.join(_intervals(present, errors, table["group"].to_numpy(), options))
-    strongest = present[present["blamed"] & (present["row"] >= 0)].sort_values("score", ascending=False, kind="stable")
+    strongest = present[present["blamed"] & (present["row"] >= 0)].sort_values(
+        "score", ascending=False, kind="stable"
+    )
     table["examples"] = strongest.groupby("row")["pair_id"].agg(lambda ids: ids.head(3).to_list())
     order = [*groups, "blamed", "excess"]
     table = table.sort_values(order, ascending=[*[True] * len(groups), False, False], ignore_index=True)
@@ -109,9 +117,9 @@ def examples(words: pd.DataFrame, table: pd.DataFrame, *, n_examples: int = 3) -
 
     Returns
     -------
-    One row per example: the table's groups and word or class, `rank` (1 to `n_examples`), `pair_id`, `language`, `gold`,
-    `prediction`, `sentence`, `word_text` (the word that pushes most of what is blamed), `score`, the texts, and their
-    English originals if the pairs had them.
+    One row per example: the table's groups and word or class, `rank` (1 to `n_examples`),
+    `pair_id`, `language`, `gold`, `prediction`, `sentence`, `word_text` (the word that pushes most
+    of what is blamed), `score`, the texts, and their English originals if the pairs had them.
 
     Raises
     ------
@@ -146,7 +154,8 @@ def _columns(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def _present(words: pd.DataFrame, unit: str, groups: list[str], top_k: int) -> pd.DataFrame:
-    """One row per error and word or class in it: `score` (summed), `blamed`, and the `chance` of being blamed."""
+    """One row per error and word or class in it: `score` (summed), `blamed`, and the `chance` of
+    being blamed."""
     blamed = (words["rank"] <= top_k) & (words["score"] > 0)
     by_pair = blamed.groupby(words["pair_id"])
     known = words.assign(blamed=blamed, n_words=by_pair.transform("size"), n_blamed=by_pair.transform("sum"))
@@ -163,7 +172,7 @@ def _present(words: pd.DataFrame, unit: str, groups: list[str], top_k: int) -> p
         n_words=("n_words", "first"),
         n_blamed=("n_blamed", "first"),
     )
-    # Of n_words words, n_blamed drawn without replacement: the chance that one at least is one of its own.
+    # The chance that of n_blamed words, drawn without replacement, at least one is its own.
     found["chance"] = 1 - hypergeom.pmf(0, found["n_words"], found["own"], found["n_blamed"])
     return found.reset_index()
 
@@ -171,7 +180,8 @@ def _present(words: pd.DataFrame, unit: str, groups: list[str], top_k: int) -> p
 def _intervals(
     present: pd.DataFrame, errors: np.ndarray, groups: np.ndarray, options: dict[str, float]
 ) -> pd.DataFrame:
-    """The figures of each row of the table with their intervals; `errors` are (P prompts, G groups) counts."""
+    """The figures of each row of the table with their intervals; `errors` are (P prompts, G groups)
+    counts."""
     block = max(1, CELLS // (5 * len(errors)))
     parts = []
     for start in range(0, max(1, len(groups)), block):
@@ -192,6 +202,7 @@ def _intervals(
 
 
 def _ratios(sums: np.ndarray) -> np.ndarray:
-    """(..., 5) sums of blamed, chance, score, present and errors -> (..., 4), in the order of `_FIGURES`."""
+    """(..., 5) sums of blamed, chance, score, present and errors -> (..., 4), in the order of
+    `_FIGURES`."""
     blamed, chance, score, present, errors = np.moveaxis(sums, -1, 0)
     return np.stack([blamed / errors, chance / errors, (blamed - chance) / errors, score / present], -1)

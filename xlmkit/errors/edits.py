@@ -1,9 +1,10 @@
 """Minimal edits: the fewest words whose removal or replacement flips a wrong prediction to gold.
 
-Words are removed by deletion in the space of ids, as in input reduction (Feng et al. 2018, arXiv:1804.07781). Replacements
-are what a language model finds likely in their place, as in MiCE (Ross et al. 2021, arXiv:2012.13985), and keep the
-sentence whole. An edit that flips the prediction shows what the model relies on, not that it should: the edited pair may
-well have another gold label."""
+Words are removed by deletion in the space of ids, as in input reduction (Feng et al. 2018,
+arXiv:1804.07781). Replacements are what a language model finds likely in their place, as in MiCE
+(Ross et al. 2021, arXiv:2012.13985), and keep the sentence whole. An edit that flips the prediction
+shows what the model relies on, not that it should: the edited pair may well have another gold
+label."""
 
 from __future__ import annotations
 
@@ -46,18 +47,20 @@ def minimal_edits(
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Find the fewest words of each error whose removal, or replacement, makes the model predict gold.
+    """Find the fewest words of each error whose removal, or replacement, makes the model predict
+    gold.
 
     Parameters
     ----------
-    errors : a frame from `predict`, with `gold` in every row. Pairs that this model gets right are left out with a warning.
-    explanations : of these errors against gold; their scores order the words of the greedy search. None: the effect of
-        removing each word alone orders them.
-    mlm : a language model with the same vocabulary, load(..., task="mlm"). Words are then replaced by its `top_k` most
-        likely words instead of being removed.
-    budget : most variants that are computed for one error. A pair of W words has W single deletions and W (W - 1) / 2
-        deletions of two words. What exceeds the budget is skipped, the least promising two words first, and no edit is
-        called minimal that might not be.
+    errors : a frame from `predict`, with `gold` in every row. Pairs that this model gets right are
+        left out with a warning.
+    explanations : of these errors against gold; their scores order the words of the greedy search.
+        None: the effect of removing each word alone orders them.
+    mlm : a language model with the same vocabulary, load(..., task="mlm"). Words are then replaced
+        by its `top_k` most likely words instead of being removed.
+    budget : most variants that are computed for one error. A pair of W words has W single deletions
+        and W (W - 1) / 2 deletions of two words. What exceeds the budget is skipped, the least
+        promising two words first, and no edit is called minimal that might not be.
     batch_tokens, max_length : as in `predict`.
     checkpoint : a file that receives the results every few pairs. The same call resumes from it.
 
@@ -65,26 +68,30 @@ def minimal_edits(
     -------
     The errors, with their index and columns, with `prediction` and `p_<label>` of this model, and
 
-    ================================  ==========================================================================
-    size                              words edited; missing if nothing within the budget flips the prediction
-    minimal                           whether fewer words are known not to flip it: all single words were tried,
-                                      and for an edit of three also all two. Of replacements, two words are
-                                      tried with the best one of each word only.
-    edits                             numbers of the words, as in `Explanation.words`; [] if nothing flips
+    ================================  ==============================================================
+    size                              words edited; missing if nothing within the budget flips the
+                                      prediction
+    minimal                           whether fewer words are known not to flip it: all single words
+                                      were tried, and for an edit of three also all two. Of
+                                      replacements, two words are tried with the best one of each
+                                      word only.
+    edits                             numbers of the words, as in `Explanation.words`; [] if nothing
+                                      flips
     edited_words, new_words           their texts, and what replaces them ("" if removed)
-    edited_premise,                   the texts after the edit, for reading (`edited_text` of single texts)
-    edited_hypothesis
-    new_prediction, new_p_<label>          the prediction after the edit, with probabilities in [0, 1]; missing if
-                                      nothing flips
+    edited_premise,                   the texts after the edit, for reading (`edited_text` of single
+    edited_hypothesis                 texts)
+    new_prediction, new_p_<label>     the prediction after the edit, with probabilities in [0, 1];
+                                      missing if nothing flips
     tried                             variants computed
-    ================================  ==========================================================================
+    ================================  ==============================================================
 
-    Every sentence keeps at least one word with a letter or digit, so a sentence of one word is edited by replacement only.
+    Every sentence keeps at least one word with a letter or digit, so a sentence of one word is
+    edited by replacement only.
 
     Raises
     ------
-    ValueError : if rows are invalid, a gold label is missing, an option is out of range, an explanation has other words,
-        or `checkpoint` is the file of another call.
+    ValueError : if rows are invalid, a gold label is missing, an option is out of range, an
+        explanation has other words, or `checkpoint` is the file of another call.
     OSError : if `checkpoint` cannot be written, or another run is writing it."""
     need_head(nli)
     check_int("budget", budget, 1)
@@ -154,13 +161,15 @@ def edit_sizes(
     ----------
     edits : a frame from `minimal_edits`.
     by : the column to group by.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples` resamples drawn by `seed`.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples`
+        resamples drawn by `seed`.
 
     Returns
     -------
-    One row per group in alphabetical order, then "all": `by`, `n` (errors), then fractions in [0, 1]: `flipped` with `low`
-    and `high`, `one_word`, `two_words`, `more`; `words` (mean size of the edits that flip; missing if none does), `tried`
-    (mean variants computed). Fewer words: the errors hung by less.
+    One row per group in alphabetical order, then "all": `by`, `n` (errors), then fractions in [0,
+    1]: `flipped` with `low` and `high`, `one_word`, `two_words`, `more`; `words` (mean size of the
+    edits that flip; missing if none does), `tried` (mean variants computed). Fewer words: the
+    errors hung by less.
 
     Raises
     ------
@@ -206,7 +215,8 @@ def word_order(explanation: Explanation, words: Sequence[ExplainedWord]) -> tupl
 
 
 def check_same_vocabulary(nli: NLIModel, mlm: NLIModel) -> None:
-    """Refuse with a ValueError a model that is no language model, or has another vocabulary than the classifier."""
+    """Refuse with a ValueError a model that is no language model, or has another vocabulary than
+    the classifier."""
     if not isinstance(mlm, NLIModel) or mlm.task != "mlm":
         got = f"task {mlm.task!r}" if isinstance(mlm, NLIModel) else type(mlm).__name__
         raise ValueError(f"`mlm` must be a language model; got {got}. Use load(source, task='mlm').")
@@ -219,7 +229,8 @@ def check_same_vocabulary(nli: NLIModel, mlm: NLIModel) -> None:
 
 
 def edit_text(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:
-    """The text with each span (start, end) replaced; a removed word takes the spaces before it along."""
+    """The text with each span (start, end) replaced; a removed word takes the spaces before it
+    along."""
     for (start, end), new in sorted(changes, reverse=True):  # from the end, so that earlier spans stay valid
         before = text[:start] if new else text[:start].rstrip(" ")
         text = before + new + text[end:]

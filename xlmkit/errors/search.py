@@ -1,7 +1,7 @@
 """Search: the fewest edits of one pair that flip its prediction to gold.
 
-An edit removes a word, or replaces it by one token, in the space of ids. The search tries every single word, then every
-two, then a greedy path."""
+An edit removes a word, or replaces it by one token, in the space of ids. The search tries every
+single word, then every two, then a greedy path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from xlmkit.tokenization import PAD
 
 @dataclass(frozen=True)
 class Edit:
-    """One word of a pair, numbered as in `Explanation.words`: removed, or replaced by the token with the id `piece`."""
+    """One word of a pair, numbered as in `Explanation.words`: removed, or replaced by the token
+    with the id `piece`."""
 
     word: int
     piece: int | None = None
@@ -35,9 +36,10 @@ Edits = tuple[Edit, ...]
 class Problem:
     """One pair to search.
 
-    `choices` are the possible edits of each word; `sentences` which sentence each word is in (None: punctuation, which does
-    not keep a sentence alive); `gold` the number of the gold label; `order` the words by their push towards the wrong
-    label, or None to measure it; `removing` whether edits remove words, so that one must stay in each sentence."""
+    `choices` are the possible edits of each word; `sentences` which sentence each word is in (None:
+    punctuation, which does not keep a sentence alive); `gold` the number of the gold label; `order`
+    the words by their push towards the wrong label, or None to measure it; `removing` whether edits
+    remove words, so that one must stay in each sentence."""
 
     choices: dict[int, Edits]
     sentences: tuple[int | None, ...]
@@ -55,8 +57,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The `edits` that flip a prediction and the (labels,) `logits` after them, or None; whether fewer are known not to
-    flip it (`minimal`); and how many variants were computed (`tried`)."""
+    """The `edits` that flip a prediction and the (labels,) `logits` after them, or None; whether
+    fewer are known not to flip it (`minimal`); and how many variants were computed (`tried`)."""
 
     edits: Edits | None
     logits: np.ndarray | None
@@ -69,13 +71,15 @@ Score = Callable[[list[Edits]], np.ndarray]
 
 
 def search(problem: Problem, score: Score) -> Outcome:
-    """Look for the fewest edits that flip a prediction to gold, among at most `problem.budget` variants.
+    """Look for the fewest edits that flip a prediction to gold, among at most `problem.budget`
+    variants.
 
-    For the pair "no one eats . / one man eats .", with words 0 to 2 (and 3) in the premise and 4 to 6 in the hypothesis:
+    For the pair "no one eats . / one man eats .", with words 0 to 2 (and 3) in the premise and 4 to
+    6 in the hypothesis:
 
-        1. every word alone           {0} {1} {2} {4} {5} {6}      of those that flip, the largest margin of gold wins
-        2. every two words            {0 5} {0 1} {1 5} ...        the most promising first, by their effects alone
-        3. greedy path, then back     {0 5 1} {0 5 1 6}            until one flips; then without each word in turn"""
+        1. every word alone        {0} {1} {2} {4} {5} {6}   the largest margin of gold wins
+        2. every two words         {0 5} {0 1} {1 5} ...     the most promising first
+        3. greedy path, then back  {0 5 1} {0 5 1 6} ...     until one flips; then fewer again"""
     singles: list[Edits] = [(edit,) for edits in problem.choices.values() for edit in edits]
     singles = [edits for edits in singles if problem.allows(edits)]
     complete = len(singles) <= problem.budget  # whether everything so far was tried
@@ -108,7 +112,8 @@ def search(problem: Problem, score: Score) -> Outcome:
 def _greedy(
     problem: Problem, score: Score, best: dict[int, tuple[Edit, float]], tried: int, complete: bool
 ) -> Outcome:
-    """Add one word at a time, from three on, until the prediction flips; then drop each word that is not needed."""
+    """Add one word at a time, from three on, until the prediction flips; then drop each word that
+    is not needed."""
     path: Edits = ()
     paths: list[Edits] = []
     for word in problem.order or sorted(best, key=lambda word: -best[word][1]):
@@ -135,7 +140,8 @@ def _greedy(
 
 
 def _margins(problem: Problem, score: Score, variants: list[Edits]) -> tuple[np.ndarray, np.ndarray]:
-    """(V, labels) logits of the variants, and (V,) gold's logit minus the best other one: above 0, gold is predicted."""
+    """(V, labels) logits of the variants, and (V,) gold's logit minus the best other one: above 0,
+    gold is predicted."""
     if not variants:
         return np.empty((0, 0)), np.empty(0)
     logits = score(variants)
@@ -143,11 +149,12 @@ def _margins(problem: Problem, score: Score, variants: list[Edits]) -> tuple[np.
 
 
 def apply_edits(encoding: Encoding, row: int, variants: Sequence[Edits]) -> Encoding:
-    """One pair per variant: this row of an encoding with the variant's words removed, or replaced by one token each.
+    """One pair per variant: this row of an encoding with the variant's words removed, or replaced
+    by one token each.
 
     </s> the xer ox man </s> ...    the row; "xerox", word 1, is two tokens
     </s> the man </s> ...           Edit(1)
-    </s> the dog man </s> ...       Edit(1, piece=id of "dog"): it keeps the first token's position and language id"""
+    </s> the dog man </s> ...       Edit(1, piece=id of "dog"), in the first token's place"""
     real = encoding.attention_mask[row].bool()
     ids, langs = encoding.input_ids[row][real], encoding.langs[row][real]  # (T,)
     numbers = word_numbers(encoding)[row][real]
@@ -169,9 +176,11 @@ def apply_edits(encoding: Encoding, row: int, variants: Sequence[Edits]) -> Enco
 def likely_replacements(
     mlm: NLIModel, encoding: Encoding, row: int, words: Sequence[int], top_k: int
 ) -> list[Edits]:
-    """For each word, the `top_k` whole words that the language model finds most likely in its place, best first.
+    """For each word, the `top_k` whole words that the language model finds most likely in its
+    place, best first.
 
-    A candidate is one token that is a whole word with a letter or digit, and not the word that is there."""
+    A candidate is one token that is a whole word with a letter or digit, and not the word that is
+    there."""
     masked = apply_edits(encoding, row, [(Edit(word, mask_id(mlm)),) for word in words])
     numbers = word_numbers(encoding)[row]
     names = [mlm.tokenizer.name(id) for id in range(len(mlm.tokenizer))]

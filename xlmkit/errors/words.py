@@ -1,4 +1,5 @@
-"""Words of explained errors: how much each pushes towards the wrong label, and what kind of word it is."""
+"""Words of explained errors: how much each pushes towards the wrong label, and what kind of word it
+is."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ WORD_CLASSES = (
     *("in premise", "in hypothesis", "first word", "last word", "in both sentences", "hypothesis only"),
     *("negation", "number", "punctuation", "function word"),
 )
-"""Kinds of words; a word may be of several. "first word" and "last word" of a sentence ignore punctuation. "in both
-sentences": the same word is in the other sentence; "hypothesis only": it is not. "negation" is that of `xlmkit.features`,
-a "number" has a digit, "punctuation" has neither letter nor digit."""
+"""Kinds of words; a word may be of several. "first word" and "last word" of a sentence ignore
+punctuation. "in both sentences": the same word is in the other sentence; "hypothesis only": it is
+not. "negation" is that of `xlmkit.features`, a "number" has a digit, "punctuation" has neither
+letter nor digit."""
 GROUP_COLUMNS = ("promptID", "item", "pairID")  # say which rows are resampled together
 TEXTS = ("premise", "hypothesis", "text", "english_premise", "english_hypothesis")
 _NEEDED = (
@@ -37,22 +39,25 @@ def classify_words(
 
     Parameters
     ----------
-    explanations : of wrong predictions against gold, as signed sums: from `explain_errors`, or a frame that `tabulate`
-        makes of them.
-    pairs : the explained frame. `item` and XNLI's ids, the texts and their English originals are taken from it.
-    function_words : by language, as from `faithfulness.frequent_words`; None leaves the class "function word" out.
+    explanations : of wrong predictions against gold, as signed sums: from `explain_errors`, or a
+        frame that `tabulate` makes of them.
+    pairs : the explained frame. `item` and XNLI's ids, the texts and their English originals are
+        taken from it.
+    function_words : by language, as from `faithfulness.frequent_words`; None leaves the class
+        "function word" out.
 
     Returns
     -------
-    One row per word: `pair_id`, the ids that say which rows are one prompt, `language` ("en>fr" for mixed pairs), `gold`,
-    `prediction`, `confusion` ("gold>prediction"), `method`, `sentence`, `word`, `word_text`, `score` (in logits; positive
-    pushes towards the wrong label), `rank` of the score in its pair (1 pushes most), one bool column for each of
-    `WORD_CLASSES`, then the texts and their English originals. Correct predictions are left out with a warning.
+    One row per word: `pair_id`, the ids that say which rows are one prompt, `language` ("en>fr" for
+    mixed pairs), `gold`, `prediction`, `confusion` ("gold>prediction"), `method`, `sentence`,
+    `word`, `word_text`, `score` (in logits; positive pushes towards the wrong label), `rank` of the
+    score in its pair (1 pushes most), one bool column for each of `WORD_CLASSES`, then the texts
+    and their English originals. Correct predictions are left out with a warning.
 
     Raises
     ------
-    ValueError : if an explanation is not of the prediction against gold or has no sign, there is no error, or `pairs` lacks
-        an explained pair."""
+    ValueError : if an explanation is not of the prediction against gold or has no sign, there is no
+        error, or `pairs` lacks an explained pair."""
     frame = _errors(explanations)
     frame = frame.assign(
         language=row_language(frame),

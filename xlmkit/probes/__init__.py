@@ -1,8 +1,10 @@
-"""Probes: what the language id does, and what the default transformers pipeline gets wrong with this model without a warning.
+"""Probes: what the language id does, and what the default transformers pipeline gets wrong with
+this model without a warning.
 
-`language_id_matrix`, `with_language_id` and `interpolate` exchange language ids, `mixed_language_grid` mixes languages,
-`ablation` makes the seven known mistakes one at a time, `language_cosines` and its neighbours look at the language
-embeddings, `retrieval` at the layers, and `fill_mask` at the language model."""
+`language_id_matrix`, `with_language_id` and `interpolate` exchange language ids,
+`mixed_language_grid` mixes languages, `ablation` makes the seven known mistakes one at a time,
+`language_cosines` and its neighbours look at the language embeddings, `retrieval` at the layers,
+and `fill_mask` at the language model."""
 
 from xlmkit.probes.ablation import ablation, unmasked_baseline
 from xlmkit.probes.fill_mask import fill_mask

@@ -1,4 +1,5 @@
-"""The trap ablation: seven mistakes of the default transformers pipeline, one at a time and together, and what they cost.
+"""The trap ablation: seven mistakes of the default transformers pipeline, one at a time and
+together, and what they cost.
 
 `traps` makes their inputs; here they are computed and compared with the right input."""
 
@@ -48,19 +49,22 @@ def ablation(
     ----------
     pairs : as for `predict`. Every pair is computed up to nine times.
     tokenizer : that of transformers for this model; None loads it from the model's folder.
-    n_random_heads : random heads for trap 7, drawn with the seeds 0, 1, ...; their figures are averaged.
+    n_random_heads : random heads for trap 7, drawn with the seeds 0, 1, ...; their figures are
+        averaged.
     batch_tokens, max_length : as for `predict`.
     seed : of the bootstrap over premise groups.
 
     Returns
     -------
-    One row per trap and language, and for "all" languages: `trap` (a key of `TRAPS`), `what`, `language` ("en>fr" for
-    mixed pairs), and the columns of `compare_inputs`. `changed` is the fraction of pairs whose ids, language ids or mask
-    differ from the right ones; 1 where the network changes.
+    One row per trap and language, and for "all" languages: `trap` (a key of `TRAPS`), `what`,
+    `language` ("en>fr" for mixed pairs), and the columns of `compare_inputs`. `changed` is the
+    fraction of pairs whose ids, language ids or mask differ from the right ones; 1 where the
+    network changes.
 
     Raises
     ------
-    ValueError : if the model has no language ids or no head, `n_random_heads` is not positive, or rows are invalid.
+    ValueError : if the model has no language ids or no head, `n_random_heads` is not positive, or
+        rows are invalid.
     FileNotFoundError : if no tokenizer is given and the model's folder does not exist."""
     check_has_language_ids(nli)
     inference.need_head(nli)
@@ -107,8 +111,8 @@ def unmasked_baseline(
 ) -> pd.DataFrame:
     """Where trap 6 matters: the padding baseline of an attribution, with its mask and without.
 
-    Every token but the special ones is replaced by padding. Without a mask, transformers takes the first three positions
-    for the whole input.
+    Every token but the special ones is replaced by padding. Without a mask, transformers takes the
+    first three positions for the whole input.
 
     Parameters
     ----------
@@ -116,9 +120,9 @@ def unmasked_baseline(
 
     Returns
     -------
-    One row per language: `language`, `n`, `attended` (mean fraction of the positions that are still attended, in [0, 1]),
-    `shift` (mean absolute change of a logit of the baseline, in logits). A completeness delta cannot be less than the
-    shift, whatever the number of steps.
+    One row per language: `language`, `n`, `attended` (mean fraction of the positions that are still
+    attended, in [0, 1]), `shift` (mean absolute change of a logit of the baseline, in logits). A
+    completeness delta cannot be less than the shift, whatever the number of steps.
 
     Raises
     ------
@@ -150,7 +154,8 @@ def with_heads(nli: NLIModel, heads: Sequence[dict[str, torch.Tensor]]) -> NLIMo
 
     Returns
     -------
-    A model with K x labels logits, those of the first head first; its labels are "0 neutral" and so on."""
+    A model with K x labels logits, those of the first head first; its labels are "0 neutral" and so
+    on."""
     weight, bias = (
         torch.cat([head[f"sequence_summary.summary.{name}"] for head in heads]) for name in ("weight", "bias")
     )
@@ -171,9 +176,11 @@ def _rows(
     gold: np.ndarray,
     bar: tqdm,
 ) -> Iterator[pd.DataFrame]:
-    """The rows for `compare_inputs` of each trap, but for language and premise group; the right input comes first.
+    """The rows for `compare_inputs` of each trap, but for language and premise group; the right
+    input comes first.
 
-    `predict` gives the (B, heads) label numbers of an encoding, with the model's own head or with random ones."""
+    `predict` gives the (B, heads) label numbers of an encoding, with the model's own head or with
+    random ones."""
     first = next(inputs)
     right = predict(first.encoding, False)  # (B, 1)
     for trap in (first, *inputs):

@@ -1,7 +1,8 @@
-"""Compare predictions on changed inputs with those on the right inputs of the same pairs: accuracy, changes, intervals.
+"""Compare predictions on changed inputs with those on the right inputs of the same pairs: accuracy,
+changes, intervals.
 
-Premise groups are resampled with all their items and translations, and the same ones for every group of rows, so that
-differences are paired."""
+Premise groups are resampled with all their items and translations, and the same ones for every
+group of rows, so that differences are paired."""
 
 from __future__ import annotations
 
@@ -32,18 +33,19 @@ def compare_inputs(
 
     Parameters
     ----------
-    rows : one row per pair and changed input: `premise_group`, `correct` (0 to 1, NaN without gold), `right` (the same of
-        the right input), `flip` (0 to 1: the prediction differs) and `changed` (0 or 1: the network was given something
-        else).
+    rows : one row per pair and changed input: `premise_group`, `correct` (0 to 1, NaN without
+        gold), `right` (the same of the right input), `flip` (0 to 1: the prediction differs) and
+        `changed` (0 or 1: the network was given something else).
     by : the columns to group by.
     means : further columns, which are averaged.
 
     Returns
     -------
-    One row per group, in order of appearance: `by`, `n` rows, `without_gold` (how many of them have none), `accuracy` in
-    [0, 1] with `low` and `high`, `difference` to the right input in [-1, 1] (negative: worse) with `difference_low` and
-    `difference_high`, `flips` and `changed` (mean of `flip` and `changed`), and the `means`. Intervals are 95 %.
-    Accuracies are missing without gold. Below 30 premise groups the difference has no interval, unless it is 0 in all."""
+    One row per group, in order of appearance: `by`, `n` rows, `without_gold` (how many of them have
+    none), `accuracy` in [0, 1] with `low` and `high`, `difference` to the right input in [-1, 1]
+    (negative: worse) with `difference_low` and `difference_high`, `flips` and `changed` (mean of
+    `flip` and `changed`), and the `means`. Intervals are 95 %. Accuracies are missing without gold.
+    Below 30 premise groups the difference has no interval, unless it is 0 in all."""
     by = list(by)
     rows = rows.assign(difference=rows["correct"] - rows["right"])
     accuracy = grouped(rows, {"accuracy": "correct"}, by, "premise_group", few="wilson", seed=seed)
@@ -54,7 +56,8 @@ def compare_inputs(
     result[["accuracy", "low", "high"]] = accuracy[["accuracy", "accuracy_low", "accuracy_high"]]
     ends = ["difference_low", "difference_high"]
     result[["difference", *ends]] = difference[["difference", *ends]]
-    # Where no premise group changes, every resample says 0, which is too sure: Wilson's interval of 0 in so many bounds it.
+    # Where no premise group changes, every resample says 0, which is too sure.
+    # Wilson's interval of 0 in so many groups bounds the difference.
     sums = rows.dropna(subset="correct").groupby([*by, "premise_group"], sort=False)["difference"].sum()
     same = (
         sums.eq(0).groupby(by, sort=False).agg(["all", "size"]).reindex(pd.MultiIndex.from_frame(result[by]))

@@ -1,8 +1,9 @@
 """Fill-mask: what the language model predicts at a mask, under each language id.
 
-One mask stands for one token, as in pre-training (Devlin et al. 2019; Lample and Conneau 2019, section 3.3). Many words
-are several tokens long; a token whose name ends in `</w>` ends a word. XLM's mask is id 5, `<special1>` (`mask_index` in
-its configuration); `mask_token_id` there is a default of transformers and means something else."""
+One mask stands for one token, as in pre-training (Devlin et al. 2019; Lample and Conneau 2019,
+section 3.3). Many words are several tokens long; a token whose name ends in `</w>` ends a word.
+XLM's mask is id 5, `<special1>` (`mask_index` in its configuration); `mask_token_id` there is a
+default of transformers and means something else."""
 
 from __future__ import annotations
 
@@ -38,13 +39,14 @@ def fill_mask(
 
     Returns
     -------
-    One row per id, mask and token: `id`, `place` (which mask of the text, from 1), `rank` (from 1), `piece` (the token,
-    with `</w>` at the end of a word), `text` (without it), `ends_word`, `probability` in [0, 1] over the whole vocabulary.
+    One row per id, mask and token: `id`, `place` (which mask of the text, from 1), `rank` (from 1),
+    `piece` (the token, with `</w>` at the end of a word), `text` (without it), `ends_word`,
+    `probability` in [0, 1] over the whole vocabulary.
 
     Raises
     ------
-    ValueError : if the model is not a language model or has no language ids, the text has no mask or is too long, or an
-        option is out of range."""
+    ValueError : if the model is not a language model or has no language ids, the text has no mask
+        or is too long, or an option is out of range."""
     check_has_language_ids(nli)
     if nli.task != "mlm":
         raise ValueError(
@@ -74,7 +76,8 @@ def mask_id(nli: NLIModel) -> int:
 
 
 def mask_logits(nli: NLIModel, encoding: Encoding, *, language_ids: bool = True) -> torch.Tensor:
-    """Logits of the language model at the M masks of a batch, row by row; `language_ids=False` leaves these out.
+    """Logits of the language model at the M masks of a batch, row by row; `language_ids=False`
+    leaves these out.
 
     Returns
     -------

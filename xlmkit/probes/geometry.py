@@ -1,7 +1,9 @@
-"""Geometry of the language embeddings: which languages the model treats as neighbours, and whether script or family explains it.
+"""Geometry of the language embeddings: which languages the model treats as neighbours, and whether
+script or family explains it.
 
-Families and branches follow Glottolog (glottolog.org); scripts are those of `languages` (ISO 15924). Fifteen points in
-hundreds of dimensions easily look grouped, so `grouping_test` says by permutation how often chance does as well (Good 2005)."""
+Families and branches follow Glottolog (glottolog.org); scripts are those of `languages` (ISO
+15924). Fifteen points in hundreds of dimensions easily look grouped, so `grouping_test` says by
+permutation how often chance does as well (Good 2005)."""
 
 from __future__ import annotations
 
@@ -45,8 +47,8 @@ def language_cosines(nli: NLIModel, *, centred: bool = False) -> pd.DataFrame:
 
     Parameters
     ----------
-    centred : whether to subtract the mean of all of them first. Every text gets that mean, whatever its language, and it
-        makes all cosines alike.
+    centred : whether to subtract the mean of all of them first. Every text gets that mean, whatever
+        its language, and it makes all cosines alike.
 
     Returns
     -------
@@ -65,7 +67,8 @@ def language_cosines(nli: NLIModel, *, centred: bool = False) -> pd.DataFrame:
 
 
 def dendrogram(nli: NLIModel, *, centred: bool = True) -> pd.DataFrame:
-    """Which languages join first: average linkage over 1 - cosine, leaves in optimal order (Bar-Joseph et al. 2001).
+    """Which languages join first: average linkage over 1 - cosine, leaves in optimal order
+    (Bar-Joseph et al. 2001).
 
     Parameters
     ----------
@@ -73,9 +76,9 @@ def dendrogram(nli: NLIModel, *, centred: bool = True) -> pd.DataFrame:
 
     Returns
     -------
-    One row per join, the closest first: `first`, `second` (numbers of languages or, from the number of languages on, of
-    earlier joins), `distance` (1 - cosine, in [0, 2]) and `size`. `frame.to_numpy()` is what scipy's `dendrogram` draws,
-    with `labels=frame.attrs["languages"]`.
+    One row per join, the closest first: `first`, `second` (numbers of languages or, from the number
+    of languages on, of earlier joins), `distance` (1 - cosine, in [0, 2]) and `size`.
+    `frame.to_numpy()` is what scipy's `dendrogram` draws, with `labels=frame.attrs["languages"]`.
 
     Raises
     ------
@@ -95,8 +98,8 @@ def language_map(nli: NLIModel) -> pd.DataFrame:
 
     Returns
     -------
-    `language`, `name`, `x`, `y`, `script`, `family`, `branch`; `attrs["explained"]` holds the fractions of the variance on
-    the two axes.
+    `language`, `name`, `x`, `y`, `script`, `family`, `branch`; `attrs["explained"]` holds the
+    fractions of the variance on the two axes.
 
     Raises
     ------
@@ -122,11 +125,13 @@ def nearest_languages(nli: NLIModel, *, n_neighbors: int = 3, centred: bool = Tr
 
     Returns
     -------
-    `language`, `rank` (1 is nearest), `nearest`, `cosine` in [-1, 1], `same_script`, `same_family`, `same_branch`.
+    `language`, `rank` (1 is nearest), `nearest`, `cosine` in [-1, 1], `same_script`, `same_family`,
+    `same_branch`.
 
     Raises
     ------
-    ValueError : if the model has no language ids, or `n_neighbors` is not from 1 to the number of other languages."""
+    ValueError : if the model has no language ids, or `n_neighbors` is not from 1 to the number of
+        other languages."""
     cosines = language_cosines(nli, centred=centred)
     check_int("n_neighbors", n_neighbors, 1, len(cosines) - 1)
     rows = [
@@ -146,14 +151,16 @@ def grouping_test(
 
     Parameters
     ----------
-    n_permutations, seed : number of permutations of the languages over the groups, and the seed that draws them.
+    n_permutations, seed : number of permutations of the languages over the groups, and the seed
+        that draws them.
     centred : as for `language_cosines`.
 
     Returns
     -------
-    `grouping` ("script", "family", "branch"), `pairs` (of languages within a group), `within` and `between` (mean cosines,
-    in [-1, 1]), `difference` (higher: the grouping shows) and `p` in (0, 1], one-sided, of as large a difference if the
-    languages are assigned to the groups at random. Missing for a grouping in which no two languages share a group.
+    `grouping` ("script", "family", "branch"), `pairs` (of languages within a group), `within` and
+    `between` (mean cosines, in [-1, 1]), `difference` (higher: the grouping shows) and `p` in (0,
+    1], one-sided, of as large a difference if the languages are assigned to the groups at random.
+    Missing for a grouping in which no two languages share a group.
 
     Raises
     ------

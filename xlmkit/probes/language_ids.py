@@ -1,9 +1,11 @@
-"""What the language id does: every text under every id, the way from one id to another, and a model with one id for all.
+"""What the language id does: every text under every id, the way from one id to another, and a model
+with one id for all.
 
-XLM adds one vector per language to every position (Lample and Conneau 2019, section 3). Here the ids are exchanged after
-encoding: the texts stay as they were tokenized for their own language, and only the added vector changes. A model with
-more rows in that table has an id for "no id" (a row of zeros, as in transformers where `langs` is None), for points
-between two languages, and for token types, so that one encoding serves them all:
+XLM adds one vector per language to every position (Lample and Conneau 2019, section 3). Here the
+ids are exchanged after encoding: the texts stay as they were tokenized for their own language, and
+only the added vector changes. A model with more rows in that table has an id for "no id" (a row of
+zeros, as in transformers where `langs` is None), for points between two languages, and for token
+types, so that one encoding serves them all:
 
     ar bg ... zh | none           `add_none`: the 15 ids of the model, and one that adds nothing
     ar bg ... zh | 1/2 ... 2/2    `interpolate`: 15 ids at every step of the way to another id
@@ -46,25 +48,29 @@ def language_id_matrix(
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Accuracy, changed predictions and margins for every language of the texts under every language id.
+    """Accuracy, changed predictions and margins for every language of the texts under every
+    language id.
 
     Parameters
     ----------
-    pairs : as for `predict`. All 15 languages under all ids take 16 predictions per pair, so select items first.
-    ids : codes, or "none" for no id; both sentences get the same. None: all ids of the model, and none.
+    pairs : as for `predict`. All 15 languages under all ids take 16 predictions per pair, so select
+        items first.
+    ids : codes, or "none" for no id; both sentences get the same. None: all ids of the model, and
+        none.
     batch_tokens, max_length : as for `predict`.
     seed : of the bootstrap over premise groups.
 
     Returns
     -------
-    One row per language of the texts and id: `text_language` ("en>fr" for mixed pairs), `id`, the columns of
-    `compare_inputs` but `changed`, and in logits `margin`, the mean change of the gold logit minus the best other one
-    (below 0 the id hurts; missing without gold), and `margin_predicted`, the same for the label predicted with the right
-    ids, which needs no gold.
+    One row per language of the texts and id: `text_language` ("en>fr" for mixed pairs), `id`, the
+    columns of `compare_inputs` but `changed`, and in logits `margin`, the mean change of the gold
+    logit minus the best other one (below 0 the id hurts; missing without gold), and
+    `margin_predicted`, the same for the label predicted with the right ids, which needs no gold.
 
     Raises
     ------
-    ValueError : if the model has no language ids or no head, an id is unknown, or rows are invalid."""
+    ValueError : if the model has no language ids or no head, an id is unknown, or rows are
+        invalid."""
     check_has_language_ids(nli)
     inference.need_head(nli)
     names = resolve_ids(nli, ids)
@@ -120,7 +126,8 @@ def interpolate(
     max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Move the language embedding in a straight line from the right language's to another's, and follow the logits.
+    """Move the language embedding in a straight line from the right language's to another's, and
+    follow the logits.
 
     Parameters
     ----------
@@ -131,13 +138,15 @@ def interpolate(
 
     Returns
     -------
-    One row per pair and point: `pair_id`, `language` ("en>fr" for mixed pairs), `to`, `fraction` of the way (0: the right
-    id, 1: the other), `prediction`, `logit_<label>` and `p_<label>` (in [0, 1]) of each label, and `item`, `gold`, the
-    texts and their English originals if the pairs have them. All in float32.
+    One row per pair and point: `pair_id`, `language` ("en>fr" for mixed pairs), `to`, `fraction` of
+    the way (0: the right id, 1: the other), `prediction`, `logit_<label>` and `p_<label>` (in [0,
+    1]) of each label, and `item`, `gold`, the texts and their English originals if the pairs have
+    them. All in float32.
 
     Raises
     ------
-    ValueError : if the model has no language ids or no head, `to` or `n_steps` is out of range, or rows are invalid."""
+    ValueError : if the model has no language ids or no head, `to` or `n_steps` is out of range, or
+        rows are invalid."""
     check_has_language_ids(nli)
     inference.need_head(nli)
     check_int("n_steps", n_steps, 1)
@@ -168,7 +177,8 @@ def interpolate(
 
 
 def logit_shift(path: pd.DataFrame) -> pd.DataFrame:
-    """How far the logits have moved at each point of an interpolation, and how many predictions with them.
+    """How far the logits have moved at each point of an interpolation, and how many predictions
+    with them.
 
     Parameters
     ----------
@@ -176,8 +186,9 @@ def logit_shift(path: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    `language`, `to`, `fraction`, `n`, `change` (mean over pairs of the largest absolute change of a logit since fraction
-    0, in logits) and `flips` (fraction of pairs whose prediction differs from that at 0, in [0, 1]).
+    `language`, `to`, `fraction`, `n`, `change` (mean over pairs of the largest absolute change of a
+    logit since fraction 0, in logits) and `flips` (fraction of pairs whose prediction differs from
+    that at 0, in [0, 1]).
 
     Raises
     ------
@@ -200,8 +211,8 @@ def logit_shift(path: pd.DataFrame) -> pd.DataFrame:
 def with_language_id(nli: NLIModel, id: str) -> NLIModel:
     """The same model with one language id for all texts.
 
-    `predict` and `explain` take it like any other model, so that their results under a wrong id can be compared with those
-    under the right one. Texts are still tokenized for their own language.
+    `predict` and `explain` take it like any other model, so that their results under a wrong id can
+    be compared with those under the right one. Texts are still tokenized for their own language.
 
     Parameters
     ----------
@@ -219,7 +230,8 @@ def with_language_id(nli: NLIModel, id: str) -> NLIModel:
 
 
 def check_has_language_ids(nli: NLIModel) -> None:
-    """Refuse with a ValueError a model without language embeddings, and with a TypeError what is not a model."""
+    """Refuse with a ValueError a model without language embeddings, and with a TypeError what is
+    not a model."""
     if not isinstance(nli, NLIModel):
         raise TypeError(f"expected a model first; got {type(nli).__name__}. Load one with nli = load(...).")
     if not nli.uses_language_ids:
@@ -254,7 +266,8 @@ def resolve_ids(nli: NLIModel, ids: Sequence[str] | None) -> list[str]:
 
 
 def add_language_ids(nli: NLIModel, embeddings: torch.Tensor) -> NLIModel:
-    """The same model with K more language ids; all other weights are shared, and `nli` does not change.
+    """The same model with K more language ids; all other weights are shared, and `nli` does not
+    change.
 
     Parameters
     ----------
@@ -262,7 +275,8 @@ def add_language_ids(nli: NLIModel, embeddings: torch.Tensor) -> NLIModel:
 
     Returns
     -------
-    A model for `inference.logits`: its ids 0 to n - 1 mean what they meant, ids n to n + K - 1 are the new rows."""
+    A model for `inference.logits`: its ids 0 to n - 1 mean what they meant, ids n to n + K - 1 are
+    the new rows."""
     table = torch.cat([language_embeddings(nli), embeddings.to(nli.device, torch.float32)])
     return _with_embeddings(nli, table)
 
@@ -287,7 +301,8 @@ def encode_chunks(nli: NLIModel, frame: pd.DataFrame, max_length: int) -> Iterat
 
 
 def shallow_copy(module: Any) -> Any:
-    """A module with the same weights and submodules, whose submodules can be replaced without changing the first."""
+    """A module with the same weights and submodules, whose submodules can be replaced without
+    changing the first."""
     twin = copy.copy(module)
     twin._modules = dict(module._modules)
     return twin

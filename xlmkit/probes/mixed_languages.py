@@ -1,4 +1,5 @@
-"""Premise in one language, hypothesis in another, each with its right language id, in all 225 combinations.
+"""Premise in one language, hypothesis in another, each with its right language id, in all 225
+combinations.
 
 Both sentences in one language is what XNLI measures."""
 
@@ -25,12 +26,14 @@ def mixed_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Pairs for `predict`, L x L per item for L languages: `item`, `premise_language`, `hypothesis_language`, `premise`,
-    `hypothesis`, and if known `gold`, the English originals, and XNLI's ids and genre.
+    Pairs for `predict`, L x L per item for L languages: `item`, `premise_language`,
+    `hypothesis_language`, `premise`, `hypothesis`, and if known `gold`, the English originals, and
+    XNLI's ids and genre.
 
     Raises
     ------
-    ValueError : if an item is missing in a language (the first one is named), or its gold label differs by language."""
+    ValueError : if an item is missing in a language (the first one is named), or its gold label
+        differs by language."""
     frame = check_parallel(pairs)
     if "gold" in frame:
         differ = frame.groupby("item", sort=False)["gold"].nunique(dropna=False).gt(1)
@@ -51,7 +54,8 @@ def check_parallel(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError : if a row is of two languages, there are fewer than two languages, or an item is not once in each."""
+    ValueError : if a row is of two languages, there are fewer than two languages, or an item is not
+        once in each."""
     frame = check_pairs(pairs, labels=None)
     if "language" not in frame:
         raise ValueError(
@@ -102,8 +106,8 @@ def mixed_language_table(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
     Returns
     -------
-    One row per `premise_language` and `hypothesis_language`, with the columns of `compare_inputs` but `changed`. The right
-    input is the same premise with the hypothesis in its own language.
+    One row per `premise_language` and `hypothesis_language`, with the columns of `compare_inputs`
+    but `changed`. The right input is the same premise with the hypothesis in its own language.
 
     Raises
     ------
@@ -117,15 +121,15 @@ def mixed_language_gap(preds: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
     Parameters
     ----------
-    preds : predictions on `mixed_pairs`, which give an interval over premise groups; or a `mixed_language_grid`, which
-        gives the averages alone.
+    preds : predictions on `mixed_pairs`, which give an interval over premise groups; or a
+        `mixed_language_grid`, which gives the averages alone.
     seed : of the bootstrap over premise groups.
 
     Returns
     -------
-    One row: `same_language` and `mixed_languages` (mean accuracy over the languages, in [0, 1]), `difference` (mixed minus
-    same, in [-1, 1]; below 0 mixing costs accuracy) with `low` and `high` (95 %; missing for a grid, and below 30 premise
-    groups).
+    One row: `same_language` and `mixed_languages` (mean accuracy over the languages, in [0, 1]),
+    `difference` (mixed minus same, in [-1, 1]; below 0 mixing costs accuracy) with `low` and `high`
+    (95 %; missing for a grid, and below 30 premise groups).
 
     Raises
     ------

@@ -1,9 +1,11 @@
-"""Sentences as vectors: whether one lies nearest to its own translation, layer by layer, and a map of many in a plane.
+"""Sentences as vectors: whether one lies nearest to its own translation, layer by layer, and a map
+of many in a plane.
 
-The vector of a sentence is the mean of its tokens' hidden states without the special tokens, as in the retrieval of LASER
-and Tatoeba (Artetxe and Schwenk 2019, arXiv:1812.10464) and, by layer, in Conneau et al. 2020 (arXiv:1911.01464). The
-sentence is alone before the model, `</s> text </s>`. Subtracting each language's mean shows what sentences share across
-languages (Libovický et al. 2020, arXiv:2004.05160)."""
+The vector of a sentence is the mean of its tokens' hidden states without the special tokens, as in
+the retrieval of LASER and Tatoeba (Artetxe and Schwenk 2019, arXiv:1812.10464) and, by layer, in
+Conneau et al. 2020 (arXiv:1911.01464). The sentence is alone before the model, `</s> text </s>`.
+Subtracting each language's mean shows what sentences share across languages (Libovický et al. 2020,
+arXiv:2004.05160)."""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ def retrieval(
     max_length: int = 256,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """How often the nearest sentence of the pivot language is the translation, by language and layer.
+    """How often the nearest sentence of the pivot language is the translation, by language and
+    layer.
 
     Parameters
     ----------
@@ -51,21 +54,23 @@ def retrieval(
     nli : a model with or without a head, such as load(..., task="mlm").
     pivot : the language to search in.
     column : the column of sentences; None: `premise`, or `text` in a frame of single texts.
-    ids : the language ids of all sentences, the pivot's too: "right"; "wrong", the id of another language
-        (`wrong_language`); or "none".
+    ids : the language ids of all sentences, the pivot's too: "right"; "wrong", the id of another
+        language (`wrong_language`); or "none".
     centred : whether to subtract each language's mean first.
     batch_tokens, max_length : as for `predict`.
 
     Returns
     -------
-    One row per setting, language and layer: `layer` (0: after the embeddings), `language`, `ids`, `n` sentences,
-    `accuracy` (of the nearest by cosine, in [0, 1], higher is better) with `low` and `high` (Wilson, 95 %) and `chance`
-    (1 / n). Of items with the same sentence in a language only the first is kept, as no retrieval can tell them apart.
+    One row per setting, language and layer: `layer` (0: after the embeddings), `language`, `ids`,
+    `n` sentences, `accuracy` (of the nearest by cosine, in [0, 1], higher is better) with `low` and
+    `high` (Wilson, 95 %) and `chance` (1 / n). Of items with the same sentence in a language only
+    the first is kept, as no retrieval can tell them apart.
 
     Raises
     ------
-    ValueError : if items are not parallel (the first missing one is named), the pivot is not among the languages, an
-        option is unknown, or a model without language ids is asked for "wrong" or "none"."""
+    ValueError : if items are not parallel (the first missing one is named), the pivot is not among
+        the languages, an option is unknown, or a model without language ids is asked for "wrong" or
+        "none"."""
     frame = check_parallel(pairs)
     column = column or ("text" if "text" in frame else "premise")
     if column not in frame:
@@ -103,7 +108,8 @@ def retrieval(
 
 
 def wrong_language(nli: NLIModel, code: str) -> str:
-    """The language half-way round the model's list: a fixed choice, so that results are reproducible."""
+    """The language half-way round the model's list: a fixed choice, so that results are
+    reproducible."""
     names = language_codes(nli)
     return names[(names.index(code) + max(1, len(names) // 2)) % len(names)]
 
@@ -122,8 +128,9 @@ def sentence_embeddings(
 
     Parameters
     ----------
-    of : "pair": the hidden state of the first position, which the head reads, of both sentences together; or a column of
-        sentences (`premise`, `hypothesis`, `text`): the mean hidden state of the sentence's own tokens.
+    of : "pair": the hidden state of the first position, which the head reads, of both sentences
+        together; or a column of sentences (`premise`, `hypothesis`, `text`): the mean hidden state
+        of the sentence's own tokens.
     layer : 0 is after the embeddings; None takes the last.
     batch_tokens, max_length : as for `predict`.
 
@@ -158,14 +165,15 @@ def project(
     Parameters
     ----------
     vectors : (N, H), N at least 3.
-    projection : "pca", whose axes are directions and whose distances mean something; or "umap" (McInnes et al. 2018,
-        arXiv:1802.03426), which keeps neighbours only.
+    projection : "pca", whose axes are directions and whose distances mean something; or "umap"
+        (McInnes et al. 2018, arXiv:1802.03426), which keeps neighbours only.
     groups : (N,) names; the mean of each group is subtracted first. None subtracts nothing.
     seed : of UMAP.
 
     Returns
     -------
-    `x`, `y`, one row per vector; `attrs["explained"]`: the fractions of the variance on the axes, in [0, 1], for PCA only.
+    `x`, `y`, one row per vector; `attrs["explained"]`: the fractions of the variance on the axes,
+    in [0, 1], for PCA only.
 
     Raises
     ------

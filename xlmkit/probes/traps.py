@@ -1,15 +1,14 @@
-"""Traps: mistakes that the default transformers pipeline makes with XLM without a warning, as inputs for the network.
+"""Traps: mistakes that the default transformers pipeline makes with XLM without a warning, as
+inputs for the network.
 
-The right way is the authors' (facebookresearch/XLM: `concat_batches` in xlm/utils.py, xlm/evaluation/xnli.py,
-tools/tokenize.sh). The two inputs of the pair ("Un chat dort.", "Il dort."), with language ids below:
+The right way is the authors' (facebookresearch/XLM: `concat_batches` in xlm/utils.py,
+xlm/evaluation/xnli.py, tools/tokenize.sh). The French pair "Un chat dort." / "Il dort.":
 
-    right    </s> un chat dort .  </s> il dort .  </s>       the authors' scripts for French, no accents
-              fr  fr fr   fr   fr  fr  fr fr   fr fr
-    default  <s>  un chat dort.</w> </s> il dort.</w> </s>     everything tokenized as English
-              -   -  -    -         -    -  -         -      no ids
+    right      </s> un chat dort . </s> il dort . </s>    tokenized as French, all with the id of fr
+    default    <s>  un chat dort . </s> il dort . </s>    tokenized as English, without ids
 
-Where the mistakes are reported: transformers PR #3791 (trap 1), XLM #103 (4), captum #1334 (6), transformers #14558 and
-#2053 (7)."""
+Where the mistakes are reported: transformers PR #3791 (trap 1), XLM #103 (4), captum #1334 (6),
+transformers #14558 and #2053 (7)."""
 
 from __future__ import annotations
 
@@ -45,16 +44,18 @@ TRAPS = {
 }
 """What each row of `ablation` changes.
 
-2 uses the kit's own English rules, so that English stays as it is; what transformers' port of them adds is 3. 5 is
-transformers 4, whose tokenizer returned token types by default; in 5 one has to ask for them. 6 takes lengths from
-`ids != pad`, as transformers does without a mask: a batch that is padded at its end gives the same mask, so predictions do
-not change. It matters where padding is inside the input, as in the baseline of an attribution (`unmasked_baseline`). 7 is
-what loading the published checkpoint as a classifier gives."""
+2 uses the kit's own English rules, so that English stays as it is; what transformers' port of them
+adds is 3. 5 is transformers 4, whose tokenizer returned token types by default; in 5 one has to ask
+for them. 6 takes lengths from `ids != pad`, as transformers does without a mask: a batch that is
+padded at its end gives the same mask, so predictions do not change. It matters where padding is
+inside the input, as in the baseline of an attribution (`unmasked_baseline`). 7 is what loading the
+published checkpoint as a classifier gives."""
 
 
 @dataclass(frozen=True)
 class TrapInput:
-    """N pairs as one trap feeds them to a network with the ids of `extra_embeddings`, and whether its head is random."""
+    """N pairs as one trap feeds them to a network with the ids of `extra_embeddings`, and whether
+    its head is random."""
 
     trap: str
     encoding: Encoding
@@ -95,7 +96,8 @@ def extra_embeddings(nli: NLIModel) -> torch.Tensor:
         n + 1 ...      ids 0 to n - 1 and no id, plus the word embedding that token type 0 looks up
         2 n + 2 ...    the same with token type 1
 
-    transformers adds `embeddings(token_type_ids)` before the first layer norm, where it adds language embeddings too."""
+    transformers adds `embeddings(token_type_ids)` before the first layer norm, where it adds
+    language embeddings too."""
     table = language_embeddings(nli)
     none = torch.zeros_like(table[:1])
     words = nli.network.transformer.embeddings.weight.detach()[:2]  # of `<s>` and `</s>`, the ids 0 and 1
@@ -104,29 +106,34 @@ def extra_embeddings(nli: NLIModel) -> torch.Tensor:
 
 
 def without_mask(encoding: Encoding) -> Encoding:
-    """The encoding with the mask that transformers makes if it is given none: lengths count the ids that are not padding."""
+    """The encoding with the mask that transformers makes if it is given none: lengths count the ids
+    that are not padding."""
     lengths = (encoding.input_ids != PAD).sum(1)
     mask = torch.arange(encoding.input_ids.size(1)) < lengths[:, None]
     return replace(encoding, attention_mask=mask.long())
 
 
 def hf_tokenizer(nli: NLIModel) -> XLMTokenizer:
-    """The tokenizer of transformers in the model's folder, as `AutoTokenizer.from_pretrained(folder)` loads it.
+    """The tokenizer of transformers in the model's folder, as
+    `AutoTokenizer.from_pretrained(folder)` loads it.
 
     Raises
     ------
-    FileNotFoundError, ConnectionError : if the folder no longer exists (a model made in memory has none)."""
+    FileNotFoundError, ConnectionError : if the folder no longer exists (a model made in memory has
+        none)."""
     return XLMTokenizer.from_pretrained(locate(None if nli.source == EMBEDDED else nli.source).folder)
 
 
 def hf_pipeline_encoding(
     tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int
 ) -> tuple[Encoding, torch.Tensor]:
-    """The pairs as `tokenizer(premise, hypothesis)` gives them: `<s> P </s> H </s>`, all tokenized as English.
+    """The pairs as `tokenizer(premise, hypothesis)` gives them: `<s> P </s> H </s>`, all tokenized
+    as English.
 
     Returns
     -------
-    The encoding, whose language ids are 0; and (N, T) bool, true in the second sentence (token type 1)."""
+    The encoding, whose language ids are 0; and (N, T) bool, true in the second sentence (token type
+    1)."""
     texts = [frame[name].to_list() for name in sentence_columns(frame)]
     options = {"padding": True, "return_tensors": "pt", "return_token_type_ids": True}
     found = tokenizer(*texts, truncation="longest_first", max_length=max_length, **options)
@@ -134,7 +141,8 @@ def hf_pipeline_encoding(
 
 
 def sacremoses_encoding(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int) -> Encoding:
-    """The same layout with each text tokenized by `_tokenize(text, lang=...)`: sacremoses instead of the Perl scripts."""
+    """The same layout with each text tokenized by `_tokenize(text, lang=...)`: sacremoses instead
+    of the Perl scripts."""
     languages = language_columns(frame)
     sides = [
         [
@@ -163,13 +171,15 @@ def _with_first_token(encoding: Encoding, id: int) -> Encoding:
 
 
 def _with_token_types(nli: NLIModel, encoding: Encoding, second: torch.Tensor) -> Encoding:
-    """The encoding with the ids of `extra_embeddings` that have a token type: 1 where `second`, else 0."""
+    """The encoding with the ids of `extra_embeddings` that have a token type: 1 where `second`,
+    else 0."""
     n_ids = len(language_embeddings(nli)) + 1
     return replace(encoding, langs=encoding.langs + n_ids * (1 + second.long()))
 
 
 def _with_right_ids(nli: NLIModel, frame: pd.DataFrame, encoding: Encoding) -> Encoding:
-    """The encoding with the right language id at every position: the hypothesis's from the middle `</s>` on."""
+    """The encoding with the right language id at every position: the hypothesis's from the middle
+    `</s>` on."""
     sides = [
         torch.tensor([nli.lang2id[code] for code in frame[name]])[:, None] for name in language_columns(frame)
     ]
