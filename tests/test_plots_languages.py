@@ -125,8 +125,8 @@ DRAWINGS = [
     (plots.differences, gap),
     (plots.differences, compared),
     (plots.slices, sliced),
-    (plots.flips, differing),
-    (plots.by_count, counted),
+    (plots.disagreement, differing),
+    (plots.items_by_n_correct, counted),
     (plots.swap, swapped),
     (plots.mixed, mixed),
     (plots.embedding_map, mapped),
@@ -191,7 +191,7 @@ def test_a_missing_column_is_refused_by_its_name(draw, made):
     ("draw", "made"),
     [
         (plots.slices, sliced),
-        (plots.flips, differing),
+        (plots.disagreement, differing),
         (plots.swap, swapped),
         (plots.mixed, mixed),
         (plots.confusion, confused),
@@ -249,14 +249,14 @@ def test_a_slice_that_is_too_small_bears_a_cross():
 
 
 def test_two_languages_differ_as_much_in_either_order_and_none_from_itself():
-    both = texts(plots.flips(differing()))
+    both = texts(plots.disagreement(differing()))
     one_way = differing()
-    assert texts(plots.flips(one_way[one_way["first"] < one_way["second"]])) == both
+    assert texts(plots.disagreement(one_way[one_way["first"] < one_way["second"]])) == both
     assert both == ["10", "20", "30", "10", "10", "20", "20", "10", "10", "30", "20", "10"]
 
 
 def test_bars_count_items_and_diamonds_what_independence_expects():
-    ax = plots.by_count(counted())
+    ax = plots.items_by_n_correct(counted())
     assert [bar.get_height() for bar in ax.patches] == [3, 1, 2]
     assert list(ax.lines[0].get_ydata()) == [1.0, 3.5, 1.5]
 
@@ -328,7 +328,7 @@ def test_retrieval_is_averaged_over_the_languages_of_a_layer():
 
 
 def test_a_figure_as_svg_is_the_same_twice_and_is_closed():
-    first, second = (plots.svg(plots.by_count(counted())) for _ in range(2))
+    first, second = (plots.svg(plots.items_by_n_correct(counted())) for _ in range(2))
     assert first == second
     assert first.startswith("<?xml")
     assert plt.get_fignums() == []

@@ -27,7 +27,7 @@ def report(predictions: pd.DataFrame, chosen: argparse.Namespace) -> None:
         analyse(
             predictions,
             dev=None if chosen.dev is None else read_predictions(chosen.dev),
-            beside={Path(name).stem: read_predictions(name) for name in chosen.beside},
+            others={Path(name).stem: read_predictions(name) for name in chosen.beside},
             progress=progress(chosen),
         )
     )

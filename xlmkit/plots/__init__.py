@@ -7,11 +7,11 @@ Most functions draw on one Axes: they take `ax` and return it, as in seaborn. `c
 Colour never carries a meaning alone. Figures show language codes and English names, so they need no
 font for Devanagari, Thai or Chinese; your own text in these scripts takes the installed fonts."""
 
-from xlmkit.plots.curves import by_count, learning_curve, reliability, retrieval
+from xlmkit.plots.curves import items_by_n_correct, learning_curve, reliability, retrieval
 from xlmkit.plots.embeddings import cosines, dendrogram, embedding_map
 from xlmkit.plots.explanations import aligned, interaction, token_bars, word_scores
 from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG
-from xlmkit.plots.heatmaps import confusion, faithfulness, flips, heatmap, labels, mixed, swap
+from xlmkit.plots.heatmaps import confusion, disagreement, faithfulness, heatmap, labels, mixed, swap
 from xlmkit.plots.output import Described, Table, described, svg, table
 from xlmkit.plots.rows import PUBLISHED, accuracy, differences, probabilities, slices
 
@@ -25,17 +25,17 @@ __all__ = [
     "Table",
     "accuracy",
     "aligned",
-    "by_count",
     "confusion",
     "cosines",
     "dendrogram",
     "described",
     "differences",
+    "disagreement",
     "embedding_map",
     "faithfulness",
-    "flips",
     "heatmap",
     "interaction",
+    "items_by_n_correct",
     "labels",
     "learning_curve",
     "mixed",

@@ -78,12 +78,12 @@ def reliability(
     return facets
 
 
-def by_count(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def items_by_n_correct(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how many items are right in how many languages, next to what independence would give.
 
     Parameters
     ----------
-    table : as `by_count` returns it: `right` languages from 0 up, `n` items, `expected` items if
+    table : as `metrics.items_by_n_correct` returns it: `right` languages from 0 up, `n` items, `expected` items if
         languages erred independently.
 
     Raises

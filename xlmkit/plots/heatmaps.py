@@ -135,12 +135,12 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
     return facets
 
 
-def flips(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def disagreement(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw for each two languages the percentage of items whose predicted labels differ.
 
     Parameters
     ----------
-    table : as `flips` returns it: `first`, `second`, `share` in [0, 1]; each two languages in one
+    table : as `metrics.disagreement` returns it: `first`, `second`, `share` in [0, 1]; each two languages in one
         order or in both.
 
     Raises

@@ -14,7 +14,7 @@ registers it with IPython."""
 from xlmkit.render.cards import card
 from xlmkit.render.pages import document, page, save_html, settings, side_by_side_page
 from xlmkit.render.side_by_side import count_of, side_by_side
-from xlmkit.render.style import SANS
+from xlmkit.render.style import SANS, read_css
 from xlmkit.render.text import BIDI_CONTROLS, escaped, flattened, is_hidden, plain, quoted
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "page",
     "plain",
     "quoted",
+    "read_css",
     "save_html",
     "settings",
     "side_by_side",

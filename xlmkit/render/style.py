@@ -10,12 +10,13 @@ from pathlib import Path
 
 from xlmkit.render.words import LEVELS
 
+FOLDER = Path(__file__).parent
 SANS = 'system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif'
 
 
-def _css(name: str) -> str:
-    """A file of this room without comments and line ends."""
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+def read_css(path: Path) -> str:
+    """A CSS file without comments and line ends, with a stack of fonts in place of `SANS`."""
+    text = path.read_text(encoding="utf-8")
     return re.sub(r"/\*.*?\*/|\n", "", text, flags=re.DOTALL).replace("SANS", SANS)
 
 
@@ -31,6 +32,6 @@ def _shades() -> str:
     return "".join(rules)
 
 
-STYLE = _css("card.css") + _shades()
-GRID_STYLE = _css("side_by_side.css")
-PAGE_STYLE = _css("page.css")
+STYLE = read_css(FOLDER / "card.css") + _shades()
+GRID_STYLE = read_css(FOLDER / "side_by_side.css")
+PAGE_STYLE = read_css(FOLDER / "page.css")

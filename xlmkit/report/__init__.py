@@ -1,9 +1,10 @@
-"""Report: everything that predictions tell by language, on one page: computed by `metrics`, drawn by `plots`, summed up in sentences.
+"""Report: what predictions tell about each language, on one page.
 
-`analyse` asks the questions, `findings` says in sentences what was found, `page` is the HTML document of it all."""
+`analyse` computes the frames with `metrics`, `findings` sums them up in sentences, and `page` is
+the HTML document with the figures of `plots`, the tables and the sentences."""
 
-from xlmkit.report.analysis import Analysis, analyse, loss
+from xlmkit.report.analysis import Analysis, analyse, gap_by_feature
 from xlmkit.report.findings import findings
 from xlmkit.report.page import page
 
-__all__ = ["Analysis", "analyse", "findings", "loss", "page"]
+__all__ = ["Analysis", "analyse", "findings", "gap_by_feature", "page"]

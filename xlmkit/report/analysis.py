@@ -1,9 +1,11 @@
-"""Analysis: every question of `metrics` asked of one frame of predictions, and which of them it cannot answer."""
+"""Analysis: every function of `metrics` applied to one frame of predictions.
+
+What a frame cannot answer, for lack of a column or of items, is left out with the reason."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -15,35 +17,25 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, baselines, metrics
 from xlmkit.features import features
-from xlmkit.stats.bootstrap import ALL, N_RESAMPLES, cluster_sums
-from xlmkit.stats.frames import paired_items, premise_groups
-from xlmkit.stats.permutation import sign_flip
+from xlmkit.stats import ALL, cluster_sums, paired_items, premise_groups, sign_flip
+from xlmkit.stats.bootstrap import N_RESAMPLES
 
-DATA = (
-    "item",
-    "language",
-    "premise_language",
-    "hypothesis_language",
-    "premise",
-    "hypothesis",
-    "text",
-    "gold",
-)
+LANGUAGES = ("language", "premise_language", "hypothesis_language")
+DATA = ("item", *LANGUAGES, "premise", "hypothesis", "text", "gold")  # columns of the data's hash
 BASELINES = {"ngram": "n-grams and overlap", "hypothesis_only": "the hypothesis alone"}
-TOTAL = 17  # questions without those of `beside`
-KINDS = ("gold", "negation", "genre", "phenomenon")  # columns that may say where a language loses
+FEATURES = ("gold", "negation", "genre", "phenomenon")  # columns that may explain a gap
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What was found, as frames of `metrics` by name; `left_out` says why a question has no answer here."""
+    """Frames of `metrics` by name; `left_out` gives the reason why a frame is missing."""
 
     frames: Mapping[str, pd.DataFrame]
     left_out: Mapping[str, str]
-    reference: str  # the language that the others are held against
-    lowest: str | None  # the language that loses most against it; None where nothing can be compared
+    reference: str  # the language that the others are compared with
+    lowest: str | None  # the language with the largest gap; None if none can be compared
     provenance: Mapping[str, Any]  # of model, data and kit
-    settings: Mapping[str, Any] = field(default_factory=dict)  # resamples and seed
+    settings: Mapping[str, Any] = field(default_factory=dict)  # n_resamples and seed
 
 
 def analyse(
@@ -51,174 +43,152 @@ def analyse(
     *,
     reference: str = "en",
     dev: pd.DataFrame | None = None,
-    beside: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    others: Mapping[str, pd.DataFrame] = MappingProxyType({}),
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
     progress: bool = True,
 ) -> Analysis:
-    """Ask everything that this frame can answer.
+    """Compute everything that these predictions can tell.
 
     Parameters
     ----------
-    preds : predictions of any model, with gold: `pair_id`, `language`, `item`, `premise`, `hypothesis`, `gold`, `prediction`, `p_<label>`. What lacks a
-        column goes without the questions that need it.
-    reference : the language that the others are held against.
-    dev : the same model's predictions of a development set, on which temperatures are fitted; None takes half of the prompts, and judges the other.
-    beside : predictions of the same pairs by others, another checkpoint say, by name; two baselines stand there anyway, trained and asked in turns.
-    n_resamples, seed : of resamples and random flips.
+    preds : predictions of any model, with gold: `pair_id`, `language`, `item`, `premise`,
+        `hypothesis`, `gold`, `prediction`, `p_<label>`. Without a column, the frames that need it
+        are left out.
+    reference : the language that the others are compared with.
+    dev : the same model's predictions of a development set, on which temperatures are fitted. None
+        fits them on a random half of the premise groups and evaluates them on the other half.
+    others : by name, predictions of the same pairs by other models, such as another checkpoint. Two
+        baselines are always compared; they are trained and evaluated by cross-validation.
+    n_resamples, seed : number of resamples and of random sign flips, and their seed.
 
     Returns
     -------
-    An Analysis: the frames of `metrics` by name, and the questions that were left out, with the reason.
+    An Analysis: the frames, and the reasons for those that were left out.
 
     Raises
     ------
-    ValueError : if there is no accuracy to speak of: no gold, no predictions, unknown labels."""
+    ValueError : if accuracy cannot be computed: no gold, no predictions, unknown labels."""
     chance: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
-    found = {"accuracy": metrics.evaluate(preds, **chance)}
+    frames = {"accuracy": metrics.evaluate(preds, **chance)}
     left_out: dict[str, str] = {}
-    bar = tqdm(total=TOTAL + len(beside), initial=1, desc="analyse", unit="question", disable=not progress)
-    with bar:
-        _answer(_of_languages(preds, reference, chance), found, left_out, bar)
-        _answer({"temperature": partial(_temperature, preds, dev, reference, chance)}, found, left_out, bar)
-        lowest = _lowest(found.get("gap"))
-        _answer(_of_kinds(preds, lowest, reference, chance), found, left_out, bar)
-        _answer(_beside(preds, beside, chance), found, left_out, bar)
-    return Analysis(found, left_out, reference, lowest, _provenance(preds), chance)
+    questions = _questions(preds, frames, reference, dev, others, chance)
+    for name, question in tqdm(questions, desc="analyse", unit="frame", disable=not progress):
+        try:
+            frames[name] = question()
+        except ValueError as error:
+            left_out[name] = str(error)
+    return Analysis(frames, left_out, reference, _lowest(frames), _provenance(preds), chance)
 
 
-def loss(preds: pd.DataFrame, language: str, reference: str = "en", **chance: Any) -> pd.DataFrame:
-    """Where a language loses against the reference: its gap on the items of each kind, and how much of the whole gap that makes.
+def gap_by_feature(preds: pd.DataFrame, language: str, reference: str = "en", **chance: Any) -> pd.DataFrame:
+    """The gap of a language to the reference, divided among the values of each feature.
 
     Parameters
     ----------
-    preds : predictions with gold, each item in both languages; the columns of `KINDS` that there are say the kinds, as the reference's row has them.
-    chance : `n_resamples` and `seed`, as `gap` takes them.
+    preds : predictions with gold, each item in both languages. Features are the columns of
+        `FEATURES` that there are; an item has the values of its row in the reference language.
+    language, reference : the language with the lower accuracy, and the one it is compared with.
+    chance : `n_resamples` and `seed`, as for `metrics.gap`.
 
     Returns
     -------
-    One row a column and value: `feature`, `value`, `n` items, `share_of_items` in [0, 1], `gap` with `low` and `high` in [-1, 1], and `share_of_loss`:
-    `n` times `gap`, divided by the same over all items. The shares of a column add up to 1; one is below 0 where the language wins, and more than 1
-    if it wins elsewhere.
+    One row per feature and value: `feature`, `value`, `n` items, `fraction_of_items` in [0, 1],
+    `gap` with `low` and `high` in [-1, 1], and `fraction_of_gap`: `n` times `gap`, divided by the
+    same over all items. The fractions of a feature add up to 1. A fraction is negative where the
+    language is better than the reference, and then others can be above 1.
 
     Raises
     ------
-    ValueError : as `gap` does, or if the language loses nothing."""
-    found = paired_items(preds, groups=[reference, language])
-    lost = found.correct[:, 0].astype(float) - found.correct[:, 1]  # (I,)
-    if not lost.sum() > 0:
-        raise ValueError(f"expected {language!r} to lose against {reference!r}; it does not")
-    own = preds.iloc[found.rows[:, 0]]
-    kinds = [
-        (column, value, places)
-        for column in KINDS
-        if column in own
-        for value, places in own.groupby(column).indices.items()
-    ]
-    counted = np.zeros((len(lost), len(kinds)))  # (I, K)
-    for number, (_, _, places) in enumerate(kinds):
-        counted[places, number] = 1
-    differences, sizes = (cluster_sums(of_items, found.premise_groups) for of_items in (lost[:, None] * counted, counted))
-    _, low, high = sign_flip(differences, sizes, **chance)
-    n = counted.sum(0).astype(int)
-    table = pd.DataFrame([(column, value) for column, value, _ in kinds], columns=["feature", "value"])
-    return table.assign(
+    ValueError : as `metrics.gap`, or if the language is not below the reference."""
+    paired = paired_items(preds, groups=[reference, language])
+    lost = paired.correct[:, 0].astype(float) - paired.correct[:, 1]  # (I,)
+    if lost.sum() <= 0:
+        raise ValueError(f"expected a language below {reference!r}; {language!r} is not.")
+    rows = preds.iloc[paired.rows[:, 0]]
+    values = {name: pd.get_dummies(rows[name]) for name in FEATURES if name in rows}
+    members = pd.concat(values, axis=1, names=["feature", "value"])
+    counted = members.to_numpy(dtype=float)  # (I, K)
+    differences = cluster_sums(lost[:, None] * counted, paired.premise_groups)  # (P, K)
+    _, low, high = sign_flip(differences, cluster_sums(counted, paired.premise_groups), **chance)
+    n, total = counted.sum(0).astype(int), differences.sum(0)
+    return members.columns.to_frame(index=False).assign(
         n=n,
-        share_of_items=n / len(lost),
-        gap=differences.sum(0) / n,
+        fraction_of_items=n / len(lost),
+        gap=total / n,
         low=low,
         high=high,
-        share_of_loss=differences.sum(0) / lost.sum(),
+        fraction_of_gap=total / lost.sum(),
     )
 
 
-Questions = Mapping[str, Callable[[], pd.DataFrame]]
-
-
-def _of_languages(preds: pd.DataFrame, reference: str, chance: dict[str, Any]) -> Questions:
-    return {
-        "confusion": partial(metrics.confusion, preds, **chance),
-        "gap": partial(metrics.gap, preds, reference, **chance),
-        "comparison": partial(metrics.compare, preds, **chance),
-        "agreement": partial(metrics.agreement, preds, **chance),
-        "flips": partial(metrics.disagreement, preds),
-        "by_count": partial(metrics.items_by_n_correct, preds),
-        "calibration": partial(metrics.calibration, preds, **chance),
-        "reliability": partial(metrics.reliability, preds),
-    }
-
-
-def _of_kinds(preds: pd.DataFrame, lowest: str | None, reference: str, chance: dict[str, Any]) -> Questions:
-    """Questions of the pairs' features, and of the language that loses most."""
-    described = _described(preds)
-    questions: dict[str, Callable[[], pd.DataFrame]] = {
-        "slices": partial(metrics.slices, described, by=None, **chance),
-        "slices_by_language": partial(metrics.slices, described, **chance),
-        "discovered": partial(metrics.discover_slices, described, **chance),
-    }
+def _questions(
+    preds: pd.DataFrame,
+    frames: Mapping[str, pd.DataFrame],
+    reference: str,
+    dev: pd.DataFrame | None,
+    others: Mapping[str, pd.DataFrame],
+    chance: dict[str, Any],
+) -> Iterator[tuple[str, Callable[[], pd.DataFrame]]]:
+    """The names of frames with the functions that compute them; the last depend on `frames`."""
+    yield "confusion", partial(metrics.confusion, preds, **chance)
+    yield "gap", partial(metrics.gap, preds, reference, **chance)
+    yield "comparison", partial(metrics.compare, preds, **chance)
+    yield "agreement", partial(metrics.agreement, preds, **chance)
+    yield "disagreement", partial(metrics.disagreement, preds)
+    yield "items_by_n_correct", partial(metrics.items_by_n_correct, preds)
+    yield "calibration", partial(metrics.calibration, preds, **chance)
+    yield "reliability", partial(metrics.reliability, preds)
+    yield "temperature", partial(_temperature, preds, dev, reference, chance)
+    try:
+        described = features(preds)
+    except ValueError:  # there is no text
+        described = preds
+    yield "slices", partial(metrics.slices, described, by=None, **chance)
+    yield "slices_by_language", partial(metrics.slices, described, **chance)
+    yield "discovered", partial(metrics.discover_slices, described, **chance)
+    lowest = _lowest(frames)
     if lowest is not None:
-        questions["right_wrong"] = partial(metrics.right_in_one_wrong_in_other, preds, reference, lowest)
-        questions["loss"] = partial(loss, described, lowest, reference, **chance)
-    return questions
+        yield "lost_items", partial(metrics.right_in_one_wrong_in_other, preds, reference, lowest)
+        yield "gap_by_feature", partial(gap_by_feature, described, lowest, reference, **chance)
+    for kind, name in BASELINES.items():
+        baseline = partial(baselines.cross_predict, preds, kind, seed=chance["seed"], progress=False)
+        yield f"against {name}", partial(_against, preds, name, baseline, chance)
+    for name, other in others.items():
+        yield f"against {name}", partial(_against, preds, name, other.copy, chance)
+
+
+def _against(
+    preds: pd.DataFrame, name: str, predict: Callable[[], pd.DataFrame], chance: dict[str, Any]
+) -> pd.DataFrame:
+    return metrics.compare_models(preds, predict(), names=("model", name), **chance)
 
 
 def _temperature(
     preds: pd.DataFrame, dev: pd.DataFrame | None, reference: str, chance: dict[str, Any]
 ) -> pd.DataFrame:
-    if dev is not None:
-        return metrics.temperature_effect(preds, dev, reference=reference, **chance)
-    prompts, _ = premise_groups(preds)
-    order = np.random.default_rng(chance["seed"]).permutation(int(prompts.max(initial=-1)) + 1)
-    fitted = order[prompts] % 2 == 0
-    return metrics.temperature_effect(preds[~fitted], preds[fitted], reference=reference, **chance)
+    if dev is None:
+        groups, _ = premise_groups(preds)
+        order = np.random.default_rng(chance["seed"]).permutation(int(groups.max(initial=-1)) + 1)
+        fitted = order[groups] % 2 == 0
+        preds, dev = preds[~fitted], preds[fitted]
+    return metrics.temperature_effect(preds, dev, reference=reference, **chance)
 
 
-def _beside(preds: pd.DataFrame, beside: Mapping[str, pd.DataFrame], chance: dict[str, Any]) -> Questions:
-    def against(name: str, other: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        return metrics.compare_models(preds, other(), names=("model", name), **chance)
-
-    asked = {
-        name: partial(baselines.cross_predict, preds, kind, seed=chance["seed"], progress=False)
-        for kind, name in BASELINES.items()
-    }
-    others = asked | {name: partial(pd.DataFrame, other) for name, other in beside.items()}
-    return {f"beside {name}": partial(against, name, other) for name, other in others.items()}
-
-
-def _answer(
-    questions: Questions, found: dict[str, pd.DataFrame], left_out: dict[str, str], bar: tqdm
-) -> None:
-    """Ask each question; what this frame cannot answer is said on the page, in the words of the error."""
-    for name, question in questions.items():
-        try:
-            found[name] = question()
-        except ValueError as error:
-            left_out[name] = str(error)
-        bar.update()
-
-
-def _described(preds: pd.DataFrame) -> pd.DataFrame:
-    """The predictions with the features of their pairs; as they are where there is no text to count on."""
-    try:
-        return features(preds)
-    except ValueError:
-        return preds
-
-
-def _lowest(gap: pd.DataFrame | None) -> str | None:
-    """The language that loses most, if any does."""
-    if gap is None:
+def _lowest(frames: Mapping[str, pd.DataFrame]) -> str | None:
+    """The language with the largest gap, if any has one."""
+    if "gap" not in frames:
         return None
-    losses = gap[gap["language"] != ALL].set_index("language")["gap"]
-    return str(losses.idxmax()) if losses.max() > 0 else None
+    gaps = frames["gap"].set_index("language")["gap"].drop(ALL)
+    return str(gaps.idxmax()) if gaps.max() > 0 else None
 
 
 def _provenance(preds: pd.DataFrame) -> dict[str, Any]:
-    """Of the model as `predict` wrote it down, and of the data as they are here."""
+    """Of the model as `predict` recorded it, and of the data as they are here."""
     columns = [name for name in DATA if name in preds]
     content = preds[columns].to_json(orient="split", index=False).encode("utf-8", "backslashreplace")
     data = {"source": preds.attrs.get("source", "not recorded"), "rows": len(preds)}
     data |= {name: int(preds[name].nunique()) for name in ("language", "item", "promptID") if name in preds}
     data |= {"columns": columns, "sha256": hashlib.sha256(content).hexdigest()}
-    made = preds.attrs.get("provenance", {"model": "not recorded: the predictions came without provenance"})
+    made = preds.attrs.get("provenance", {"model": "not recorded: the predictions have no provenance"})
     return {"report": {"xlmkit": __version__}, "predictions": made, "data": data}
