@@ -8,8 +8,8 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from html.parser import HTMLParser
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ def section(title: str) -> str:
 def test_the_guide_lists_the_lessons_as_they_say_of_themselves():
     rows = re.findall(r"^\| \[(\d\d_\w+)\]\(\1\.ipynb\) \| (\w+) \| (\d+) \| (\d) \|", GUIDE, re.M)
     assert [name for name, *_ in rows] == [
-        f"{number}_{name}" for number, name in course.checking.NOTEBOOKS.items()
+        f"{number}_{name}" for number, name in course.NOTEBOOKS.items()
     ]
     for name, level, minutes, exercises in rows:
         own = first(FOLDER / f"{name}.ipynb")
@@ -110,24 +110,19 @@ def test_the_calls_on_the_handout_are_names_of_the_kit():
     compile(parser.code[0], "handout.html", "exec")
 
 
+BADGES = SourceFileLoader("badges", str(ROOT / ".ci/badges")).load_module()
+
+
 @pytest.fixture
 def copy(tmp_path):
-    """The notebooks in a folder of their own; and `badges(...)`."""
-    for path in FOLDER.rglob("*.ipynb"):
-        if ".ipynb_checkpoints" not in path.parts:
-            place = tmp_path / "notebooks" / path.relative_to(FOLDER)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, place)
+    """The notebooks in a folder of their own; and `badges(...)`, which returns the exit code."""
+    shutil.copytree(FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
 
-    def badges(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            str(ROOT / ".ci/badges"),
-            *arguments,
-            "--folder",
-            str(tmp_path / "notebooks"),
-        ]
-        return subprocess.run(command, capture_output=True, text=True)
+    def badges(*arguments: str) -> int:
+        try:
+            return BADGES.main([*arguments, "--folder", str(tmp_path / "notebooks")])
+        except SystemExit as stop:
+            return stop.code
 
     return tmp_path / "notebooks", badges
 
@@ -146,7 +141,7 @@ def setup(path: Path) -> str:
 def test_badges_lead_each_notebook_to_itself_and_change_nothing_but_their_line_and_the_address(copy):
     folder, badges = copy
     before = contents(folder)
-    assert badges(ADDRESS).returncode == 0
+    assert badges(ADDRESS) == 0
     for name, old in before.items():
         text = first(folder / name)
         assert (
@@ -163,17 +158,19 @@ def test_badges_lead_each_notebook_to_itself_and_change_nothing_but_their_line_a
         assert all("[![Open in" in line or "REPOSITORY" in line for line in changed), changed
 
 
-def test_badges_are_the_same_the_second_time_and_go_without_a_trace(copy):
+def test_badges_are_the_same_the_second_time_and_go_without_a_trace(copy, capsys):
     folder, badges = copy
     before = contents(folder)
     badges(ADDRESS)
     once = contents(folder)
-    assert "0 of" in badges(ADDRESS).stdout
+    capsys.readouterr()
+    badges(ADDRESS)
+    assert "0 of" in capsys.readouterr().out
     assert contents(folder) == once
     badges("https://gitlab.com/a/b/c", "--branch", "x/y")
     assert "https://mybinder.org/v2/gl/a%2Fb%2Fc/x%2Fy?labpath=" in first(folder / "00_start_here.ipynb")
     assert "colab" not in first(folder / "00_start_here.ipynb"), "Colab opens GitHub alone"
-    assert badges("none").returncode == 0
+    assert badges("none") == 0
     assert contents(folder) == before
 
 
@@ -181,11 +178,11 @@ def test_badges_are_the_same_the_second_time_and_go_without_a_trace(copy):
     "address",
     ["github.com/a/b", "https://github.com/a", 'https://x.org/a/b"; rm -r', "https://x.org/a/b c", ""],
 )
-def test_what_is_no_address_is_refused(copy, address):
+def test_what_is_no_address_is_refused(copy, address, capsys):
     folder, badges = copy
-    before, run = contents(folder), badges(address)
-    assert run.returncode == 2
-    assert "expected an address such as" in run.stderr
+    before = contents(folder)
+    assert badges(address) == 2
+    assert "expected an address such as" in capsys.readouterr().err
     assert contents(folder) == before
 
 

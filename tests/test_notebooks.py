@@ -22,7 +22,7 @@ from xlmkit import course
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
-COURSE = [path for path in NOTEBOOKS if path.name[:2] in course.checking.NOTEBOOKS]
+COURSE = [path for path in NOTEBOOKS if path.name[:2] in course.NOTEBOOKS]
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 LINES = 12  # of code in a cell
 MACHINE = re.compile(

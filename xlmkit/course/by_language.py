@@ -1,16 +1,22 @@
-"""Checks for the notebook `02_language_ids`: the dial, labels under wrong ids, mistakes that a test in English cannot see."""
+"""Checks for `02_language_ids` and `03_errors_by_language`: predictions under wrong ids, mistakes
+that a test in English cannot see; paired items, Holm's correction, overconfidence."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from xlmkit.course import answers
+from xlmkit.course.answers import NotYet, closest, quote
 from xlmkit.course.checking import exercise
-from xlmkit.course.verdict import NotYet
 from xlmkit.probes import NONE
 from xlmkit.stats import ALL
 
-CLOSE = 0.0015  # shares that differ by no more are the same, rounded
+CLOSE = 0.0015  # between two fractions that are equal after rounding
+CLOSE_P = 0.0006  # between two p values that are equal to three decimals
 
 
 @exercise("02.1", wants='an id, such as "en" or "none"')
@@ -19,44 +25,41 @@ def worst_id(answer: object, *, dial: pd.DataFrame) -> str:
     given = answers.name(answer, dial["to"])
     gold = dial["gold"].iloc[0]
     chances = dial.set_index("to")[f"p_{gold}"]
-    worst = chances.idxmin()
-    if given == chances.idxmax() != worst:
-        raise NotYet(
-            f"Under `{given}` the gold label, {gold}, is most probable: {chances[given]:.3f}. Look for the other end."
-        )
+    worst, best = chances.idxmin(), chances.idxmax()
     if given != worst:
-        raise NotYet(
-            f"Under `{given}` the gold label, {gold}, gets {chances[given]:.3f}; another id gives it less."
-        )
-    return f"Under `{worst}` the gold label, {gold}, gets {chances[worst]:.3f}; the most that an id gives it is {chances.max():.3f}."
+        why = "it is the highest. Look for the other end" if given == best else "another id gives it less"
+        raise NotYet(f"Under `{given}` the gold label, {gold}, gets {chances[given]:.3f}; {why}.")
+    return f"Under `{worst}` the gold label, {gold}, gets {chances[worst]:.3f}; at most it gets {chances.max():.3f}."
 
 
-@exercise("02.2", wants="a share between 0 and 1")
+@exercise("02.2", wants="a fraction between 0 and 1")
 def wrong_ids(answer: object, *, swapped: pd.DataFrame) -> str:
-    """What share of the labels changes under a wrong id?"""
+    """What fraction of the labels changes under a wrong id?"""
     given = answers.number(answer, low=0, high=1)
-    own, none = swapped["id"] == swapped["text_language"], swapped["id"] == NONE
-    truth = float(swapped.loc[~own & ~none, "flips"].mean())
-    if abs(given - truth) <= CLOSE:
-        return f"Over all languages and wrong ids {truth:.1%} of the labels change; without an id {swapped.loc[none, 'flips'].mean():.1%}."
-    reasons = {
-        "That is the mean over all ids. Under the right id nothing can change, and no id is not a wrong one: leave both out.": swapped[
-            "flips"
-        ],
-        "That includes the right ids, under which nothing can change.": swapped.loc[~none, "flips"],
-        "That includes `none`, which is no id rather than a wrong one.": swapped.loc[~own, "flips"],
-        "That is the share for `none`.": swapped.loc[none, "flips"],
-        "That is the share that stays.": 1 - swapped.loc[~own & ~none, "flips"],
-    }
-    for reason, flips in reasons.items():
-        if abs(given - flips.mean()) <= CLOSE:
-            raise NotYet(reason)
-    raise NotYet(f"{answers.said(given)} is not the mean of `flips` over the rows whose id is a wrong one.")
+    flips, none = swapped["flips"], swapped["id"] == NONE
+    right = swapped["id"] == swapped["text_language"]
+    truth = float(flips[~right & ~none].mean())
+    if abs(given - truth) > CLOSE:
+        others = {
+            flips.mean(): "That is the mean over all ids. Leave out the right ids, under which nothing can "
+            "change, and `none`, which is not a wrong id.",
+            flips[~none].mean(): "That includes the right ids, under which nothing can change.",
+            flips[~right].mean(): "That includes `none`, which is no id rather than a wrong one.",
+            flips[none].mean(): "That is the fraction for `none`.",
+            1 - truth: "That is the fraction that stays.",
+        }
+        default = f"{quote(given)} is not the mean of `flips` over the rows whose id is a wrong one."
+        raise NotYet(closest(given, others, CLOSE) or default)
+    return (
+        f"Over all languages and wrong ids {truth:.1%} of the labels change; "
+        f"without an id {flips[none].mean():.1%}."
+    )
 
 
 @exercise("02.3", wants='a list of traps, such as ["1", "5"]')
 def unseen_in_english(answer: object, *, traps: pd.DataFrame) -> str:
-    """Which of the traps 1 to 7 change what the model is fed in some language, but in no English pair?"""
+    """Which of the traps 1 to 7 change the model's input in some language, but in no English
+    pair?"""
     single = traps[traps["trap"].isin(list("1234567"))]
     changed = single.pivot(index="trap", columns="language", values="changed")
     given = answers.names(answer, changed.index)
@@ -66,9 +69,86 @@ def unseen_in_english(answer: object, *, traps: pd.DataFrame) -> str:
             raise NotYet(f"Trap {trap} changes nothing here, in any language.")
         raise NotYet(f"Trap {trap} changes {changed['en'][trap]:.0%} of the English pairs: English shows it.")
     if given != unseen:
-        missing = len(unseen - given)
-        raise NotYet(
-            f"These are among them, and {missing} more {'is' if missing == 1 else 'are'}: read `changed`, row by row."
-        )
+        raise NotYet(f"Right so far, but {len(unseen - given)} missing: read `changed`, row by row.")
     most = str(changed.loc[sorted(unseen)].drop(columns=[ALL]).max().idxmax())
-    return f"Whoever tests in English alone never sees {' and '.join(sorted(unseen))}; in `{most}` pairs are fed otherwise."
+    return (
+        f"A test in English alone never shows {' and '.join(sorted(unseen))}, "
+        f"but the input of `{most}` pairs changes."
+    )
+
+
+@exercise("03.1", wants="two whole numbers of items: [lost, won]")
+def lost_and_won(answer: object, *, preds: pd.DataFrame, reference: str, language: str) -> str:
+    """How many items are right in the reference and wrong in the language, and the other way
+    round?"""
+    given = [answers.whole_number(part) for part in answers.several(answer, 2)]
+    right = preds.pivot(index="item", columns="language", values="correct").astype(bool)
+    first, second = right[reference], right[language]
+    lost, won = int((first & ~second).sum()), int((~first & second).sum())
+    if given == [lost, won]:
+        return (
+            f"{language} loses {lost} items and wins {won}: {lost - won:+d} of {len(right)}, which is the gap "
+            f"of {(lost - won) / len(right):.1%}. Items that are right in both, or wrong in both, do not "
+            "count for the difference."
+        )
+    if given == [won, lost]:
+        raise NotYet(f"The two are exchanged: first the items right in {reference} and wrong in {language}.")
+    if given == [int(first.sum()), int(second.sum())]:
+        raise NotYet("These are the right items of each language. Which are right in only one of them?")
+    if given[0] - given[1] == lost - won:
+        raise NotYet("The difference is right, the two numbers are not: compare item by item.")
+    raise NotYet(
+        f"Not {given[0]} and {given[1]}: make a table with one row per item and one column per language, "
+        "and compare two columns."
+    )
+
+
+@exercise("03.2", wants="a list of corrected p values, in the same order")
+def holm(answer: object, *, p_values: Sequence[float]) -> str:
+    """What are these p values after Holm's correction?"""
+    given = np.array([answers.number(part, low=0) for part in answers.several(answer, len(p_values))])
+    p, count = np.array(p_values, dtype=float), len(p_values)
+    truth, bonferroni = (multipletests(p, method=method)[1] for method in ("holm", "bonferroni"))
+    ranks = p.argsort(kind="stable").argsort(kind="stable")
+    others = [
+        (p, "These are the values before correction."),
+        (bonferroni, "That is Bonferroni's correction; Holm's multiplies only the smallest by so much."),
+        (
+            np.minimum(p * (count - ranks), 1),
+            "Almost: a corrected value may not be below that of a smaller p; take the larger of the two.",
+        ),
+    ]
+    if np.allclose(given, truth, atol=CLOSE_P):
+        before, after = int((p <= 0.05).sum()), int((truth <= 0.05).sum())
+        return f"{after} of the {before} p values up to 0.05 remain: that is the price of {count} tests."
+    for values, reason in others:
+        if np.allclose(given, values, atol=CLOSE_P):
+            raise NotYet(reason)
+    off = int(np.argmax(np.abs(given - truth)))
+    raise NotYet(
+        f"The value for p = {p[off]:g} is not {given[off]:g}. Sort; multiply the smallest by {count}, the next "
+        f"by {count - 1} and so on; no value may be below the one before it."
+    )
+
+
+@exercise("03.3", wants="a language's code")
+def too_sure(answer: object, *, calibration: pd.DataFrame) -> str:
+    """In which language is the model most overconfident (confidence minus accuracy)?"""
+    rows = calibration[calibration["language"] != ALL].set_index("language")
+    given = answers.name(answer, rows.index)
+    confidence, accuracy = rows["confidence"], rows["accuracy"]
+    excess = confidence - accuracy
+    if given == excess.idxmax():
+        return (
+            f"In `{given}` the mean confidence is {confidence[given]:.1%}, but the accuracy "
+            f"{accuracy[given]:.1%}."
+        )
+    hints = {
+        confidence.idxmax(): "It has the highest confidence, which is not the largest excess.",
+        accuracy.idxmin(): "It has the lowest accuracy, which is not the largest excess.",
+        excess.idxmin(): "That is the other end: the smallest excess.",
+    }
+    points = f"{100 * excess[given]:.1f} points"
+    raise NotYet(
+        f"In `{given}` confidence is {points} above accuracy, elsewhere more. {hints.get(given, '')}".rstrip()
+    )

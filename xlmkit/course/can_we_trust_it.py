@@ -1,4 +1,4 @@
-"""Checks for the notebook `06_can_we_trust_it`: a word taken out, a rationale met, chance, and agreement beyond it."""
+"""Checks for `06_can_we_trust_it`: a removed word, a rationale, chance, and agreement beyond it."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ import numpy as np
 import pandas as pd
 
 from xlmkit.course import answers
+from xlmkit.course.answers import NotYet, closest
 from xlmkit.course.checking import exercise
-from xlmkit.course.verdict import NotYet
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness import rationale_words
 from xlmkit.inference import predict
 from xlmkit.model import NLIModel
+from xlmkit.stats import ALL
 
-CLOSE = 0.005  # of a probability or share: two digits are enough
-NONE = "none"  # the answer where no method fits
+CLOSE = 0.005  # between two probabilities or fractions that are equal to two digits
+NONE = "none"  # the answer if no method fits
 
 
 @exercise("06.1", wants="a difference of two probabilities, from -1 to 1")
 def fall_without_the_strongest_word(answer: object, *, nli: NLIModel, explanation: Explanation) -> str:
-    """How far does the probability of the explained label fall without the word that has the highest score?"""
+    """How far does the explained label's probability fall without the word with the highest
+    score?"""
     given = answers.number(answer, low=-1, high=1)
-    order = np.argsort(-explanation.word_scores, kind="stable").tolist()
-    before, *after = _probabilities(nli, explanation, order)
-    truth = before - after[0]
-    top = explanation.words[order[0]].text
-    if abs(given - truth) <= CLOSE:
+    strongest, *rest = np.argsort(-explanation.word_scores, kind="stable").tolist()
+    before, after, *others_after = _probabilities(nli, explanation, [strongest, *rest])
+    top = explanation.words[strongest].text
+    if abs(given - (before - after)) <= CLOSE:
         return (
-            f"Without `{top}` it goes from {before:.2f} to {after[0]:.2f}. One word out of one pair is an anecdote; "
+            f"Without `{top}` it falls from {before:.2f} to {after:.2f}. One word of one pair proves nothing; "
             "comprehensiveness is the mean over several numbers of words."
         )
-    if abs(given + truth) <= CLOSE:
-        raise NotYet("The sign is turned: a fall is the probability before minus the one after.")
-    if abs(given - after[0]) <= CLOSE:
-        raise NotYet(
-            f"This is the probability without `{top}`; the question is how far it fell from {before:.2f}."
-        )
-    if abs(given - before) <= CLOSE:
-        raise NotYet("This is the probability of the whole pair; subtract the one without the word.")
-    for word, chance in zip(order[1:], after[1:], strict=True):
-        if abs(given - (before - chance)) <= CLOSE:
-            text, score = explanation.words[word].text, explanation.word_scores[word]
-            raise NotYet(f"This fits the word `{text}`, whose score is {score:.2f}; `{top}` has the highest.")
-    raise NotYet(
-        f"Cut the characters of `{top}` out of its sentence, predict again, and take `p_{explanation.target}` before minus after."
+    default = (
+        f"Remove the characters of `{top}` from its sentence, predict again, and take "
+        f"`p_{explanation.target}` before minus after."
     )
+    main = {
+        before: "This is the probability of the whole pair; subtract the one without the word.",
+        after: f"This is the probability without `{top}`; the question is how far it fell from {before:.2f}.",
+        after - before: "The sign is reversed: a fall is the probability before minus the one after.",
+    }
+    words = {
+        before - chance: f"This fits the word `{explanation.words[word].text}`, whose score is "
+        f"{explanation.word_scores[word]:.2f}; `{top}` has the highest."
+        for word, chance in zip(rest, others_after, strict=True)
+    }
+    raise NotYet(closest(given, main, CLOSE) or closest(given, words, CLOSE) or default)
 
 
 def _probabilities(nli: NLIModel, explanation: Explanation, words: Sequence[int]) -> list[float]:
-    """Of the explained label: for the pair as it is, and without each of the words alone, cut out of the text."""
+    """Of the explained label: for the pair as it is, and without each of the words alone."""
     rows = [{"premise": explanation.premise, "hypothesis": explanation.hypothesis}]
     for number in words:
         word = explanation.words[number]
@@ -58,88 +59,79 @@ def _probabilities(nli: NLIModel, explanation: Explanation, words: Sequence[int]
         text = rows[0][side] or ""
         rows.append({**rows[0], side: text[: word.start] + text[word.end :]})
     frame = pd.DataFrame(rows).assign(
-        pair_id=[str(row) for row in range(len(rows))],
-        premise_language=explanation.premise_language,
-        hypothesis_language=explanation.hypothesis_language,
+        premise_language=explanation.premise_language, hypothesis_language=explanation.hypothesis_language
     )
-    found = predict(nli, frame, progress=False)
-    return found[f"p_{explanation.target}"].astype(float).tolist()
+    return predict(nli, frame, progress=False)[f"p_{explanation.target}"].astype(float).tolist()
 
 
 @exercise("06.2", wants='a list of methods, or ["none"]')
 def methods_at_chance(answer: object, *, summary: pd.DataFrame) -> str:
-    """Which methods cannot be told from chance by sufficiency?"""
-    own = summary[summary["metric"] == "sufficiency"].set_index("method")
-    low, high = own["percentile_low"], own["percentile_high"]
-    truth = set(own.index[(low <= 0.5) & (high >= 0.5)])
-    given = answers.names(answer, [*own.index, NONE])
+    """Which methods cannot be distinguished from chance by sufficiency?"""
+    rows = summary[summary["metric"] == "sufficiency"].set_index("method")
+    low, high = rows["percentile_low"], rows["percentile_high"]
+    truth = set(rows.index[(low <= 0.5) & (high >= 0.5)])
+    given = answers.names(answer, [*rows.index, NONE])
     if NONE in given and (len(given) > 1 or truth):
-        raise NotYet(
-            "`none` stands alone, and holds only if no interval of `percentile` has 0.5 in it. One has."
-        )
+        raise NotYet("`none` is right only if no interval of `percentile` contains 0.5. One does.")
     for method in sorted(given - truth - {NONE}):
         side = "below" if high[method] < 0.5 else "above"
-        raise NotYet(
-            f"`{method}` can: its interval, {low[method]:.3f} to {high[method]:.3f}, lies {side} 0.5."
-        )
+        interval = f"{low[method]:.3f} to {high[method]:.3f}"
+        raise NotYet(f"`{method}` can: its interval, {interval}, lies {side} 0.5.")
     for method in sorted(truth - given):
-        raise NotYet(
-            f"`{method}` is missing: its interval, {low[method]:.3f} to {high[method]:.3f}, holds 0.5."
-        )
-    below = sorted(own.index[high < 0.5])
+        interval = f"{low[method]:.3f} to {high[method]:.3f}"
+        raise NotYet(f"`{method}` is missing: its interval, {interval}, contains 0.5.")
+    below = sorted(rows.index[high < 0.5])
     worse = f" Below 0.5, so worse than random: {', '.join(below)}." if below else ""
     return f"{', '.join(sorted(truth)) or 'No method'}.{worse} More items would make the intervals narrower."
 
 
-@exercise("06.3", wants="a share between 0 and 1")
+@exercise("06.3", wants="a fraction between 0 and 1")
 def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFrame) -> str:
-    """What share of the strongest words are words of the rationale, taking as many as the rationale has?"""
+    """What fraction of the strongest words are in the rationale, taking as many as it has?"""
     given = answers.number(answer, low=0, high=1)
     row = pairs[pairs["pair_id"] == explanation.pair_id].iloc[0].to_dict()
     right = rationale_words(explanation, [row[f"{side}_rationale"] for side in explanation.sides])  # (W,)
     size = int(right.sum())
-    hits = right[np.argsort(-explanation.word_scores, kind="stable")].cumsum()  # (W,)
-    truth = hits[size - 1] / size
-    if abs(given - truth) <= CLOSE:
-        return f"{hits[size - 1]} of {size}; words drawn at random would give {right.mean():.2f} on average. It is the token F1."
-    sizes = np.arange(1, len(hits) + 1)
-    if abs(given - hits[size - 1] / (2 * size - hits[size - 1])) <= CLOSE:
-        raise NotYet(
-            "That is the intersection over the union; divide the words in both by the words that you took."
+    hits = right[
+        np.argsort(-explanation.word_scores, kind="stable")
+    ].cumsum()  # (W,) among the first 1, 2, ...
+    found = hits[size - 1]
+    if abs(given - found / size) <= CLOSE:
+        return (
+            f"{found} of {size}; random words would give {right.mean():.2f} on average. It is the token F1."
         )
-    if abs(given - right.mean()) <= CLOSE:
-        raise NotYet("That is the rationale's share of all words, which is what chance would give.")
-    by_size = np.flatnonzero(np.abs(hits / sizes - given) <= CLOSE)
-    if len(by_size):
-        raise NotYet(
-            f"That fits the strongest {sizes[by_size[0]]} words; the rationale has {size} (words that share a character with a span)."
-        )
-    raise NotYet(
-        f"The rationale has {size} words. Take the {size} words with the highest scores and count those in it."
-    )
+    main = {
+        right.mean(): "That is the rationale's fraction of all words, which is what chance would give.",
+        found / (2 * size - found): "That is the intersection over the union; divide the words that are in "
+        "both by the words that you took.",
+    }
+    sizes = {
+        hits[count - 1]
+        / count: f"That fits the strongest {count} words; the rationale has {size} (words that "
+        "share a character with a span)."
+        for count in range(len(hits), 0, -1)
+    }
+    default = f"The rationale has {size} words. Take the {size} strongest and count those in the rationale."
+    raise NotYet(closest(given, main, CLOSE) or closest(given, sizes, CLOSE) or default)
 
 
-@exercise("06.4", wants='two codes of languages, such as ("en", "de")')
+@exercise("06.4", wants='two language codes, such as ("en", "de")')
 def agree_least(answer: object, *, agreement: pd.DataFrame, method: str) -> str:
     """In which two languages do a method's explanations agree least, beyond chance?"""
-    own = agreement[(agreement["method"] == method) & (agreement["first"] != "all")]
-    known = [*own["first"], *own["second"]]
-    given = {answers.name(part, known) for part in answers.several(answer, 2)}
+    rows = agreement[(agreement["method"] == method) & (agreement["first"] != ALL)]
+    given = {answers.name(part, [*rows["first"], *rows["second"]]) for part in answers.several(answer, 2)}
     if len(given) < 2:
         raise NotYet("Expected two different languages.")
-    pairs = [{first, second} for first, second in zip(own["first"], own["second"], strict=True)]
-    row = own.iloc[pairs.index(given)]
-    least = own.iloc[int(own["difference"].argmin())]
+    pairs = [{first, second} for first, second in zip(rows["first"], rows["second"], strict=True)]
+    row, least = rows.iloc[pairs.index(given)], rows.iloc[int(rows["difference"].argmin())]
     if row.name != least.name:
-        other = (
-            " It has the lowest `rho`, but `rho` is not 0 by chance."
-            if row["rho"] == own["rho"].min()
-            else ""
-        )
+        lowest_rho = row["rho"] == rows["rho"].min()
+        hint = " It has the lowest `rho`, but chance does not give a `rho` of 0." if lowest_rho else ""
         raise NotYet(
-            f"Their `difference` from shuffled scores is {row['difference']:.3f}, and two other languages have a lower one.{other}"
+            f"Their `difference` from shuffled scores is {row['difference']:.3f}; "
+            f"two other languages have a lower one.{hint}"
         )
     return (
-        f"{least['first']} and {least['second']}: {least['difference']:.2f} above shuffled scores, "
-        f"between {least['low']:.2f} and {least['high']:.2f}. Do the intervals of the other languages overlap with it?"
+        f"{least['first']} and {least['second']}: {least['difference']:.2f} above shuffled scores, between "
+        f"{least['low']:.2f} and {least['high']:.2f}. Do the intervals of other languages overlap with it?"
     )

@@ -1,27 +1,29 @@
-"""Checking: finds the check of an exercise, refuses what is no answer, and turns the rest into a verdict.
+"""Checking: finds the check of an exercise, refuses what cannot be an answer, and gives a verdict.
 
-A check is a function that takes the answer and, by name, what the notebook gives; it computes the truth from that, returns the sentence for a
-right answer, and raises `NotYet` with the reason for any other:
+A check is a function that takes the answer and, by name, the data of the notebook. It computes the
+right answer from these data. It returns a sentence for a right answer, and raises `NotYet` with the
+reason for any other:
 
     @exercise("00.1", wants="a language's code")
     def most_pieces(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
-        '''In which language does the hypothesis take the most pieces a word?'''
+        '''In which language does the hypothesis have the most pieces per word?'''
         given = answers.name(answer, pairs["language"])
         ..."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import re
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from xlmkit.course.verdict import NotYet, Verdict
+from xlmkit.course.answers import NotYet
+from xlmkit.render import escaped
 
-NOTEBOOKS = {  # number: the module with its checks, which bears its name
+NOTEBOOKS = {
     "00": "start_here",
     "01": "explore_predictions",
     "02": "language_ids",
@@ -31,46 +33,79 @@ NOTEBOOKS = {  # number: the module with its checks, which bears its name
     "06": "can_we_trust_it",
     "07": "fine_tuning",
 }
-Judge = Callable[..., str]
+LOOKS = {  # of a verdict: sign and border, so that no meaning depends on colour alone
+    "right": ("✓", "solid #0072b2"),
+    "not yet": ("✗", "dashed #d55e00"),
+    "open": ("…", "dotted #767676"),
+}
+Check = Callable[..., str]
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its number, what form an answer has ("a whole number"), and the function that judges it."""
+    """One exercise: its number, the form of an answer ("a whole number"), and its check."""
 
     number: str
     wants: str
-    judge: Judge
+    check: Check
 
     @property
     def question(self) -> str:
         """The first line of the check's docstring."""
-        return (inspect.getdoc(self.judge) or "").partition("\n")[0]
+        return (inspect.getdoc(self.check) or "").partition("\n")[0]
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of what `check` must be given beside the answer."""
-        return tuple(inspect.signature(self.judge).parameters)[1:]
+        """Names of the data that `check` takes in addition to the answer."""
+        return tuple(inspect.signature(self.check).parameters)[1:]
 
 
-_FOUND: dict[str, Exercise] = {}
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """Whether an answer is right, and why. True in a condition if it is."""
+
+    exercise: str
+    right: bool
+    why: str
+    untouched: bool = False  # the answer is still `...`
+
+    @property
+    def word(self) -> str:
+        """ "right", "not yet" or "open"."""
+        return "right" if self.right else "open" if self.untouched else "not yet"
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __str__(self) -> str:
+        return f"{self.exercise}: {self.word}. {self.why}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        sign, border = LOOKS[self.word]
+        style = f"border-inline-start:4px {border};padding:4px 12px;max-width:60em"
+        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped(self.why))
+        head = f"<strong>{sign} {escaped(self.exercise)}: {self.word}.</strong>"
+        return f'<div role="status" lang="en" dir="ltr" style="{style}">{head} {text}</div>'
 
 
-def exercise(number: str, *, wants: str) -> Callable[[Judge], Judge]:
-    """Make a function the check of the exercise `number` ("00.1"); `wants` says what an answer looks like."""
+_EXERCISES: dict[str, Exercise] = {}
 
-    def add(judge: Judge) -> Judge:
-        _FOUND[number] = Exercise(number, wants, judge)
-        return judge
+
+def exercise(number: str, *, wants: str) -> Callable[[Check], Check]:
+    """Make a function the check of exercise `number` ("00.1"); `wants` is the form of an answer."""
+
+    def add(function: Check) -> Check:
+        _EXERCISES[number] = Exercise(number, wants, function)
+        return function
 
     return add
 
 
 def exercises() -> tuple[Exercise, ...]:
     """All exercises of the course, in order."""
-    for module in NOTEBOOKS.values():
-        importlib.import_module(f"xlmkit.course.{module}")
-    return tuple(_FOUND[number] for number in sorted(_FOUND))
+    return tuple(_EXERCISES[number] for number in sorted(_EXERCISES))
 
 
 def check(exercise: str, answer: object, **given: Any) -> Verdict:
@@ -78,55 +113,48 @@ def check(exercise: str, answer: object, **given: Any) -> Verdict:
 
     Parameters
     ----------
-    exercise : its number, "00.1".
-    answer : what you found; `...` as long as you have not.
-    given : by name, what the exercise is about: its cell in the notebook says what. The truth is computed from it.
+    exercise : its number, such as "00.1".
+    answer : your answer; `...` means that there is none yet.
+    given : by name, the data of the exercise, from which the right answer is computed. The cell of
+        the exercise in the notebook passes them.
 
     Raises
     ------
     ValueError : if there is no such exercise.
-    TypeError : if something that the exercise is about is missing, or too much."""
-    found = _find(exercise)
-    if set(given) != set(found.needs):
-        wanted = ", ".join(f"{name}={name}" for name in found.needs)
-        raise TypeError(
-            f"exercise {exercise} is about {', '.join(found.needs) or 'nothing'}; got {', '.join(given) or 'nothing'}; "
-            f"remedy: check({', '.join([repr(exercise), 'answer', wanted])})"
+    TypeError : if data of the exercise are missing, or others are given."""
+    if exercise not in _EXERCISES:
+        notebook = str(exercise).partition(".")[0]
+        known = ", ".join(number for number in sorted(_EXERCISES) if number.startswith(f"{notebook}."))
+        raise ValueError(
+            f"`exercise` must be one of {known or ', '.join(sorted(_EXERCISES))}; got {exercise!r}."
         )
-    if _untouched(answer):
-        why = f"Put your answer in the place of `...` and run the cell again. It is {found.wants}."
+    found = _EXERCISES[exercise]
+    if set(given) != set(found.needs):
+        call = ", ".join([repr(exercise), "answer", *(f"{name}={name}" for name in found.needs)])
+        got = ", ".join(given) or "nothing"
+        raise TypeError(f"exercise {exercise} needs {', '.join(found.needs)}; got {got}. Call check({call}).")
+    if _is_untouched(answer):
+        why = f"Replace `...` by your answer and run the cell again. The answer is {found.wants}."
         return Verdict(exercise, False, why, untouched=True)
     try:
         _refuse_nothing(answer, found.wants)
-        return Verdict(exercise, True, found.judge(answer, **given))
+        return Verdict(exercise, True, found.check(answer, **given))
     except NotYet as reason:
         return Verdict(exercise, False, str(reason))
 
 
-def _find(number: str) -> Exercise:
-    module = NOTEBOOKS.get(str(number).partition(".")[0])
-    if module is not None:
-        importlib.import_module(f"xlmkit.course.{module}")
-    if number not in _FOUND:
-        own = [name for name in sorted(_FOUND) if name.partition(".")[0] == str(number).partition(".")[0]]
-        known = ", ".join(own) or f'"00.1" and so on, for the notebooks {", ".join(NOTEBOOKS)}'
-        raise ValueError(f"`exercise` must be one of {known}; got {number!r}")
-    return _FOUND[number]
-
-
-def _untouched(answer: object) -> bool:
+def _is_untouched(answer: object) -> bool:
     if isinstance(answer, dict):
         answer = [*answer, *answer.values()]
     return answer is ... or (isinstance(answer, list | tuple | set) and any(part is ... for part in answer))
 
 
 def _refuse_nothing(answer: object, wants: str) -> None:
-    """What can be no answer to any exercise."""
+    """Refuse what cannot be an answer to any exercise."""
     if isinstance(answer, bool | np.bool_):
-        raise NotYet(f"The answer is {wants}, not {answer}: the check wants to see what you found.")
+        raise NotYet(f"Expected {wants}; got {answer}. Give the answer itself.")
     if answer is None:
-        raise NotYet(f"The answer is None, as after a cell that gives nothing back; expected {wants}.")
-    if isinstance(answer, str) and not answer.strip():
-        raise NotYet(f"The answer is an empty text; expected {wants}.")
-    if isinstance(answer, Sized) and not len(answer):
-        raise NotYet(f"The answer is empty; expected {wants}.")
+        raise NotYet(f"Expected {wants}; got None, which is what a call without a result returns.")
+    empty = isinstance(answer, str) and not answer.strip()
+    if empty or (isinstance(answer, Sized) and not len(answer)):
+        raise NotYet(f"Expected {wants}; the answer is empty.")

@@ -1,4 +1,4 @@
-"""Checks for the notebook `07_fine_tuning`: steps, what carried over, how much is needed to say so, and memory."""
+"""Checks for `07_fine_tuning`: training steps, transfer, sample size and memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xlmkit.course import answers
+from xlmkit.course.answers import NotYet, closest
 from xlmkit.course.checking import exercise
-from xlmkit.course.verdict import NotYet
-from xlmkit.stats import wilson
+from xlmkit.stats import ALL, wilson
 
-CLOSE = 0.005  # of a share: two digits are enough
-COPIES = 4  # numbers that are kept for each parameter: the weight, its gradient, and Adam's two moments
+CLOSE = 0.005  # between two fractions that are equal to two digits
+COPIES = 4  # numbers per parameter: the weight, its gradient, and Adam's two moments
 BYTES = 4  # of a number in float32
 
 
@@ -21,55 +21,45 @@ BYTES = 4  # of a number in float32
 def steps_of_a_run(answer: object, *, rows: int, batch_size: int, epochs: int) -> str:
     """How many steps does a run take?"""
     given = answers.whole_number(answer)
-    in_pass = math.ceil(rows / batch_size)
-    truth = epochs * in_pass
-    if given == truth:
-        return f"{epochs} passes of {in_pass} steps; in the last step of a pass {rows - (in_pass - 1) * batch_size} rows are left."
-    if given == in_pass:
-        raise NotYet(f"That is one pass over the rows; there are {epochs}.")
-    if given == rows * epochs:
-        raise NotYet(f"That counts a step a row; a step takes {batch_size} rows at once.")
-    if given in (rows * epochs // batch_size, epochs * (rows // batch_size)):
-        raise NotYet(
-            f"{rows} rows are no whole number of batches of {batch_size}, and what is left at the end of each pass is a step, too."
-        )
-    raise NotYet(
-        f"Each pass takes {rows} rows, {batch_size} a step: count the steps of a pass, then take it times the passes."
+    steps = math.ceil(rows / batch_size)
+    if given == epochs * steps:
+        left = rows - (steps - 1) * batch_size
+        return f"{epochs} epochs of {steps} steps; the last step of an epoch has {left} rows."
+    incomplete = (
+        f"{rows} rows are not a whole number of batches of {batch_size}, and the rows that are left at the "
+        "end of each epoch are a step, too."
     )
+    others = {
+        rows * epochs // batch_size: incomplete,
+        epochs * (rows // batch_size): incomplete,
+        rows * epochs: f"That counts one step per row; a step takes {batch_size} rows at once.",
+        steps: f"That is one epoch; there are {epochs}.",
+    }
+    default = (
+        f"An epoch has {rows} rows, {batch_size} per step: count its steps, then multiply by the epochs."
+    )
+    raise NotYet(closest(given, others) or default)
 
 
-@exercise("07.2", wants="a difference of two shares, from -1 to 1")
+@exercise("07.2", wants="a difference of two fractions, from -1 to 1")
 def rise_where_nothing_was_taught(answer: object, *, table: pd.DataFrame, taught: Sequence[str]) -> str:
     """By how much did accuracy rise, on average over the languages without training text?"""
-    given = answers.number(answer)
-    if 1 < abs(given) <= 100:
-        raise NotYet(
-            f"Expected a difference of shares, from -1 to 1; {answers.said(answer)} looks like per cent: divide by 100."
-        )
-    languages = table[table["language"] != "all"]
-    unseen = languages[~languages["language"].isin(taught)]
-    truth = _rise(unseen)
+    given = answers.number(answer, low=-1, high=1)
+    every, trained = table["language"] == ALL, table["language"].isin(taught)
+    rise, unseen = table["after"] - table["before"], ~every & ~trained
+    truth, count = float(rise[unseen].mean()), int(unseen.sum())
     if abs(given - truth) <= CLOSE:
-        return f"It rose by {100 * truth:.0f} points in {len(unseen)} languages of which it had read no training text."
-    also = f"That includes {', '.join(taught)}, which was taught"
-    unnamed = table[~table["language"].isin(taught)]
-    others = (
-        (-truth, "The sign is turned: a rise is after minus before."),
-        (float(unseen["after"].mean()), "That is the accuracy after; subtract the one before."),
-        (_rise(languages), f"{also}."),
-        (_rise(unnamed), "That includes the row `all`, which is no language."),
-        (_rise(table), f"{also}, and the row `all`, which is no language."),
-    )
-    for value, why in others:
-        if abs(given - value) <= CLOSE / 5:
-            raise NotYet(why)
-    raise NotYet(
-        f"Take `after` minus `before` in each of the {len(unseen)} languages that were not taught, and the mean of that."
-    )
-
-
-def _rise(table: pd.DataFrame) -> float:
-    return float((table["after"] - table["before"]).mean())
+        return f"It rose by {100 * truth:.0f} points in {count} languages without training text."
+    also = f"That includes {', '.join(taught)}, which had training text"
+    others = {
+        rise.mean(): f"{also}, and the row `all`, which is no language.",
+        rise[~trained].mean(): "That includes the row `all`, which is no language.",
+        rise[~every].mean(): f"{also}.",
+        table["after"][unseen].mean(): "That is the accuracy after; subtract the one before.",
+        -truth: "The sign is reversed: a rise is after minus before.",
+    }
+    default = f"Take the mean of `after` minus `before` over the {count} languages without training text."
+    raise NotYet(closest(given, others, CLOSE / 5) or default)
 
 
 @exercise("07.3", wants="a whole number")
@@ -81,16 +71,20 @@ def enough_to_beat_chance(answer: object, *, n: int, chance: float) -> str:
     lows = [wilson(right / n, n)[0] for right in range(n + 1)]
     truth = next((right for right, low in enumerate(lows) if low > chance), None)
     if truth is None:
-        raise NotYet(f"With {n} texts not even all right would do; expected more texts.")
+        raise NotYet(f"With {n} texts even all right would not be enough; take more texts.")
     if given < truth:
         low, high = wilson(given / n, n)
         hint = f", though {given} of {n} is more than {chance:.0%}" if given / n > chance else ""
         raise NotYet(
-            f"With {given} of {n} right the interval goes from {low:.3f} to {high:.2f} and holds chance, {chance:.3f}{hint}."
+            f"With {given} of {n} right the interval is from {low:.3f} to {high:.2f} and contains chance, "
+            f"{chance:.3f}{hint}."
         )
     if given > truth:
-        raise NotYet(f"{given} of {n} do (from {lows[given]:.3f}), and fewer are enough.")
-    return f"{truth} of {n}: the interval begins at {lows[truth]:.3f}, and chance is {chance:.3f}. Of one language alone; of 15, one may get there by luck."
+        raise NotYet(f"{given} of {n} are enough (from {lows[given]:.3f}), but fewer would be, too.")
+    return (
+        f"{truth} of {n}: the interval begins at {lows[truth]:.3f}, and chance is {chance:.3f}. That is for one "
+        "language; among 15, one may get there by luck."
+    )
 
 
 @exercise("07.4", wants="a number of gigabytes (1 GB = 1,000,000,000 bytes)")
@@ -99,18 +93,18 @@ def memory_of_training(answer: object, *, parameters: int) -> str:
     given = answers.number(answer, low=0)
     truth = COPIES * BYTES * parameters / 1e9
     if math.isclose(given, truth, rel_tol=0.02):
-        return f"{parameters:,} numbers, {COPIES} times, {BYTES} bytes each: {truth:.1f} GB. Activations come on top, and depend on the batch."
-    if math.isclose(given, truth * 1e9, rel_tol=0.02):
-        raise NotYet("Right in bytes; divide by 1,000,000,000.")
-    if math.isclose(given, truth * 1e9 / 2**30, rel_tol=0.01):
-        raise NotYet("Right in GiB, of 1,073,741,824 bytes; here a GB has 1,000,000,000.")
-    for copies, what in (
-        (1, "the weights alone"),
-        (2, "weights and gradients"),
-        (3, "only three of the four"),
-    ):
-        if math.isclose(given, truth * copies / COPIES, rel_tol=0.02):
-            raise NotYet(f"That is enough for {what}; Adam keeps two moments of each number, too.")
-    raise NotYet(
-        "For each parameter there are a weight, a gradient and two moments; each is a number of 4 bytes."
-    )
+        return (
+            f"{parameters:,} numbers, {COPIES} times, {BYTES} bytes each: {truth:.1f} GB. Activations come on "
+            "top, and depend on the batch."
+        )
+    kinds = {1: "the weights alone", 2: "weights and gradients", 3: "only three of the four"}
+    others = {
+        truth * copies / COPIES: f"That is enough for {what}; Adam keeps two moments of each number, too."
+        for copies, what in kinds.items()
+    }
+    others |= {
+        truth * 1e9: "Right in bytes; divide by 1,000,000,000.",
+        truth * 1e9 / 2**30: "Right in GiB, of 1,073,741,824 bytes; here a GB has 1,000,000,000.",
+    }
+    default = "For each parameter there are a weight, a gradient and two moments; each number has 4 bytes."
+    raise NotYet(closest(given, others, 0.02 * given) or default)

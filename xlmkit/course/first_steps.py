@@ -1,4 +1,5 @@
-"""Checks for the notebook `00_start_here`: pieces, the layout of a pair, and the usual path's mistakes."""
+"""Checks for `00_start_here` and `01_explore_predictions`: pieces, the layout of a pair, mistakes
+of common tools; agreement across languages, sample size, three labels for one premise."""
 
 from __future__ import annotations
 
@@ -8,32 +9,46 @@ import pandas as pd
 import torch
 
 from xlmkit.course import answers
+from xlmkit.course.answers import NotYet, closest, quote
 from xlmkit.course.checking import exercise
-from xlmkit.course.verdict import NotYet
 from xlmkit.encoding import encode
+from xlmkit.inference import predict
 from xlmkit.model import NLIModel
+from xlmkit.stats import wilson
 from xlmkit.tokenization import EOS, split_words
+
+NOT_HERE = {  # why a trap that was named is none here
+    "1": "the first token is the authors' (1)",
+    "2": "the pieces are those of the text's own language (2)",
+    "3": "trap 3 needs a language that is passed to the tokenizer's inner method (3)",
+    "4": "there are language ids (4)",
+    "5": "no token types are passed (5)",
+    "6": "there is a mask (6)",
+    "7": "a head belongs to a model, not to a call of the tokenizer (7)",
+}
 
 
 @exercise("00.1", wants='a language\'s code, such as "en"')
 def most_pieces(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
-    """In which language does the hypothesis take the most pieces a word?"""
+    """In which language does the hypothesis have the most pieces per word?"""
     given = answers.name(answer, pairs["language"])
-    rates = _pieces_a_word(nli, pairs, "hypothesis")
-    best = rates.idxmax()
-    if given == _pieces_a_word(nli, pairs, "premise").idxmax() != best:
+    rates = _pieces_per_word(nli, pairs, "hypothesis")
+    most = rates.idxmax()
+    if given == _pieces_per_word(nli, pairs, "premise").idxmax() != most:
+        raise NotYet(f"`{given}` has the most in the premise; the question is about the hypothesis.")
+    if given != most:
         raise NotYet(
-            f"`{given}` has the most pieces a word in the premise; the question is about the hypothesis."
+            f"The hypothesis in `{given}` has {rates[given]:.2f} pieces per word; another language has more. "
+            "Divide the number of pieces by the number of words, in each language."
         )
-    if given != best:
-        raise NotYet(
-            f"In `{given}` the hypothesis takes {rates[given]:.2f} pieces a word, and another language takes more: "
-            "divide the number of pieces by the number of words, in each language."
-        )
-    return f"In `{best}` each word takes {rates[best]:.2f} pieces on average, {rates[best] / rates.min():.1f} times as many as in `{rates.idxmin()}`."
+    ratio = rates[most] / rates.min()
+    return (
+        f"In `{most}` a word has {rates[most]:.2f} pieces on average, "
+        f"{ratio:.1f} times as many as in `{rates.idxmin()}`."
+    )
 
 
-def _pieces_a_word(nli: NLIModel, pairs: pd.DataFrame, side: str) -> pd.Series:
+def _pieces_per_word(nli: NLIModel, pairs: pd.DataFrame, side: str) -> pd.Series:
     """By language."""
     rates = {}
     for code, text in zip(pairs["language"], pairs[side], strict=True):
@@ -44,59 +59,126 @@ def _pieces_a_word(nli: NLIModel, pairs: pd.DataFrame, side: str) -> pd.Series:
 
 @exercise("00.2", wants="a whole number of positions")
 def second_language(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
-    """Premise of the first row, hypothesis of the second: how many positions bear the second language's id?"""
+    """Premise of row 1, hypothesis of row 2: how many positions have the second language's id?"""
     given = answers.whole_number(answer)
-    one, two = pairs.iloc[0], pairs.iloc[1]
-    encoding = encode(nli, one.premise, two.hypothesis, one.language, hypothesis_languages=two.language)
-    bearing = int((encoding.langs == nli.lang2id[two.language]).sum())
+    first, second = pairs.iloc[0], pairs.iloc[1]
+    codes = (first.language, second.language)
+    encoding = encode(nli, first.premise, second.hypothesis, codes[0], hypothesis_languages=codes[1])
+    count = int((encoding.langs == nli.lang2id[codes[1]]).sum())
     length = int(encoding.attention_mask.sum())
-    reasons = {  # where two fit, the later one is said
-        length - bearing: "So many positions bear the id of the premise's language.",
-        bearing - 2: "These are the pieces of the hypothesis alone; two `</s>` bear its language too.",
-        bearing
-        - 1: "One `</s>` is missing: the middle one and the last one both bear the language of the hypothesis.",
-        length: "That is the whole pair; some positions bear the id of the premise's language.",
-    }
-    if given != bearing:
-        raise NotYet(
-            reasons.get(given, f"{given} is not what `langs` shows: encode the pair and count in `langs[0]`.")
-        )
-    return f"Of {length} positions {bearing} bear it: the middle `</s>`, {bearing - 2} pieces, and the last `</s>`."
-
-
-_REASONS = {  # why a trap that was named is none here
-    "1": "the first token is the one that the authors had (1)",
-    "2": "the pieces are those of the text's own language (2)",
-    "3": "trap 3 needs a language that is passed on to the tokeniser's inner method (3)",
-    "4": "language ids are there (4)",
-    "5": "no token types are handed over (5)",
-    "6": "there is a mask (6)",
-    "7": "a head belongs to a model, not to a call of the tokeniser (7)",
-}
+    if given != count:
+        others = {
+            length - count: "So many positions have the id of the premise's language.",
+            count - 2: "These are the pieces of the hypothesis alone; two `</s>` have its language too.",
+            count - 1: "One `</s>` is missing: the middle and the last have the hypothesis's language.",
+            length: "That is the whole pair; some positions have the id of the premise's language.",
+        }
+        default = f"`langs` does not show {given}: encode the pair and count in `langs[0]`."
+        raise NotYet(closest(given, others) or default)
+    return (
+        f"{count} of {length} positions have it: the middle `</s>`, {count - 2} pieces, and the last `</s>`."
+    )
 
 
 @exercise("00.3", wants="a list of the traps' numbers, such as [3, 5]")
 def traps_of_a_call(
     answer: object, *, nli: NLIModel, fed: Mapping[str, torch.Tensor], pair: pd.Series
 ) -> str:
-    """Into which of the traps 1 to 7 does this call of transformers' tokeniser fall?"""
-    given = answers.names(answer, _REASONS)
+    """Into which of the traps 1 to 7 does this call of transformers' tokenizer fall?"""
+    given = answers.names(answer, NOT_HERE)
     right = encode(nli, pair.premise, pair.hypothesis, pair.language).input_ids[0]
     ids = fed["input_ids"][0]
-    found = {
+    fallen = {
         "1": bool(ids[0] != right[0]),
         "2": ids[ids > EOS].tolist() != right[right > EOS].tolist(),
         "4": "langs" not in fed,
         "5": "token_type_ids" in fed,
         "6": "attention_mask" not in fed,
     }
-    truth = {trap for trap, there in found.items() if there}
+    truth = {trap for trap, is_fallen in fallen.items() if is_fallen}
     if given - truth:
-        raise NotYet(f"Not all of these: {'; '.join(_REASONS[trap] for trap in sorted(given - truth))}.")
+        raise NotYet(f"Not all of these: {'; '.join(NOT_HERE[trap] for trap in sorted(given - truth))}.")
     if given != truth:
-        missing = len(truth - given)
         raise NotYet(
-            f"These are among them, and {missing} more {'is' if missing == 1 else 'are'}. Look at the first token, at the pieces, at what "
-            "the call gives back and at what it leaves out."
+            f"Right so far, but {len(truth - given)} missing. Look at the first token, at the pieces, at what "
+            "the call returns and at what it leaves out."
         )
-    return f"The call falls into {len(truth)} traps ({', '.join(sorted(truth))}) and says nothing of it."
+    return f"The call falls into {len(truth)} traps ({', '.join(sorted(truth))}) without any warning."
+
+
+@exercise("01.1", wants="a whole number of items")
+def one_label(answer: object, *, preds: pd.DataFrame) -> str:
+    """How many items get the same label in all languages?"""
+    given = answers.whole_number(answer)
+    items = preds.groupby("item")
+    same, right = items["prediction"].nunique() == 1, int(items["correct"].all().sum())
+    truth = int(same.sum())
+    if given != truth:
+        pairs = int(preds["item"].isin(same[same].index).sum())
+        others = {
+            pairs: "That counts pairs; the question is about items.",
+            right: "That counts items that are right in all languages; one label may also be wrong in all.",
+            len(same) - truth: "So many items get different labels.",
+        }
+        default = (
+            f"There are {'more' if given < truth else 'fewer'}: count the different labels of each item, "
+            "and then the items that have one."
+        )
+        raise NotYet(closest(given, others) or default)
+    return (
+        f"{truth} of {len(same)} items have one label in all {preds['language'].nunique()} languages; "
+        f"on {right} of them it is the right one."
+    )
+
+
+@exercise("01.2", wants="a whole number of items")
+def enough_items(answer: object, *, width: float) -> str:
+    """How many items must a language have for the 95 % interval at 50 % accuracy to be this
+    narrow?"""
+    given = answers.whole_number(answer)
+    if given < 1:
+        raise NotYet(f"Expected at least 1 item; got {given}.")
+    low, high = wilson(0.5, given)
+    text = (
+        f"With {given:,} items the interval is from {low:.1%} to {high:.1%}, "
+        f"which is {100 * (high - low):.1f} points"
+    )
+    if high - low > 1.015 * width:  # 1.5 % more: Wilson's interval and the usual formula differ by that
+        raise NotYet(f"{text}: more than {100 * width:g}. Half the width is about 1.96 · √(0.25 / n).")
+    if high - low < 0.97 * width:
+        raise NotYet(f"{text}: enough, but fewer items would do. Look for the smallest number.")
+    few, many = (100 * _width(n) for n in (120, 5010))
+    return f"{text}. It is {few:.1f} points for 120 items, and {many:.1f} for the 5,010 of XNLI's test set."
+
+
+def _width(n: int) -> float:
+    low, high = wilson(0.5, n)
+    return high - low
+
+
+@exercise(
+    "01.3", wants="a hypothesis for each label: {'entailment': '…', 'neutral': '…', 'contradiction': '…'}"
+)
+def three_labels(answer: object, *, nli: NLIModel, premise: str, language: str) -> str:
+    """Find three hypotheses for one premise, one for each label that the model can predict."""
+    if not isinstance(answer, dict):
+        raise NotYet(f"Expected a hypothesis for each label, in braces; got {quote(answer)}.")
+    texts = {answers.name(label, nli.labels): text for label, text in answer.items()}
+    missing = [label for label in nli.labels if label not in texts]
+    if missing:
+        raise NotYet(f"There is no hypothesis yet for {' and '.join(missing)}.")
+    for label, text in texts.items():
+        if not isinstance(text, str) or not text.strip() or text.strip() == premise.strip():
+            raise NotYet(f"Write a sentence of your own for {label}; got {quote(text)}.")
+    pairs = pd.DataFrame({"premise": premise, "hypothesis": list(texts.values()), "language": language})
+    rows = predict(nli, pairs, progress=False).assign(wanted=list(texts)).to_dict("records")
+    wrong = [
+        f"for {quote(row['hypothesis'])} the model predicts {row['prediction']} with "
+        f"{row['p_' + row['prediction']]:.2f}, not {row['wanted']}"
+        for row in rows
+        if row["prediction"] != row["wanted"]
+    ]
+    if wrong:
+        raise NotYet(f"The model does not agree: {'; '.join(wrong)}.")
+    lowest = min(row["p_" + row["wanted"]] for row in rows)
+    return f"The model predicts all three labels, each with {lowest:.2f} or more. Do you agree with it?"
