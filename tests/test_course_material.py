@@ -6,10 +6,10 @@ import builtins
 import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -110,7 +110,7 @@ def test_the_calls_on_the_handout_are_names_of_the_kit():
     compile(parser.code[0], "handout.html", "exec")
 
 
-BADGES = SourceFileLoader("badges", str(ROOT / ".ci/badges")).load_module()
+BADGES = runpy.run_path(str(ROOT / ".ci/badges"))["main"]
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def copy(tmp_path):
 
     def badges(*arguments: str) -> int:
         try:
-            return BADGES.main([*arguments, "--folder", str(tmp_path / "notebooks")])
+            return BADGES([*arguments, "--folder", str(tmp_path / "notebooks")])
         except SystemExit as stop:
             return stop.code
 

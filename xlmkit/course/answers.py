@@ -36,6 +36,17 @@ def closest(given: float, reasons: Mapping[float, str], within: float = 0.0) -> 
     return reasons[min(near, key=lambda value: abs(given - value))] if near else None
 
 
+def compare(
+    given: float, truth: float, *, right: str, wrong: Mapping[float, str], otherwise: str, within: float = 0
+) -> str:
+    """The sentence for a right answer.
+
+    For another answer raises `NotYet` with the reason of the closest wrong value, or `otherwise`."""
+    if abs(given - truth) <= within:
+        return right
+    raise NotYet(closest(given, wrong, within) or otherwise)
+
+
 def whole_number(answer: object) -> int:
     """A count: 3, not 3.5 and not "3"."""
     value = _single(answer)

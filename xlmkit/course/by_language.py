@@ -10,7 +10,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from xlmkit.course import answers
-from xlmkit.course.answers import NotYet, closest, quote
+from xlmkit.course.answers import NotYet, quote
 from xlmkit.course.checking import exercise
 from xlmkit.probes import NONE
 from xlmkit.stats import ALL
@@ -39,21 +39,17 @@ def wrong_ids(answer: object, *, swapped: pd.DataFrame) -> str:
     flips, none = swapped["flips"], swapped["id"] == NONE
     right = swapped["id"] == swapped["text_language"]
     truth = float(flips[~right & ~none].mean())
-    if abs(given - truth) > CLOSE:
-        others = {
-            flips.mean(): "That is the mean over all ids. Leave out the right ids, under which nothing can "
-            "change, and `none`, which is not a wrong id.",
-            flips[~none].mean(): "That includes the right ids, under which nothing can change.",
-            flips[~right].mean(): "That includes `none`, which is no id rather than a wrong one.",
-            flips[none].mean(): "That is the fraction for `none`.",
-            1 - truth: "That is the fraction that stays.",
-        }
-        default = f"{quote(given)} is not the mean of `flips` over the rows whose id is a wrong one."
-        raise NotYet(closest(given, others, CLOSE) or default)
-    return (
-        f"Over all languages and wrong ids {truth:.1%} of the labels change; "
-        f"without an id {flips[none].mean():.1%}."
-    )
+    wrong = {
+        flips.mean(): "That is the mean over all ids. Leave out the right ids, under which nothing can "
+        "change, and `none`, which is not a wrong id.",
+        flips[~none].mean(): "That includes the right ids, under which nothing can change.",
+        flips[~right].mean(): "That includes `none`, which is no id rather than a wrong one.",
+        flips[none].mean(): "That is the fraction for `none`.",
+        1 - truth: "That is the fraction that stays.",
+    }
+    why = f"Over all languages and wrong ids {truth:.1%} of the labels change; without an id {flips[none].mean():.1%}."
+    otherwise = f"{quote(given)} is not the mean of `flips` over the rows whose id is a wrong one."
+    return answers.compare(given, truth, right=why, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
 @exercise("02.3", wants='a list of traps, such as ["1", "5"]')

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from xlmkit.course import answers
-from xlmkit.course.answers import NotYet, closest, quote
+from xlmkit.course.answers import NotYet, quote
 from xlmkit.course.checking import exercise
 from xlmkit.encoding import encode
 from xlmkit.inference import predict
@@ -66,18 +66,15 @@ def second_language(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> st
     encoding = encode(nli, first.premise, second.hypothesis, codes[0], hypothesis_languages=codes[1])
     count = int((encoding.langs == nli.lang2id[codes[1]]).sum())
     length = int(encoding.attention_mask.sum())
-    if given != count:
-        others = {
-            length - count: "So many positions have the id of the premise's language.",
-            count - 2: "These are the pieces of the hypothesis alone; two `</s>` have its language too.",
-            count - 1: "One `</s>` is missing: the middle and the last have the hypothesis's language.",
-            length: "That is the whole pair; some positions have the id of the premise's language.",
-        }
-        default = f"`langs` does not show {given}: encode the pair and count in `langs[0]`."
-        raise NotYet(closest(given, others) or default)
-    return (
-        f"{count} of {length} positions have it: the middle `</s>`, {count - 2} pieces, and the last `</s>`."
-    )
+    wrong = {
+        length - count: "So many positions have the id of the premise's language.",
+        count - 2: "These are the pieces of the hypothesis alone; two `</s>` have its language too.",
+        count - 1: "One `</s>` is missing: the middle and the last have the hypothesis's language.",
+        length: "That is the whole pair; some positions have the id of the premise's language.",
+    }
+    right = f"{count} of {length} positions: the middle `</s>`, {count - 2} pieces, and the last `</s>`."
+    otherwise = f"`langs` does not show {given}: encode the pair and count in `langs[0]`."
+    return answers.compare(given, count, right=right, wrong=wrong, otherwise=otherwise)
 
 
 @exercise("00.3", wants="a list of the traps' numbers, such as [3, 5]")
@@ -111,24 +108,21 @@ def one_label(answer: object, *, preds: pd.DataFrame) -> str:
     """How many items get the same label in all languages?"""
     given = answers.whole_number(answer)
     items = preds.groupby("item")
-    same, right = items["prediction"].nunique() == 1, int(items["correct"].all().sum())
+    same, correct = items["prediction"].nunique() == 1, int(items["correct"].all().sum())
     truth = int(same.sum())
-    if given != truth:
-        pairs = int(preds["item"].isin(same[same].index).sum())
-        others = {
-            pairs: "That counts pairs; the question is about items.",
-            right: "That counts items that are right in all languages; one label may also be wrong in all.",
-            len(same) - truth: "So many items get different labels.",
-        }
-        default = (
-            f"There are {'more' if given < truth else 'fewer'}: count the different labels of each item, "
-            "and then the items that have one."
-        )
-        raise NotYet(closest(given, others) or default)
-    return (
-        f"{truth} of {len(same)} items have one label in all {preds['language'].nunique()} languages; "
-        f"on {right} of them it is the right one."
+    languages, pairs = preds["language"].nunique(), int(preds["item"].isin(same[same].index).sum())
+    wrong = {
+        pairs: "That counts pairs; the question is about items.",
+        correct: "That counts items that are right in all languages; one label may also be wrong in all.",
+        len(same) - truth: "So many items get different labels.",
+    }
+    right = (
+        f"{truth} of {len(same)} items have one label in all {languages} languages; "
+        f"on {correct} of them it is the right one."
     )
+    side = "more" if given < truth else "fewer"
+    otherwise = f"There are {side}: count the labels of each item, then the items that have only one."
+    return answers.compare(given, truth, right=right, wrong=wrong, otherwise=otherwise)
 
 
 @exercise("01.2", wants="a whole number of items")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from xlmkit.course import answers
-from xlmkit.course.answers import NotYet, closest, quote
+from xlmkit.course.answers import NotYet, quote
 from xlmkit.course.checking import exercise
 from xlmkit.explanation import Explanation
 from xlmkit.inference import predict
@@ -23,24 +23,23 @@ CLOSE = 0.005  # between two fractions that are equal to two digits
 def share_of_the_most_frequent_kind(answer: object, *, preds: pd.DataFrame) -> str:
     """What fraction of the errors are of the most frequent kind (gold > prediction)?"""
     given = answers.number(answer, low=0, high=1)
-    wrong = preds[preds["prediction"] != preds["gold"]]
-    kinds = (wrong["gold"] + " > " + wrong["prediction"]).value_counts()
-    truth = kinds.iloc[0] / len(wrong)
-    if abs(given - truth) <= CLOSE:
-        return f"{truth:.0%} of {len(wrong)} errors are {kinds.index[0]}."
-    others = {
-        count / len(wrong): f"That is the fraction of {kind}; another kind is more frequent."
+    errors = preds[preds["prediction"] != preds["gold"]]
+    kinds = (errors["gold"] + " > " + errors["prediction"]).value_counts()
+    truth = kinds.iloc[0] / len(errors)
+    wrong = {
+        count / len(errors): f"That is the fraction of {kind}; another kind is more frequent."
         for kind, count in kinds.iloc[1:].items()
     }
-    others |= {
-        len(wrong) / len(preds): "That is the fraction of all pairs that are errors. How many of the errors "
+    wrong |= {
+        len(errors) / len(preds): "That is the fraction of all pairs that are errors. How many of the errors "
         "are of one kind?",
         kinds.iloc[0]
         / len(preds): f"That is the fraction of all {len(preds)} pairs; divide by the number of "
-        f"errors, {len(wrong)}.",
+        f"errors, {len(errors)}.",
     }
-    default = f"There are {len(wrong)} errors; count each kind, and divide the largest count by that."
-    raise NotYet(closest(given, others, CLOSE) or default)
+    right = f"{truth:.0%} of {len(errors)} errors are {kinds.index[0]}."
+    otherwise = f"There are {len(errors)} errors; count each kind, and divide the largest count by that."
+    return answers.compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
 @exercise("05.2", wants="a word, in quotes")
@@ -65,23 +64,19 @@ def chance_of_blame(answer: object, *, words: pd.DataFrame) -> str:
     inside = words["in hypothesis"]
     truth = float(inside.groupby(words["pair_id"]).mean().mean())
     blamed = float(inside[words["rank"] == 1].mean())
-    if abs(given - truth) <= CLOSE / 5:
-        return (
-            f"{truth:.3f}: the mean over the pairs of the fraction of words in the hypothesis. "
-            f"It was blamed in {blamed:.0%} of the errors."
-        )
-    others = {
+    wrong = {
         0.5: "A half would be right if both sentences had the same number of words; count them.",
         1 - truth: "That is the chance of the premise.",
         blamed: "That is how often it is blamed (rank 1), not how often chance would blame it.",
         float(inside.mean()): "That is the fraction of all words, in which long pairs count more. Each error "
         "blames one word: take the fraction within each pair, then the mean.",
     }
-    default = (
+    right = f"{truth:.3f}: the mean over the pairs. It was blamed in {blamed:.0%} of the errors."
+    otherwise = (
         "In a pair of 20 words, 8 of them in the hypothesis, chance blames it in 8 of 20 cases. Take the mean "
         "of that over the pairs. Give three digits."
     )
-    raise NotYet(closest(given, others, CLOSE / 5) or default)
+    return answers.compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE / 5)
 
 
 @exercise("05.4", wants="(pair_id, premise, hypothesis): an error's id, and both texts after your edit")
