@@ -129,13 +129,6 @@ def test_names_are_read_with_forgiveness_and_unknown_ones_listed():
             answers.name(answer, ["en", "de"])
 
 
-def test_a_table_must_have_the_columns():
-    with pytest.raises(NotYet, match="has no `p`"):
-        answers.table(pd.DataFrame({"n": [1]}), ["n", "p"])
-    with pytest.raises(NotYet, match="Expected a table"):
-        answers.table([1], ["n"])
-
-
 def test_a_long_answer_is_said_back_in_short():
     assert len(answers.quote("x" * 1000)) < 100
     assert "`" not in answers.quote("a`b")[1:-1]

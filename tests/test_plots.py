@@ -69,35 +69,24 @@ def texts(ax) -> list[str]:
     return [text.get_text() for text in ax.texts]
 
 
-def test_every_plot_draws_on_the_axes_that_it_is_given(predictions, table, scores):
-    for draw, frame in drawings(predictions, table, scores):
-        _, ax = plt.subplots()
-        before = plt.get_fignums()
-        assert draw(frame, ax=ax) is ax
-        assert plt.get_fignums() == before, draw.__name__
-
-
-def test_without_axes_each_plot_makes_one_figure_and_shows_none(predictions, table, scores, monkeypatch):
+def test_a_plot_draws_on_the_axes_that_it_is_given_and_changes_nothing(
+    predictions, table, scores, monkeypatch
+):
     monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("a plot called plt.show"))
-    for count, (draw, frame) in enumerate(drawings(predictions, table, scores), start=1):
-        draw(frame)
-        assert len(plt.get_fignums()) == count
-
-
-def test_plots_change_neither_the_frame_nor_the_settings(predictions, table, scores):
     settings = dict(matplotlib.rcParams)
     for draw, frame in drawings(predictions, table, scores):
         copy = frame.copy(deep=True)
-        draw(frame)
+        _, ax = plt.subplots()
+        before = plt.get_fignums()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a missing glyph is a warning
+            assert draw(frame, ax=ax) is ax
+            ax.figure.canvas.draw()
+        assert plt.get_fignums() == before, draw.__name__
         pd.testing.assert_frame_equal(frame, copy)
     assert dict(matplotlib.rcParams) == settings
-
-
-def test_figures_need_no_font_beyond_matplotlibs_own(predictions, table, scores):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a missing glyph is a warning
-        for draw, frame in drawings(predictions, table, scores):
-            draw(frame).figure.canvas.draw()
+    plots.labels(predictions)
+    assert len(plt.get_fignums()) == len(before) + 1  # without axes, a figure of its own
 
 
 def test_a_cross_marks_exactly_the_wrong_labels(predictions):

@@ -51,8 +51,8 @@ class Exercise:
 
     @property
     def question(self) -> str:
-        """The first line of the check's docstring."""
-        return (inspect.getdoc(self.check) or "").partition("\n")[0]
+        """The first paragraph of the check's docstring."""
+        return " ".join((inspect.getdoc(self.check) or "").partition("\n\n")[0].split())
 
     @property
     def needs(self) -> tuple[str, ...]:
