@@ -41,7 +41,8 @@ def compare(
 ) -> str:
     """The sentence for a right answer.
 
-    For another answer raises `NotYet` with the reason of the closest wrong value, or `otherwise`."""
+    For another answer raises `NotYet` with the reason of the closest wrong value, or
+    `otherwise`."""
     if abs(given - truth) <= within:
         return right
     raise NotYet(closest(given, wrong, within) or otherwise)

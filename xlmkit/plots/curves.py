@@ -83,8 +83,8 @@ def items_by_n_correct(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    table : as `metrics.items_by_n_correct` returns it: `right` languages from 0 up, `n` items, `expected` items if
-        languages erred independently.
+    table : as `metrics.items_by_n_correct` returns it: `right` languages from 0 up, `n` items,
+        `expected` items if languages erred independently.
 
     Raises
     ------

@@ -140,8 +140,8 @@ def disagreement(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    table : as `metrics.disagreement` returns it: `first`, `second`, `share` in [0, 1]; each two languages in one
-        order or in both.
+    table : as `metrics.disagreement` returns it: `first`, `second`, `share` in [0, 1]; each two
+        languages in one order or in both.
 
     Raises
     ------

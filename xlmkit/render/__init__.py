@@ -8,8 +8,8 @@ words.
 
 `card` draws one explanation and `side_by_side` one item in many languages; `page` and
 `side_by_side_page` are whole documents, and `save_html` writes one. `escaped` and `quoted` are the
-only functions of the kit that escape text. In a notebook an explanation is shown by `card`: `xlmkit`
-registers it with IPython."""
+only functions of the kit that escape text. In a notebook an explanation is shown by `card`:
+`xlmkit` registers it with IPython."""
 
 from xlmkit.render.cards import card
 from xlmkit.render.pages import document, page, save_html, settings, side_by_side_page

@@ -19,7 +19,7 @@ MIN_ITEMS = 10  # that the value of a feature must have to be named
 def findings(analysis: Analysis) -> list[str]:
     """The sentences of a findings paragraph, in the order of the page.
 
-    Intervals in parentheses are 95 % intervals. "Significantly" stands only where p after
+    Intervals in parentheses are 95 % intervals. "Significantly" is used only where p after
     correction is at most 0.05. A frame that was left out has no sentence."""
     parts = (_accuracy, _gap, _gap_by_feature, _comparison, _agreement, _lost_items)
     parts += (_confusion, _calibration, _against, _slices)
