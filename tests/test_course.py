@@ -80,9 +80,7 @@ def test_an_unknown_exercise_is_refused_and_the_known_ones_named():
 
 
 def test_what_an_exercise_is_about_must_be_given():
-    with pytest.raises(
-        TypeError, match=r"needs preds; got nothing.*check\('01\.1', answer, preds=preds\)"
-    ):
+    with pytest.raises(TypeError, match=r"needs preds; got nothing.*check\('01\.1', answer, preds=preds\)"):
         course.check("01.1", 3)
     with pytest.raises(TypeError, match="needs preds; got preds, more"):
         course.check("01.1", 3, preds=None, more=1)

@@ -131,7 +131,12 @@ WRONG = [
     ("04.2", "random", {"scores": SCORES}, "no relation"),
     ("04.2", "guess", {"scores": SCORES}, "Expected one of"),
     ("04.3", -THIRD, {"against": CONTRAST}, "sign of every word"),
-    ("04.3", ONE.word_scores + OTHER.word_scores, {"against": CONTRAST}, "contains the predicted label twice"),
+    (
+        "04.3",
+        ONE.word_scores + OTHER.word_scores,
+        {"against": CONTRAST},
+        "contains the predicted label twice",
+    ),
     ("04.3", ONE.word_scores, {"against": CONTRAST}, "unchanged"),
     ("04.3", [0.0] * 7, {"against": CONTRAST}, "For the word `nobody`"),
     ("04.3", [1.0, 2.0], {"against": CONTRAST}, "Expected 7 values"),

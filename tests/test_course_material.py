@@ -44,9 +44,7 @@ def section(title: str) -> str:
 
 def test_the_guide_lists_the_lessons_as_they_say_of_themselves():
     rows = re.findall(r"^\| \[(\d\d_\w+)\]\(\1\.ipynb\) \| (\w+) \| (\d+) \| (\d) \|", GUIDE, re.M)
-    assert [name for name, *_ in rows] == [
-        f"{number}_{name}" for number, name in course.NOTEBOOKS.items()
-    ]
+    assert [name for name, *_ in rows] == [f"{number}_{name}" for number, name in course.NOTEBOOKS.items()]
     for name, level, minutes, exercises in rows:
         own = first(FOLDER / f"{name}.ipynb")
         said = re.search(r"\*\*Level:\*\* (\w+) · \*\*Time:\*\* (\d+) minutes.*\*\*Exercises:\*\* (\d)", own)
