@@ -127,9 +127,9 @@ DRAWINGS = [
     (plots.slices, sliced),
     (plots.disagreement, differing),
     (plots.items_by_n_correct, counted),
-    (plots.swap, swapped),
-    (plots.mixed, mixed),
-    (plots.embedding_map, mapped),
+    (plots.language_id_matrix, swapped),
+    (plots.mixed_language_grid, mixed),
+    (plots.language_map, mapped),
     (plots.dendrogram, joined),
     (plots.retrieval, found),
 ]
@@ -192,8 +192,8 @@ def test_a_missing_column_is_refused_by_its_name(draw, made):
     [
         (plots.slices, sliced),
         (plots.disagreement, differing),
-        (plots.swap, swapped),
-        (plots.mixed, mixed),
+        (plots.language_id_matrix, swapped),
+        (plots.mixed_language_grid, mixed),
         (plots.confusion, confused),
         (plots.retrieval, found),
     ],
@@ -262,18 +262,18 @@ def test_bars_count_items_and_diamonds_what_independence_expects():
 
 
 def test_the_right_ids_are_outlined_and_nothing_else():
-    for draw, frame in ((plots.swap, swapped()), (plots.mixed, mixed())):
+    for draw, frame in ((plots.language_id_matrix, swapped()), (plots.mixed_language_grid, mixed())):
         frames = [patch.get_xy() for patch in draw(frame).patches if isinstance(patch, Rectangle)]
         assert frames == [(place, place) for place in range(len(CODES))]
 
 
 def test_shares_are_written_in_percent_and_margins_in_logits_with_a_true_minus():
-    assert texts(plots.swap(swapped()))[-1] == "50"
-    margins = texts(plots.swap(swapped(), value="margin"))
+    assert texts(plots.language_id_matrix(swapped()))[-1] == "50"
+    margins = texts(plots.language_id_matrix(swapped(), value="margin"))
     assert (margins[0], margins[-1]) == ("−1.0", "0.5")
     assert not any("-" in text or text == "−0.0" for text in margins)
     with pytest.raises(ValueError, match="'mean'"):
-        plots.swap(swapped().assign(mean=0), value="mean")
+        plots.language_id_matrix(swapped().assign(mean=0), value="mean")
 
 
 def test_a_confusion_matrix_has_gold_in_its_rows():
@@ -295,7 +295,7 @@ def test_a_reliability_diagram_has_a_dot_for_each_bin_that_holds_pairs():
 
 
 def test_every_language_is_named_on_the_map_and_no_name_covers_another():
-    ax = plots.embedding_map(mapped())
+    ax = plots.language_map(mapped())
     ax.figure.canvas.draw()
     assert sorted(texts(ax)) == sorted(LANGUAGES)
     boxes = [Text.get_window_extent(text) for text in ax.texts]  # without the line that leads there
@@ -315,7 +315,7 @@ def test_a_tree_joins_its_branches_at_their_distance_and_keeps_every_leaf():
 def test_cosines_stand_in_the_order_of_the_tree_without_the_ones_of_the_diagonal():
     table = pd.DataFrame(np.eye(4) + 0.25, index=CODES, columns=CODES)
     table.loc["ar", "zh"] = table.loc["zh", "ar"] = -0.5
-    ax = plots.cosines(table, joined())
+    ax = plots.language_cosines(table, joined())
     assert [tick.get_text() for tick in ax.get_xticklabels()] == leaves(joined())
     assert texts(ax) == ["−0.50", "0.25", "0.25", "−0.50", *["0.25"] * 8]
 

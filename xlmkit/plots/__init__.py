@@ -8,10 +8,18 @@ Colour never carries a meaning alone. Figures show language codes and English na
 font for Devanagari, Thai or Chinese; your own text in these scripts takes the installed fonts."""
 
 from xlmkit.plots.curves import items_by_n_correct, learning_curve, reliability, retrieval
-from xlmkit.plots.embeddings import cosines, dendrogram, embedding_map
+from xlmkit.plots.embeddings import dendrogram, language_cosines, language_map
 from xlmkit.plots.explanations import aligned, interaction, token_bars, word_scores
 from xlmkit.plots.figure import CHANCE, COLOURS, INK, WRONG
-from xlmkit.plots.heatmaps import confusion, disagreement, faithfulness, heatmap, labels, mixed, swap
+from xlmkit.plots.heatmaps import (
+    confusion,
+    disagreement,
+    faithfulness,
+    heatmap,
+    labels,
+    language_id_matrix,
+    mixed_language_grid,
+)
 from xlmkit.plots.output import Described, Table, described, svg, table
 from xlmkit.plots.rows import PUBLISHED, accuracy, differences, probabilities, slices
 
@@ -26,25 +34,25 @@ __all__ = [
     "accuracy",
     "aligned",
     "confusion",
-    "cosines",
     "dendrogram",
     "described",
     "differences",
     "disagreement",
-    "embedding_map",
     "faithfulness",
     "heatmap",
     "interaction",
     "items_by_n_correct",
     "labels",
+    "language_cosines",
+    "language_id_matrix",
+    "language_map",
     "learning_curve",
-    "mixed",
+    "mixed_language_grid",
     "probabilities",
     "reliability",
     "retrieval",
     "slices",
     "svg",
-    "swap",
     "table",
     "token_bars",
     "word_scores",

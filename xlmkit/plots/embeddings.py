@@ -21,7 +21,7 @@ POINT, NAME = (11.0, 9.5), (17.0, 15.0)
 LEGEND: dict[str, Any] = {"frameon": False, "alignment": "left", "title_fontsize": "medium"}
 
 
-def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def language_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the language embeddings in a plane; marks show the script, colours the family.
 
     Parameters
@@ -57,13 +57,15 @@ def embedding_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def cosines(table: pd.DataFrame, joins: pd.DataFrame | None = None, *, ax: Axes | None = None) -> Axes:
+def language_cosines(
+    table: pd.DataFrame, joins: pd.DataFrame | None = None, *, ax: Axes | None = None
+) -> Axes:
     """Draw the cosines between the language embeddings as a heat map.
 
     Parameters
     ----------
-    table : square, as `probes.language_cosines` returns it, in [-1, 1]; the diagonal stays empty, since its
-        ones would take all the colour.
+    table : square, as `probes.language_cosines` returns it, in [-1, 1]; the diagonal stays empty,
+        since its ones would take all the colour.
     joins : as `probes.dendrogram` returns it; languages are then in the order of its leaves. None
         takes the order of the table."""
     order = list(table.index) if joins is None else leaves(joins)

@@ -110,9 +110,10 @@ def aligned(carried: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    carried : as `alignment.project_scores` returns it, of one item, method and aggregation; a column `gold`
-        (from the frame that was explained) is optional. Cells of words without a partner in a
-        language are hatched. With up to three languages the partners are under the numbers.
+    carried : as `alignment.project_scores` returns it, of one item, method and aggregation; a
+        column `gold` (from the frame that was explained) is optional. Cells of words without a
+        partner in a language are hatched. With up to three languages the partners are under the
+        numbers.
 
     Returns
     -------

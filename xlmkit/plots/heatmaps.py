@@ -155,13 +155,13 @@ def disagreement(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return draw_numbers(100 * wide, "items with different labels, %", low=0, ax=ax)
 
 
-def swap(table: pd.DataFrame, *, value: str = "flips", ax: Axes | None = None) -> Axes:
+def language_id_matrix(table: pd.DataFrame, *, value: str = "flips", ax: Axes | None = None) -> Axes:
     """Draw the effect of giving texts of one language (rows) the id of another (columns) or none.
 
     Parameters
     ----------
-    table : as `probes.language_id_matrix` returns it: `text_language`, `id`, and the value. The cells with the
-        right id are outlined.
+    table : as `probes.language_id_matrix` returns it: `text_language`, `id`, and the value. The
+        cells with the right id are outlined.
     value : `flips` or `accuracy`, fractions in [0, 1]; `difference` of accuracies in [-1, 1]; or
         `margin` in logits.
 
@@ -173,13 +173,13 @@ def swap(table: pd.DataFrame, *, value: str = "flips", ax: Axes | None = None) -
     return ax
 
 
-def mixed(table: pd.DataFrame, *, value: str = "accuracy", ax: Axes | None = None) -> Axes:
+def mixed_language_grid(table: pd.DataFrame, *, value: str = "accuracy", ax: Axes | None = None) -> Axes:
     """Draw pairs whose premise (rows) and hypothesis (columns) are in two languages.
 
     Parameters
     ----------
-    table : as `probes.mixed_language_grid` returns it: `premise_language`, `hypothesis_language`, and the value.
-        The cells with one language for both are outlined.
+    table : as `probes.mixed_language_grid` returns it: `premise_language`, `hypothesis_language`,
+        and the value. The cells with one language for both are outlined.
     value : `accuracy` or `flips`, fractions in [0, 1]; or `difference` of accuracies in [-1, 1].
 
     Raises
