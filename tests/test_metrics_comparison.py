@@ -230,7 +230,7 @@ def test_an_item_without_gold_in_one_language_counts_as_missing_there():
         assert compare(frame)["n"].tolist() == [2]
     with (
         pytest.warns(XlmkitWarning, match="5 of 9 rows"),
-        pytest.raises(ValueError, match=r"'i0'.*'de'"),
+        pytest.raises(ValueError, match="'de'"),
     ):
         compare(pd.concat([frame, frame[:3].assign(language="de", gold=None)]))
 

@@ -126,7 +126,9 @@ def paired_items(
     frame = scored_rows(preds, by, labels, gold=gold)
     known = with_gold(frame) if gold else frame
     named = preds.iloc[known.index].assign(**{by: known[by].to_numpy()})
-    table = shared_items(named, by, groups=groups and list(dict.fromkeys(groups)))
+    # A group that has no gold at all is missing, too.
+    names = sorted(frame[by].unique()) if groups is None else list(dict.fromkeys(groups))
+    table = shared_items(named, by, groups=names)
     rows = known.index.to_numpy()[table.to_numpy()]  # (I, G)
     premise = frame["premise_group"].to_numpy()[rows]  # (I, G)
     several = np.flatnonzero((premise != premise[:, :1]).any(1))
