@@ -15,7 +15,7 @@ from xlmkit import cli, doctor
 from xlmkit.attribution import explain
 from xlmkit.encoding import encode
 from xlmkit.explanation import Explanation
-from xlmkit.inference import classify, predict
+from xlmkit.inference import predict, zero_shot
 from xlmkit.languages import LANGUAGES
 from xlmkit.metrics import evaluate
 from xlmkit.model import load
@@ -177,7 +177,7 @@ def test_zero_shot_classification_needs_a_model_of_nli(topics):
     with pytest.raises(
         ValueError, match=r"needs an NLI model with the labels \['entailment'\]; got one with \('sports'"
     ):
-        classify(topics, ["The dog."], ["dog", "cat"], "en", progress=False)
+        zero_shot(topics, ["The dog."], ["dog", "cat"], "en", progress=False)
 
 
 # -- explanations

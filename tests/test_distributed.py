@@ -416,7 +416,7 @@ def test_a_full_disk_ends_the_run_in_one_sentence_and_leaves_whole_shards_alone(
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        with pytest.raises(OSError, match=r"part-000004\.parquet'.*free some space.*the same call goes on"):
+        with pytest.raises(OSError, match=r"part-000004\.parquet'.*ree some space.*the same call goes on"):
             here("predict", file, tmp_path / "out", shard_rows=7, make=mutable(work.Worker, narrow))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

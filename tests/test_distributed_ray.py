@@ -243,7 +243,7 @@ distributed.predict({str(file)!r}, {str(tmp_path / "out")!r}, model={str(tiny_fo
 def test_a_full_disk_ends_the_run_in_one_sentence_and_leaves_whole_shards_of_explanations_alone(
     cluster, tiny_folder, file, pairs, tmp_path
 ):
-    with pytest.raises(OSError, match=r"could not be written.*free some space.*the same call goes on"):
+    with pytest.raises(OSError, match=r"could not be written.*ree some space.*the same call goes on"):
         distributed.explain(
             file,
             tmp_path / "out",

@@ -250,6 +250,7 @@ def _check_model(source: str | os.PathLike[str] | None, device: str) -> list[Che
 
 
 def check_prediction(nli: Any) -> Check:
+    """Whether the probabilities of one prediction sum to 1."""
     import pandas as pd
 
     import xlmkit
