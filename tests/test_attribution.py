@@ -209,7 +209,7 @@ def test_a_path_that_no_number_of_steps_can_follow_is_marked_as_failed(nli, pair
 
 def test_a_number_of_steps_is_taken_exactly(nli, pairs):
     for n_steps in (1, 7, 300):
-        found = explain(nli, pairs, n_steps=n_steps, progress=False)
+        found = explain(nli, pairs[:3], n_steps=n_steps, progress=False)
         assert {e.n_steps for e in found} == {n_steps}
         assert all(e.converged == (abs(e.delta) <= tolerance(e.change)) for e in found)
     assert all(e.converged for e in found)
@@ -229,16 +229,17 @@ def test_methods_without_completeness_have_no_gate(explained, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
+@pytest.mark.parametrize("batch_tokens", [1, 300])
 def test_scores_do_not_depend_on_the_batch(nli, pairs, explained, method, batch_tokens):
-    found = explained_by(nli, pairs, method, batch_tokens=batch_tokens)
-    assert_same(found, explained[method])
+    found = explained_by(nli, pairs[:3], method, batch_tokens=batch_tokens)
+    assert_same(found, explained[method][:3])
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_padding_does_not_change_the_scores(nli, pairs, explained, method):
-    alone = [explained_by(nli, pairs[row : row + 1], method)[0] for row in range(len(pairs))]
-    assert_same(alone, explained[method])
+    rows = (1, 5)  # the shortest and the longest
+    alone = [explained_by(nli, pairs[row : row + 1], method)[0] for row in rows]
+    assert_same(alone, [explained[method][row] for row in rows])
 
 
 @pytest.mark.parametrize("room", [1, 7, 20, 50, 1000])

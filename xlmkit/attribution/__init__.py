@@ -1,5 +1,4 @@
-"""Attribution: how much each token adds to a label's logit, or to the difference of two labels'
-logits.
+"""Attribution: how much each token adds to a label's logit, or to the difference of two logits.
 
 ====================  ========================================================================
 integrated_gradients  along a path from a baseline; scores add up to the change in logit; gated

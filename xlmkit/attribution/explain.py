@@ -1,5 +1,4 @@
-"""Explain: pairs -> Explanations, by any method; for errors, why the wrong label and not the
-right one.
+"""Explain: pairs -> Explanations, by any method; for errors, why the wrong label and not the right.
 
 `language_attribution` also attributes to the language ids. XLM adds a language embedding to every
 position. Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) over word and language

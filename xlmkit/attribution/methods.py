@@ -1,5 +1,4 @@
-"""Methods: the nine of them by name, what a caller may ask of each, and how one runs over many
-pairs.
+"""Methods: all nine by name, what a caller may ask of each, and how one runs over many pairs.
 
 The two that are neither gradients (`path`) nor erasure (`perturbation`) are defined here:
 attention rollout, and random scores as a control."""

@@ -1,5 +1,4 @@
-"""Gradient methods: the gradient of F along a path from a baseline to the input, or at the input
-alone.
+"""Gradient methods: the gradient of F along a path from a baseline, or at the input alone.
 
 Scores of path methods add up to F(x) - F(baseline), and are gated on it. Integrated gradients
 (Sundararajan et al. 2017, arXiv:1703.01365) follow the straight path from the padding baseline.

@@ -1,5 +1,4 @@
-"""Perturbation: what happens to F without some words: one (occlusion), two (interaction), random
-sets.
+"""Perturbation: F without one word (occlusion), two words (interaction), random sets of words.
 
 Occlusion (Zeiler and Fergus 2013, arXiv:1311.2901) leaves out one word at a time. KernelSHAP
 (Lundberg and Lee 2017, arXiv:1705.07874) and LIME (Ribeiro et al. 2016, arXiv:1602.04938) fit a

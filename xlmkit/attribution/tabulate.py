@@ -38,10 +38,10 @@ def tabulate(
         word       its number in `Explanation.words`
         word_text  as prepared for the model
         start, end its span of characters in the sentence as given
-        score      in `unit`; with "sum" the rows of a pair add up to F(x) - F(baseline), as far as the
-                   method promises it
-        share      |score| as a fraction of the sum of all |score| of the pair, in [0, 1]; missing where
-                   that sum is 0
+        score      in `unit`; with "sum" the rows of a pair add up to F(x) - F(baseline), as far as
+                   the method promises it
+        share      |score| as a fraction of the sum of all |score| of the pair, in [0, 1]; missing
+                   where that sum is 0
 
     and `columns`. `untrained` = True marks explanations of a model whose head is random.
 
@@ -79,8 +79,8 @@ def language_shares(
         change             F(x) - F(baseline), in logits
         words, special_tokens, language_ids
                            attributed to each, in logits; they add up to `change` + `delta`
-        share              |language_ids| / (|words| + |special_tokens| + |language_ids|), in [0, 1];
-                           missing where all are 0
+        share              |language_ids| / (|words| + |special_tokens| + |language_ids|), in
+                           [0, 1]; missing where all are 0
         delta, n_steps, baseline_language
 
     Raises

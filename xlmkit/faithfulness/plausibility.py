@@ -1,5 +1,4 @@
-"""Plausibility: do the words that an explanation names agree with those a reader would name
-(rationales)?
+"""Plausibility: do explanations name the words that a reader would name (the rationale)?
 
 The measures are those of DeYoung et al. 2020 (ERASER), arXiv:1911.03429. Agreement with a
 rationale says how an explanation reads to someone who knows the answer, not whether the model

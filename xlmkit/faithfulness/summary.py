@@ -1,5 +1,4 @@
-"""Summary: methods by metrics with intervals and chance marked, and explanations of errors
-against others.
+"""Summary: methods by metrics, with intervals and chance marked; and errors against the rest.
 
 `summarize` averages what `erasure_metrics`, `sensitivity` and `plausibility` return. `profile`
 says what each explanation puts its weight on, and `compare_errors` whether that differs for
