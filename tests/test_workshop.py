@@ -466,7 +466,7 @@ def test_a_text_of_another_length_than_its_translation_is_found(english):
     french = [dataclasses.replace(item, language="fr", file="fr.jsonl") for item in english]
     assert list(check_parallel([english, french])) == []
     french[3] = dataclasses.replace(french[3], premise="Court.")
-    assert ["as long as" in finding.what for finding in check_parallel([english, french])] == [True]
+    assert ["characters" in finding.what for finding in check_parallel([english, french])] == [True]
 
 
 GOOD = {

@@ -1,6 +1,8 @@
-"""The 15 languages of XLM-15: code, name, script, direction, and the id that the model was trained with.
+"""The 15 languages of XLM-15: code, name, script, direction, and the id that the model was trained
+with.
 
-Ids are the alphabetical order of the codes, as in the authors' release (`lang2id` of xlm-mlm-xnli15-1024)."""
+Ids are the alphabetical order of the codes, as in the authors' release (`lang2id` of
+xlm-mlm-xnli15-1024)."""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from xlmkit.notices import warn_once
 class Language:
     """One language of the model.
 
-    `script` is the ISO 15924 code of its main script; `direction` is "ltr" or "rtl", as in HTML's `dir`."""
+    `script` is the ISO 15924 code of its main script; `direction` is "ltr" or "rtl", as in HTML's
+    `dir`."""
 
     code: str
     id: int
@@ -49,11 +52,12 @@ LANGUAGES: dict[str, Language] = {
 def resolve(code: str) -> str:
     """The code of one of the 15 languages, from a code as users write it.
 
-    Upper case and region or script suffixes (`EN`, `zh-CN`, `pt_BR`'s form) are accepted as their base, and that is said once.
+    Upper case and region or script suffixes (`EN`, `zh-CN`, `pt_BR`'s form) are accepted as their
+    base, with one warning.
 
     Raises
     ------
-    ValueError : if the base is none of the 15 languages, or `code` is no text."""
+    ValueError : if the base is none of the 15 languages, or `code` is no str."""
     if isinstance(code, str):
         if code in LANGUAGES:
             return code
@@ -62,5 +66,5 @@ def resolve(code: str) -> str:
             warn_once(f"language {code!r} is taken as {base!r} ({LANGUAGES[base].name})")
             return base
     raise ValueError(
-        f"`language` must be one of {', '.join(LANGUAGES)}; got {code!r}. The model knows these 15 languages only."
+        f"`language` must be one of {', '.join(LANGUAGES)}; got {code!r}. Pass language='en' for English."
     )

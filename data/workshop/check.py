@@ -1,7 +1,8 @@
 """Check files of pairs in the workshop's format: `python data/workshop/check.py FILE...`.
 
-Lists every fault with its line and what to do: fields, spans, letters, typography, then labels, repeated items, cues, and the
-same items in every language. Exit code 0: no faults; 1: faults; 2: a file cannot be read."""
+Lists every fault with its line and what to do: fields, spans, letters, typography, then labels,
+repeated items, cues, and the same items in every language. Exit code 0: no faults; 1: faults; 2: a
+file cannot be read."""
 
 from __future__ import annotations
 
@@ -33,13 +34,16 @@ FEWEST_LENGTHS = 5  # items below which no length is usual
 
 
 def check_files(paths: Iterable[str | os.PathLike[str]], *, language: str | None = None) -> list[Finding]:
-    """Every fault of files in the workshop's format, in the order of their lines; none means that they can be used.
+    """Every fault of files in the workshop's format, in the order of their lines; none means that
+    they can be used.
 
-    What is asked of a file as a whole (labels, cues, missing items) waits until each of its lines has the fields that it needs.
+    What is asked of a file as a whole (labels, cues, missing items) waits until each of its lines
+    has the fields that it needs.
 
     Parameters
     ----------
-    paths : `.jsonl` files, one a language. Those in other languages are compared with the English one, or else the first.
+    paths : `.jsonl` files, one a language. Those in other languages are compared with the English
+        one, or else the first.
     language : of all the files, where their names do not end in one.
 
     Raises
@@ -66,7 +70,8 @@ def check_files(paths: Iterable[str | os.PathLike[str]], *, language: str | None
 
 
 def check_labels(items: Sequence[Item]) -> Iterator[Finding]:
-    """Findings where two labels of the items of one file, or of one phenomenon of it, differ by more than one item."""
+    """Findings where two labels of the items of one file, or of one phenomenon of it, differ by
+    more than one item."""
     groups = {"the file": list(items)}
     for item in items:
         groups.setdefault(f"phenomenon {item.phenomenon!r}", []).append(item)
@@ -111,7 +116,8 @@ def _folded(text: str) -> str:
 
 @dataclass(frozen=True)
 class Cue:
-    """How often one word of hypotheses stands with its most frequent label; `p` is corrected by Holm over all words and labels."""
+    """How often one word of hypotheses stands with its most frequent label; `p` is corrected by
+    Holm over all words and labels."""
 
     word: str
     label: str
@@ -148,10 +154,11 @@ def _tail(count: int, total: int, share: float) -> float:
 
 
 def scenes(items: Sequence[Item]) -> list[int]:
-    """A number for each item; items that share a premise or most words of the hypothesis have the same.
+    """A number for each item; items that share a premise or most words of the hypothesis have the
+    same.
 
-    Such items are written as contrasts (one wording, several labels). Split between training and test they would be evidence *against* their own
-    label, and pull a classifier below chance."""
+    Such items are written as contrasts (one wording, several labels). Split between training and
+    test they would be evidence *against* their own label, and pull a classifier below chance."""
     sets = [set(words(item.hypothesis, item.language)) for item in items]
     number = list(range(len(items)))
     for later in range(len(items)):
@@ -165,9 +172,11 @@ def scenes(items: Sequence[Item]) -> list[int]:
 
 
 def hypothesis_only(items: Sequence[Item], *, by_scene: bool = True, seeds: int = 3) -> float:
-    """Accuracy in [0, 1] of a logistic regression on one and two words of the hypothesis, 10-fold, mean over seeds 0 to `seeds` - 1.
+    """Accuracy in [0, 1] of a logistic regression on one and two words of the hypothesis, 10-fold,
+    mean over seeds 0 to `seeds` - 1.
 
-    Folds keep a scene together where `by_scene`. Near 1/3 is right for three even labels; more means that the wording tells the label."""
+    Folds keep a scene together where `by_scene`. Near 1/3 is right for three even labels; more
+    means that the wording tells the label."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
@@ -214,9 +223,11 @@ def check_cues(items: Sequence[Item]) -> Iterator[Finding]:
 
 
 def check_parallel(files: Sequence[Sequence[Item]], whole: Sequence[bool] | None = None) -> Iterator[Finding]:
-    """Findings of each file against the English one, or the first where there is none in English; files in the same language are not compared.
+    """Findings of each file against the English one, or the first where there is none in English;
+    files in the same language are not compared.
 
-    `whole` says of which files all lines could be read (None: of all); of the others it is not said what they lack."""
+    `whole` says of which files all lines could be read (None: of all); of the others it is not said
+    what they lack."""
     complete = [True] * len(files) if whole is None else list(whole)
     places = [place for place, items in enumerate(files) if items]
     if not places:
@@ -256,7 +267,8 @@ def _missing(items: Sequence[Item], known: dict[str, Item]) -> Iterator[Finding]
 
 
 def _lengths(items: Sequence[Item], known: dict[str, Item]) -> Iterator[Finding]:
-    """Ratios of lengths in characters, each against the median of its file: languages differ, items of one language less so."""
+    """Ratios of lengths in characters, each against the median of its file: languages differ, items
+    of one language less so."""
     both = [(item, known[item.id]) for item in items if item.id in known]
     if len(both) < FEWEST_LENGTHS:
         return

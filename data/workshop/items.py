@@ -1,7 +1,8 @@
-"""Items of a file of pairs: one line with its rationales, and the check that it has the fields that it needs.
+"""Items of a file of pairs: one line with its rationales, and the check that it has the fields that
+it needs.
 
-The format is JSON Lines, one file per language and one item per line; README.md describes it. `texts` checks single texts,
-`check` whole files."""
+The format is JSON Lines, one file per language and one item per line; README.md describes it.
+`texts` checks single texts, `check` whole files."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from xlmkit.pairs.tables import read_table
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of a file. `line` counts from 1; `line` and `item` are None where the fault is the whole file's."""
+    """One fault of a file. `line` counts from 1; `line` and `item` are None where the fault is the
+    whole file's."""
 
     file: str
     line: int | None
@@ -46,7 +48,8 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Item:
-    """One pair as it stands in a file: its language, its line, and the spans of the words that decide the label."""
+    """One pair as it stands in a file: its language, its line, and the spans of the words that
+    decide the label."""
 
     file: str
     line: int
@@ -88,7 +91,8 @@ def language_of(path: str | os.PathLike[str]) -> str:
 def read_items(
     path: str | os.PathLike[str], *, language: str | None = None
 ) -> tuple[list[Item], list[Finding]]:
-    """The items of a file whose lines have all they need, and a finding for each fault of the others.
+    """The items of a file whose lines have all they need, and a finding for each fault of the
+    others.
 
     Parameters
     ----------
@@ -103,7 +107,7 @@ def read_items(
         raise ValueError(f"{path.name}: expected a .jsonl file. Write one JSON object per line.")
     code = language_of(path) if language is None else language
     table = read_table(path)
-    findings = [Finding(path.name, line, None, what, remedy) for line, (what, remedy) in table.broken.items()]
+    findings = [Finding(path.name, line, None, *fault.split("; ", 1)) for line, fault in table.broken.items()]
     items = []
     for line, row in zip(table.lines, table.rows, strict=True):
         faults = [

@@ -1,13 +1,15 @@
 """Checks of single texts: rationale spans, the letters of a language, its typography.
 
-Spans are inside the text, in order, and split no word. A word is a run of letters, marks and digits. Thai and Chinese have no
-spaces between words, so there a span may end at any character as a reader sees it (an extended grapheme cluster, UAX #29).
+Spans are inside the text, in order, and split no word. A word is a run of letters, marks and
+digits. Thai and Chinese have no spaces between words, so there a span may end at any character as a
+reader sees it (an extended grapheme cluster, UAX #29).
 
-Letters are those of the language's script, and of its alphabet where several languages share a script.
+Letters are those of the language's script, and of its alphabet where several languages share a
+script.
 
-Typography: NFC; digits 0 to 9; apostrophe U+2019; the Greek question mark is `;` (U+003B, which NFC makes of U+037E); French
-has a narrow no-break space (U+202F) before `?`, `!` and `;`, a no-break space (U+00A0) before `:` and inside «»; no full stop
-and no comma in Thai; no spaces in Chinese."""
+Typography: NFC; digits 0 to 9; apostrophe U+2019; the Greek question mark is `;` (U+003B, which NFC
+makes of U+037E); French has a narrow no-break space (U+202F) before `?`, `!` and `;`, a no-break
+space (U+00A0) before `:` and inside «»; no full stop and no comma in Thai; no spaces in Chinese."""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ _REMEDY = "give character offsets, from 0, of whole words, in their order"
 
 
 def words(text: str, language: str) -> list[str]:
-    """The words of a text in lower case; in Thai and Chinese its letters in pairs, which stand for words where no spaces do."""
+    """The words of a text in lower case; in Thai and Chinese its letters in pairs, which stand for
+    words where no spaces do."""
     lowered = text.lower()
     if language not in UNSPACED:
         return regex.findall(r"[\p{L}\p{M}\p{N}]+", lowered)
@@ -105,7 +108,8 @@ ALPHABETS: dict[str, frozenset[str]] = {
     "ur": frozenset("آأؤئابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکگلمنںوہۂھءیےۓۃ"),
     "vi": frozenset(_ASCII + "đ") | _VIETNAMESE,
 }
-"""The letters of each language whose script is not its own, in lower case; Hindi, Thai and Chinese take any letter of their script."""
+"""The letters of each language whose script is not its own, in lower case; Hindi, Thai and Chinese
+take any letter of their script."""
 
 _INSTEAD = {
     "ur": dict(zip("كيىهةۀ", "کییہۃۂ", strict=True)),
@@ -118,11 +122,13 @@ _INSTEAD = {
         )
     ),
 }
-"""Letters of a neighbouring language that look right and are not, with the ones to write; Chinese is in simplified characters."""
+"""Letters of a neighbouring language that look right and are not, with the ones to write; Chinese
+is in simplified characters."""
 
 
 def script_share(text: str, language: str) -> float:
-    """The share of a text's letters, in [0, 1], that are of the language's script; 1 where there are no letters."""
+    """The share of a text's letters, in [0, 1], that are of the language's script; 1 where there
+    are no letters."""
     script = LANGUAGES[language].script
     letters = regex.findall(r"\p{L}", text)
     own = regex.findall(rf"(?=\p{{L}})\p{{Script={_PROPERTY.get(script, script)}}}", text)
@@ -130,7 +136,8 @@ def script_share(text: str, language: str) -> float:
 
 
 def foreign_letters(text: str, language: str) -> list[str]:
-    """The letters that are not the language's, sorted; words in Latin letters are passed over where the script is another one."""
+    """The letters that are not the language's, sorted; words in Latin letters are passed over where
+    the script is another one."""
     script = LANGUAGES[language].script
     if script != "Latn":
         text = regex.sub(r"(?<![\p{L}\p{M}])[A-Za-z]+(?![\p{L}\p{M}])", "", text)
@@ -174,7 +181,8 @@ Fault = tuple[str, str]  # what is wrong, and the remedy
 
 @dataclass(frozen=True)
 class Typography:
-    """How one language is set: `ends` are the marks that may close a sentence, `instead` maps a wrong mark to the right one."""
+    """How one language is set: `ends` are the marks that may close a sentence, `instead` maps a
+    wrong mark to the right one."""
 
     ends: str = ".?!"
     quotes: str = "“”"

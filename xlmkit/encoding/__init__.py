@@ -1,4 +1,5 @@
-"""Encoding: sentence pairs to ids, language ids and mask, exactly the tensors that XLM's authors fed their model.
+"""Encoding: sentence pairs to ids, language ids and mask, exactly the tensors that XLM's authors
+fed their model.
 
 `encode` turns texts into an `Encoding`; `erasure` removes words from one."""
 

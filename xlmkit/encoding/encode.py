@@ -1,7 +1,9 @@
-"""Texts to tensors in the authors' layout: `</s> premise </s> hypothesis </s>`, or `</s> text </s>` for single texts.
+"""Texts to tensors in the authors' layout: `</s> premise </s> hypothesis </s>`, or `</s> text </s>`
+for single texts.
 
-Source: `concat_batches` (xlm/utils.py), xlm/evaluation/xnli.py and `batch_sentences` (xlm/data/dataset.py) in
-facebookresearch/XLM. Positions are consecutive, and there are no token types."""
+Source: `concat_batches` (xlm/utils.py), xlm/evaluation/xnli.py and `batch_sentences`
+(xlm/data/dataset.py) in facebookresearch/XLM. Positions are consecutive, and there are no token
+types."""
 
 from __future__ import annotations
 
@@ -20,15 +22,17 @@ from xlmkit.tokenization import BOS, EOS, PAD, UNK, TokenizedTexts, Word, ragged
 SENTENCES = ("premise", "hypothesis")
 
 WordLanguages = Sequence[str] | None
-"""One code per word of `split_words(text, language)`, or None for a sentence that is all in its own language."""
+"""One code per word of `split_words(text, language)`, or None for a sentence that is all in its own
+language."""
 
 
 @dataclass(frozen=True)
 class Token:
     """One token of an encoded pair, and where it is in the user's text.
 
-    `word` counts within its sentence; `sentence` is 0 for the premise or a single text, 1 for the hypothesis;
-    `[start, end)` are characters of that sentence. All four are None for a special token."""
+    `word` counts within its sentence; `sentence` is 0 for the premise or a single text, 1 for the
+    hypothesis; `[start, end)` are characters of that sentence. All four are None for a special
+    token."""
 
     text: str
     word: int | None
@@ -42,9 +46,10 @@ class Token:
 class Encoding:
     """A batch of B pairs, or of single texts, as the model takes it: T tokens, padding included.
 
-    `input_ids`, `langs` (language ids) and `attention_mask` (1 token, 0 padding) are (B, T) int64 tensors on the CPU.
-    `tokens` and `words` (of premise and hypothesis, before truncation) are None without spans. `n_truncated` counts the
-    tokens cut from premise and hypothesis. For single texts `words` and `n_truncated` have one entry instead of two."""
+    `input_ids`, `langs` (language ids) and `attention_mask` (1 token, 0 padding) are (B, T) int64
+    tensors on the CPU. `tokens` and `words` (of premise and hypothesis, before truncation) are None
+    without spans. `n_truncated` counts the tokens cut from premise and hypothesis. For single texts
+    `words` and `n_truncated` have one entry instead of two."""
 
     input_ids: torch.Tensor
     langs: torch.Tensor
@@ -91,21 +96,27 @@ def encode(
     word_languages: Sequence[tuple[WordLanguages, ...]] | None = None,
     spans: bool = True,
 ) -> Encoding:
-    """Turn pairs of sentences, or single texts, into the tensors that the authors' code would make of them.
+    """Turn pairs of sentences, or single texts, into the tensors that the authors' code would make
+    of them.
 
     Parameters
     ----------
-    premises, hypotheses : N texts each (or one text each). With None as hypotheses the premises are single texts.
-    languages : the language of each pair, or one code for all; of the premises alone if `hypothesis_languages` is given.
-    max_length : tokens of the longest pair, special tokens included; from 5 (single texts: 3) to the model's positions.
-        The longer sentence is cut first, at its end, and both keep at least one token; `n_truncated` counts what was cut.
-    word_languages : for code-switched text, per pair the codes of the premise's and of the hypothesis's words as
-        `split_words` cuts them (None: all in the sentence's language). The words are cut by the sentence's language.
+    premises, hypotheses : N texts each (or one text each). With None as hypotheses the premises are
+        single texts.
+    languages : the language of each pair, or one code for all; of the premises alone if
+        `hypothesis_languages` is given.
+    max_length : tokens of the longest pair, special tokens included; from 5 (single texts: 3) to
+        the model's positions. The longer sentence is cut first, at its end, and both keep at least
+        one token; `n_truncated` counts what was cut.
+    word_languages : for code-switched text, per pair the codes of the premise's and of the
+        hypothesis's words as `split_words` cuts them (None: all in the sentence's language). The
+        words are cut by the sentence's language.
     spans : also return `tokens` and `words`; encoding is several times as fast without them.
 
     Raises
     ------
-    ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a sentence has no words.
+    ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a
+        sentence has no words.
     TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
     texts = _text_columns(premises, hypotheses)
     codes = _language_columns(texts, languages, hypothesis_languages)
@@ -123,7 +134,8 @@ def encode_columns(
     word_languages: Sequence[tuple[WordLanguages, ...]] | None = None,
     spans: bool = True,
 ) -> Encoding:
-    """`encode` of texts and language codes that were checked before, by column: premises and hypotheses, or single texts."""
+    """`encode` of texts and language codes that were checked before, by column: premises and
+    hypotheses, or single texts."""
     flat_texts, flat_codes = list(chain.from_iterable(texts)), list(chain.from_iterable(codes))
     with_words = spans or word_languages is not None
     tokenized = tokenize(nli.tokenizer, flat_texts, flat_codes, lowercase=nli.lowercase, spans=with_words)
@@ -193,7 +205,8 @@ def build_inputs(
 
 
 def truncate(sizes: tuple[int, ...], room: int) -> tuple[int, ...]:
-    """How many tokens each sentence keeps when only `room` fit: the longer one is cut first, then both in turn."""
+    """How many tokens each sentence keeps when only `room` fit: the longer one is cut first, then
+    both in turn."""
     if len(sizes) == 1:
         return (min(sizes[0], room),)
     premise, hypothesis = sizes
@@ -229,7 +242,8 @@ def _word_language_ids(
     ids: Sequence[Sequence[Sequence[tuple[int, ...]]]],
     word_languages: Sequence[tuple[WordLanguages, ...]],
 ) -> torch.Tensor:
-    """(B, T) int64 language ids in which words have ids of their own; `words` and their `ids` are those before truncation."""
+    """(B, T) int64 language ids in which words have ids of their own; `words` and their `ids` are
+    those before truncation."""
     if len(word_languages) != len(words):
         raise ValueError(
             f"`word_languages` needs one entry per pair; got {len(word_languages)} for {len(words)} pairs."
@@ -263,7 +277,8 @@ def _tokens(
     row: int,
     sides: Sequence[tuple[Sequence[Word], Sequence[tuple[int, ...]], int]],
 ) -> tuple[Token, ...]:
-    """The tokens of one pair; of each sentence `sides` has the words, their ids and how many tokens were cut."""
+    """The tokens of one pair; of each sentence `sides` has the words, their ids and how many tokens
+    were cut."""
 
     def special(id: int) -> Token:
         return Token(nli.tokenizer.name(id), None, None, None, None, True)
@@ -280,7 +295,8 @@ def _tokens(
 
 
 def _token_spans(nli: NLIModel, word: Word, ids: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The span of each token of a word; the whole word's where a token is unknown and its length therefore lost."""
+    """The span of each token of a word; the whole word's where a token is unknown and its length
+    therefore lost."""
     sizes = [len(nli.tokenizer.name(id).removesuffix("</w>")) for id in ids]
     if len(ids) == 1 or UNK in ids or sum(sizes) != len(word.text):
         return [(word.start, word.end)] * len(ids)
@@ -341,7 +357,8 @@ def _listed(name: str, column: str | Iterable[str] | None) -> list[str]:
 
 
 def _refuse_wordless(texts: list[list[str]], sizes: np.ndarray) -> None:
-    """Raise a ValueError that names the first ten sentences without tokens, if there are any; `sizes` is (N, columns)."""
+    """Raise a ValueError that names the first ten sentences without tokens, if there are any;
+    `sizes` is (N, columns)."""
     bare = [
         f"{_names(texts)[side]} {row} ({texts[side][row]!r})"
         for side, row in zip(*map(np.ndarray.tolist, np.nonzero(sizes.T == 0)), strict=True)

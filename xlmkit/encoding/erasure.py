@@ -1,9 +1,11 @@
-"""Erasure: remove words from an encoding, in the space of ids, so that no text is rebuilt and split again.
+"""Erasure: remove words from an encoding, in the space of ids, so that no text is rebuilt and split
+again.
 
-Three ways, because each leaves another trace (Hase et al. 2021, arXiv:2106.00786): the mask token, which the model saw in
-pre-training; the padding token, whose embedding is the baseline of integrated gradients; and deletion, which moves later
-tokens to earlier positions. Special tokens are never erased, language ids stay with their tokens, and the attention mask
-never hides a token that is still there."""
+Three ways, because each leaves another trace (Hase et al. 2021, arXiv:2106.00786): the mask token,
+which the model saw in pre-training; the padding token, whose embedding is the baseline of
+integrated gradients; and deletion, which moves later tokens to earlier positions. Special tokens
+are never erased, language ids stay with their tokens, and the attention mask never hides a token
+that is still there."""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _REPLACEMENTS = {"mask": (MASK, "<special1>"), "pad": (PAD, "<pad>")}
 
 
 def word_numbers(encoding: Encoding) -> torch.Tensor:
-    """The number of each token's word, counted from 0 through both sentences, as in `Explanation.words`.
+    """The number of each token's word, counted from 0 through both sentences, as in
+    `Explanation.words`.
 
     Returns
     -------
@@ -51,20 +54,22 @@ def erase(encoding: Encoding, words: Sequence[Iterable[int]], how: str = "mask")
 
     Parameters
     ----------
-    encoding : B pairs, with spans. For many variants of one pair: `encoding.select([row] * variants)`.
-    words : per pair the numbers of the words to erase, as `word_numbers` counts them; may be empty or all words.
-    how : "mask" replaces each token of the word by the mask token, "pad" by the padding token; both keep attention,
-        position and language id. "delete" removes the tokens and closes the gap.
+    encoding : B pairs, with spans. For many variants of one pair: `encoding.select([row] *
+        variants)`.
+    words : per pair the numbers of the words to erase, as `word_numbers` counts them; may be empty
+        or all words.
+    how : "mask" replaces each token of the word by the mask token, "pad" by the padding token; both
+        keep attention, position and language id. "delete" removes the tokens and closes the gap.
 
     Returns
     -------
-    An Encoding of B pairs with its `tokens`; `words` and `n_truncated` are those before. After "mask" and "pad" words
-    keep their numbers; after "delete" the remaining ones are counted again.
+    An Encoding of B pairs with its `tokens`; `words` and `n_truncated` are those before. After
+    "mask" and "pad" words keep their numbers; after "delete" the remaining ones are counted again.
 
     Raises
     ------
-    ValueError : if the encoding has no spans, `words` does not have one entry per pair, an entry names a word that does
-        not exist, or `how` is unknown."""
+    ValueError : if the encoding has no spans, `words` does not have one entry per pair, an entry
+        names a word that does not exist, or `how` is unknown."""
     check_choice("how", how, WAYS)
     tokens = _tokens(encoding)
     if len(words) != len(encoding):

@@ -1,4 +1,5 @@
-"""Premise/hypothesis pairs as a tidy frame: `read_pairs`, names of columns and labels, items that languages share."""
+"""Premise/hypothesis pairs as a tidy frame: `read_pairs`, names of columns and labels, items that
+languages share."""
 
 from xlmkit.pairs.columns import (
     LABELS,

@@ -1,6 +1,7 @@
 """Columns of a frame of pairs and names of labels, however a source spells them.
 
-Labels travel by name, because their numbers differ by source (XLM's authors: contradiction 0; the Hub's XNLI: entailment 0)."""
+Labels travel by name, because their numbers differ by source (XLM's authors: contradiction 0; the
+Hub's XNLI: entailment 0)."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "hypothesis": ("hypothesis", "hypo", "sentence2"),
     "gold": ("gold", "gold_label", "label"),
 }
-"""The columns of a frame of pairs and how sources spell them, in any case (XNLI's `pairID` is the same in all languages, so it
-is an `item`)."""
+"""The columns of a frame of pairs and how sources spell them, in any case (XNLI's `pairID` is the
+same in all languages, so it is an `item`)."""
 
 TEXT_SPELLINGS: dict[str, tuple[str, ...]] = {
     "pair_id": SPELLINGS["pair_id"],
@@ -59,11 +60,13 @@ _UNKNOWN_LABEL = f"labels are {', '.join(LABELS)}, or '-' or nothing for a missi
 
 
 def label_name(value: object) -> str | None:
-    """The name of a label as sources write it ("Entailment", "contradictory", "e"), or None for a missing one ("-").
+    """The name of a label as sources write it ("Entailment", "contradictory", "e"), or None for a
+    missing one ("-").
 
     Raises
     ------
-    ValueError : "what is wrong; what to do", if it is a number, whose meaning differs by source, or no known label."""
+    ValueError : "what is wrong; what to do", if it is a number, whose meaning differs by source, or
+        no known label."""
     if is_missing(value):
         return None
     name = value.strip().lower() if isinstance(value, str) else ""
@@ -75,8 +78,9 @@ def label_name(value: object) -> str | None:
 
 
 def label_reader(labels: Sequence[str] | None) -> Callable[[object], str | None]:
-    """A function that reads a cell with a label: `label_name` if `labels` are NLI's; else the cell must be one of `labels`, or any
-    text if they are None. It returns None for an empty cell and raises a ValueError for an unknown label."""
+    """A function that reads a cell with a label: `label_name` if `labels` are NLI's; else the cell
+    must be one of `labels`, or any text if they are None. It returns None for an empty cell and
+    raises a ValueError for an unknown label."""
     if isinstance(labels, str) or not all(isinstance(label, str) for label in labels or ()):
         raise TypeError(f"expected `labels` as None or several names; got {labels!r}")
     if labels is not None and set(labels) == set(LABELS):
@@ -118,8 +122,8 @@ def rename_columns(
 ) -> pd.DataFrame:
     """A copy with the kit's column names; `language` is that of all rows if no column says it.
 
-    A column `label` becomes `gold`, and a warning says so. With `single`, a frame with a `text` and no hypothesis is one of
-    single texts.
+    A column `label` becomes `gold`, and a warning says so. With `single`, a frame with a `text` and
+    no hypothesis is one of single texts.
 
     Raises
     ------
@@ -170,7 +174,8 @@ def rename_columns(
 
 
 def _spelled(role: str, spelled: tuple[str, ...], frame: pd.DataFrame, source: str) -> object:
-    """The column that has the very name of `role`, else the one that is spelled like it, else None."""
+    """The column that has the very name of `role`, else the one that is spelled like it, else
+    None."""
     candidates = [column for column in frame.columns if str(column).lower() in spelled]
     if role in candidates:
         return role

@@ -1,4 +1,5 @@
-"""Items: which rows of a frame are translations of one another, the language of a row, and the English original of a text.
+"""Items: which rows of a frame are translations of one another, the language of a row, and the
+English original of a text.
 
 An item is one pair in all its languages. XNLI and the workshop set name it in a column `item`."""
 
@@ -20,11 +21,13 @@ def row_language(frame: pd.DataFrame) -> np.ndarray:
 
     Returns
     -------
-    (N,) object array of str. A pair whose two languages are equal, or whose second is missing, has one code.
+    (N,) object array of str. A pair whose two languages are equal, or whose second is missing, has
+    one code.
 
     Raises
     ------
-    ValueError : if there is no `language` and not both `premise_language` and `hypothesis_language`."""
+    ValueError : if there is no `language` and not both `premise_language` and
+        `hypothesis_language`."""
     columns = language_columns(frame)
     if not set(columns) <= set(frame.columns):
         raise ValueError(
@@ -59,19 +62,21 @@ def shared_items(
     ----------
     frame : N rows with `item` (or `pairID`, `promptID`), the same for all translations of a pair.
     by : the column whose values are compared; "language" is that of `row_language`.
-    groups : the languages to take, in this order; None takes all, sorted. Rows in others are left out.
+    groups : the languages to take, in this order; None takes all, sorted. Rows in others are left
+        out.
     minimum : how many languages there must be.
     complete : whether every item must be in every language. If not, -1 marks a missing one.
 
     Returns
     -------
-    Row positions, 0 to N - 1: one row per item in order of appearance, one column per language. The index
-    is named after the column that identifies items; items are text.
+    Row positions, 0 to N - 1: one row per item in order of appearance, one column per language. The
+    index is named after the column that identifies items; items are text.
 
     Raises
     ------
-    ValueError : if no column identifies items or it is empty in a row, a language is missing or there are
-        too few, or an item occurs twice in a language or is missing in one. The first such item is named."""
+    ValueError : if no column identifies items or it is empty in a row, a language is missing or
+        there are too few, or an item occurs twice in a language or is missing in one. The first
+        such item is named."""
     column = next((name for name in ITEM_COLUMNS if name in frame and frame[name].notna().any()), None)
     if column is None:
         raise ValueError(
@@ -116,8 +121,8 @@ def with_english(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    A copy with `english_premise` and `english_hypothesis` (or `english_text`): what the frame has there, or the
-    text of the same item's row in English, or missing where neither is known."""
+    A copy with `english_premise` and `english_hypothesis` (or `english_text`): what the frame has
+    there, or the text of the same item's row in English, or missing where neither is known."""
     result = frame.copy()
     texts = [column for column in sentence_columns(frame) if column in frame]
     items = frame["item"].to_list() if "item" in frame else [None] * len(frame)

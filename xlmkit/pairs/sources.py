@@ -1,4 +1,5 @@
-"""Sources of pairs: the bundled workshop, XNLI from the Hub or a folder, a file, a frame; sampled so that languages stay parallel."""
+"""Sources of pairs: the bundled workshop, XNLI from the Hub or a folder, a file, a frame; sampled
+so that languages stay parallel."""
 
 from __future__ import annotations
 
@@ -38,32 +39,37 @@ def read_pairs(
 
     Parameters
     ----------
-    source : "workshop" (bundled: 120 items in 15 languages, with the words that decide each label and a teacher's note);
-        "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a folder of XNLI-1.0 and the split ("XNLI-1.0/dev"),
-        or its TSV; a `.tsv`, `.csv`, `.jsonl` or `.parquet` file; a DataFrame. Columns may be spelled as in `SPELLINGS`;
-        `label` is read as `gold`. Others are kept, as text from .tsv and .csv. A TSV has one row per line and its quotes are
-        text, unless they can only be quoting; then a warning says so.
-    languages : keep pairs in these languages only, and ignore rows in languages that the model does not know. For a source
-        without a `language` column, the language of all rows.
+    source : "workshop" (bundled: 120 items in 15 languages, with the words that decide each label
+        and a teacher's note); "xnli/dev" or "xnli/test" (from the Hub, through `datasets`); a
+        folder of XNLI-1.0 and the split ("XNLI-1.0/dev"), or its TSV; a `.tsv`, `.csv`, `.jsonl` or
+        `.parquet` file; a DataFrame. Columns may be spelled as in `SPELLINGS`; `label` is read as
+        `gold`. Others are kept, as text from .tsv and .csv. A TSV has one row per line and its
+        quotes are text, unless they can only be quoting; then a warning says so.
+    languages : keep pairs in these languages only, and ignore rows in languages that the model does
+        not know. For a source without a `language` column, the language of all rows.
     phenomena : keep pairs with these values of the column `phenomenon` only, such as "negation".
-    items : keep pairs with these values of the column `item` only, such as "negation-03", in all their languages.
-    limit : at most this many pairs per language, at least 1. With an `item` column, the first items that all languages
-        share, so that the languages stay parallel.
-    labels : what gold may be: NLI's three names, or those of another classification as they are written, or None for any.
-        Tasks other than NLI may have a single `text` instead of premise and hypothesis.
+    items : keep pairs with these values of the column `item` only, such as "negation-03", in all
+        their languages.
+    limit : at most this many pairs per language, at least 1. With an `item` column, the first items
+        that all languages share, so that the languages stay parallel.
+    labels : what gold may be: NLI's three names, or those of another classification as they are
+        written, or None for any. Tasks other than NLI may have a single `text` instead of premise
+        and hypothesis.
 
     Returns
     -------
-    One row per pair, in the source's order: `pair_id` (text, unique), `language` (or `premise_language` and
-    `hypothesis_language`), `premise` and `hypothesis` as written (or `text`), `gold` (one of `labels`, missing where unknown),
-    then all other columns. Without ids, `pair_id` is the row number from 1; with an `item`, it is item and language
-    ("negation-03-en"). `attrs["source"]` names the source.
+    One row per pair, in the source's order: `pair_id` (text, unique), `language` (or
+    `premise_language` and `hypothesis_language`), `premise` and `hypothesis` as written (or
+    `text`), `gold` (one of `labels`, missing where unknown), then all other columns. Without ids,
+    `pair_id` is the row number from 1; with an `item`, it is item and language ("negation-03-en").
+    `attrs["source"]` names the source.
 
     Raises
     ------
-    ValueError : if a column is missing or ambiguous, there are no pairs, a language, a phenomenon or an item does not occur,
-        or rows are faulty: all are named at once, by line, with all their faults. A text needs a visible character and no
-        lone surrogate. Long texts, emoji, mixed scripts, control and zero-width characters are kept as they are.
+    ValueError : if a column is missing or ambiguous, there are no pairs, a language, a phenomenon
+        or an item does not occur, or rows are faulty: all are named at once, by line, with all
+        their faults. A text needs a visible character and no lone surrogate. Long texts, emoji,
+        mixed scripts, control and zero-width characters are kept as they are.
     FileNotFoundError : if there is no such file.
     ImportError, ConnectionError : if XNLI cannot be loaded from the Hub."""
     codes = _codes(languages)
@@ -142,7 +148,8 @@ def _of_file(path: Path, codes: Codes, labels: Labels) -> pd.DataFrame:
 
 
 def _local(path: Path) -> Path | None:
-    """The file that `path` means: itself, or the TSV of an XNLI split in a folder; None for XNLI on the Hub."""
+    """The file that `path` means: itself, or the TSV of an XNLI split in a folder; None for XNLI on
+    the Hub."""
     if path.is_file():
         return path
     folder, split = (path, "*") if path.is_dir() else (path.parent, path.name)
@@ -211,7 +218,8 @@ def _only(frame: pd.DataFrame, codes: tuple[str, ...], name: str) -> pd.DataFram
 def _with_values(
     frame: pd.DataFrame, column: str, option: str, values: str | Sequence[str], name: str
 ) -> pd.DataFrame:
-    """The rows with one of `values` in `column`, each of which must occur; `option` is the name of the argument."""
+    """The rows with one of `values` in `column`, each of which must occur; `option` is the name of
+    the argument."""
     wanted = [values] if isinstance(values, str) else list(values)
     if not wanted:
         raise ValueError(f"`{option}` must name at least one {column}, or be None for all; got none.")
@@ -230,7 +238,8 @@ def _with_values(
 
 
 def _first(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
-    """The first `limit` pairs of each language, of the same items where there are items that all languages share."""
+    """The first `limit` pairs of each language, of the same items where there are items that all
+    languages share."""
     languages = frame.groupby(language_columns(frame), sort=False)
     if "item" in frame:
         shared = set.intersection(*(set(rows["item"]) for _, rows in languages))

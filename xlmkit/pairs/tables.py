@@ -1,8 +1,10 @@
-"""Text tables: the rows of a TSV, CSV or JSONL file, each with its line number; no row is swallowed, none dropped.
+"""Text tables: the rows of a TSV, CSV or JSONL file, each with its line number; no row is
+swallowed, none dropped.
 
-XNLI's TSV is written without quoting, and a reader that honours quotes (pandas and csv do by default) joins rows at a lone
-`"`. So a TSV has one row per line and its quotes are text, unless its header is quoted or every field that begins with a
-quote can only be a quoted one. A CSV is read by RFC 4180; a quote that is not closed, or hides whole rows, is refused."""
+XNLI's TSV is written without quoting, and a reader that honours quotes (pandas and csv do by
+default) joins rows at a lone `"`. So a TSV has one row per line and its quotes are text, unless its
+header is quoted or every field that begins with a quote can only be a quoted one. A CSV is read by
+RFC 4180; a quote that is not closed, or hides whole rows, is refused."""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 class Table:
     """A file before its columns are interpreted.
 
-    `rows` are dicts by column, `lines` their line numbers (from 1); `broken` maps a line that is no row to "what is wrong;
-    what to do"."""
+    `rows` are dicts by column, `lines` their line numbers (from 1); `broken` maps a line that is no
+    row to "what is wrong; what to do"."""
 
     columns: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -48,7 +50,8 @@ def read_table(path: Path) -> Table:
 
     Raises
     ------
-    ValueError : if the file is empty, binary, not UTF-8, its header repeats a column, or a quote is not closed."""
+    ValueError : if the file is empty, binary, not UTF-8, its header repeats a column, or a quote is
+        not closed."""
     text = _decode(path)
     if path.suffix.lower() == ".jsonl":
         return _json_lines(text)
@@ -110,7 +113,8 @@ def json_row(line: str) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError : "what is wrong; what to do", if it is empty or no JSON object, or has a key twice."""
+    ValueError : "what is wrong; what to do", if it is empty or no JSON object, or has a key
+        twice."""
     if not line.strip():
         raise ValueError(EMPTY_LINE)
     try:
@@ -133,8 +137,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_quoted(lines: list[str]) -> bool:
-    """Whether the quotes of a TSV are quoting: its header is quoted, or every field that begins with a quote ends in one and
-    contains what a writer quotes for: a doubled quote, a carriage return or, as Excel does, a comma (not only commas)."""
+    """Whether the quotes of a TSV are quoting: its header is quoted, or every field that begins
+    with a quote ends in one and contains what a writer quotes for: a doubled quote, a carriage
+    return or, as Excel does, a comma (not only commas)."""
     if lines[0].startswith('"'):
         return True
     opened = [text for line in lines if '"' in line for text in line.split("\t") if text.startswith('"')]
@@ -174,7 +179,8 @@ def _quoted_rows(text: str, delimiter: str, name: str) -> Iterator[tuple[int, li
 
 
 def _fill(rows: Iterable[tuple[int, list[str]]]) -> Table:
-    """The table of rows that have as many fields as the header, which is the first; the others are broken."""
+    """The table of rows that have as many fields as the header, which is the first; the others are
+    broken."""
     numbered = iter(rows)
     _, header = next(numbered)
     table = Table([name.strip() for name in header])

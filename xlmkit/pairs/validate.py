@@ -1,4 +1,5 @@
-"""Validation of a frame of pairs: brought to the kit's names, or refused with every faulty row named at once."""
+"""Validation of a frame of pairs: brought to the kit's names, or refused with every faulty row
+named at once."""
 
 from __future__ import annotations
 
@@ -31,13 +32,15 @@ _INVISIBLE = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 
 
 def check_pairs(frame: pd.DataFrame, *, labels: Sequence[str] | None = LABELS) -> pd.DataFrame:
-    """Check a frame of pairs and bring it to the kit's names, as `read_pairs` does; `labels` as there.
+    """Check a frame of pairs and bring it to the kit's names, as `read_pairs` does; `labels` as
+    there.
 
     Returns
     -------
-    A new frame with the same index, order and columns: columns spelled as in `SPELLINGS` are renamed (`label` to `gold`),
-    language codes and labels take their usual names, ids are text. A missing `pair_id` is added as the first column, as
-    `read_pairs` does. A frame without rows is accepted.
+    A new frame with the same index, order and columns: columns spelled as in `SPELLINGS` are
+    renamed (`label` to `gold`), language codes and labels take their usual names, ids are text. A
+    missing `pair_id` is added as the first column, as `read_pairs` does. A frame without rows is
+    accepted.
 
     Raises
     ------
@@ -55,7 +58,8 @@ def check_frame(
     *,
     source: str = "the frame",
 ) -> pd.DataFrame:
-    """`check_pairs` of a frame from `source`, of which only rows in the languages `codes` may be wanted."""
+    """`check_pairs` of a frame from `source`, of which only rows in the languages `codes` may be
+    wanted."""
     names = frame.index.to_list()  # Python's values, not numpy's
     faults = Faults(source, lambda row: f"index {names[row]!r}")
     result = validate(frame, codes, labels, faults, range(len(frame)))
@@ -70,9 +74,11 @@ def validate(
     faults: Faults,
     rows: Sequence[int],
 ) -> pd.DataFrame:
-    """A frame with the kit's columns, languages, labels and ids; what is wrong is added to `faults` by the numbers `rows`.
+    """A frame with the kit's columns, languages, labels and ids; what is wrong is added to `faults`
+    by the numbers `rows`.
 
-    A single one of `codes` is the language of all rows if no column says it; with any, unknown languages are no faults."""
+    A single one of `codes` is the language of all rows if no column says it; with any, unknown
+    languages are no faults."""
     language = codes[0] if codes is not None and len(codes) == 1 else None
     single = labels is None or set(labels) != set(LABELS)
     named = rename_columns(frame, faults.source, language, single=single)
@@ -115,10 +121,11 @@ def check_rows(
     labels: Sequence[str] | None = LABELS,
     any_language: bool = False,
 ) -> pd.DataFrame:
-    """A frame from `rename_columns` with codes, labels and ids in the kit's form; what is wrong is added to `faults`.
+    """A frame from `rename_columns` with codes, labels and ids in the kit's form; what is wrong is
+    added to `faults`.
 
-    `rows` are the numbers of the rows; `labels` those that gold may be, as `label_reader` takes them; with `any_language` an
-    unknown language becomes a missing one and is no fault."""
+    `rows` are the numbers of the rows; `labels` those that gold may be, as `label_reader` takes
+    them; with `any_language` an unknown language becomes a missing one and is no fault."""
     result = frame.copy()
     sides = language_columns(result)
     for side in sides:

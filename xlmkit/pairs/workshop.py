@@ -1,4 +1,5 @@
-"""The workshop's pairs: 120 items in 15 languages, with the words that decide each label; data/workshop/README.md describes them."""
+"""The workshop's pairs: 120 items in 15 languages, with the words that decide each label;
+data/workshop/README.md describes them."""
 
 from __future__ import annotations
 
@@ -25,13 +26,14 @@ PHENOMENA = (
 
 
 def workshop() -> pd.DataFrame:
-    """The workshop's pairs, one row per item and language, in the order of the English file and of the language codes.
+    """The workshop's pairs, one row per item and language, in the order of the English file and of
+    the language codes.
 
     Returns
     -------
-    `pair_id` ("negation-03-en"), `item` ("negation-03"), `language`, `premise`, `hypothesis`, `gold`, `phenomenon`,
-    `premise_rationale` and `hypothesis_rationale` (lists of character spans [start, end)), `english_premise`,
-    `english_hypothesis`, `note` (for teachers, in English).
+    `pair_id` ("negation-03-en"), `item` ("negation-03"), `language`, `premise`, `hypothesis`,
+    `gold`, `phenomenon`, `premise_rationale` and `hypothesis_rationale` (lists of character spans
+    [start, end)), `english_premise`, `english_hypothesis`, `note` (for teachers, in English).
 
     Raises
     ------

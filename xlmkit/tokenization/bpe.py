@@ -1,8 +1,9 @@
 """Words to the ids of their tokens: the authors' byte-pair encoding, computed by Rust `tokenizers`.
 
-Two things keep the ids equal to those of fastBPE and the authors' vocabulary (facebookresearch/XLM). The vocabulary lacks
-tokens that occur between two merges, so it is extended by every result of a merge, and what is not the model's own becomes
-unknown again. And merges.txt has tokens with no-break spaces, so its lines are split at the ASCII space alone."""
+Two things keep the ids equal to those of fastBPE and the authors' vocabulary
+(facebookresearch/XLM). The vocabulary lacks tokens that occur between two merges, so it is extended
+by every result of a merge, and what is not the model's own becomes unknown again. And merges.txt
+has tokens with no-break spaces, so its lines are split at the ASCII space alone."""
 
 from __future__ import annotations
 
@@ -22,11 +23,13 @@ CACHED_WORDS = 500_000  # about 100 MB
 
 
 class BPETokenizer:
-    """The tokenizer of one checkpoint: words to token ids. Words that it has met are cached in memory.
+    """The tokenizer of one checkpoint: words to token ids. Words that it has met are cached in
+    memory.
 
     Parameters
     ----------
-    vocabulary : id of each token; `<s> </s> <pad> <unk>` are 0 to 3; a word's last token ends in `</w>`.
+    vocabulary : id of each token; `<s> </s> <pad> <unk>` are 0 to 3; a word's last token ends in
+        `</w>`.
     merges : pairs of tokens, first merge first. Their results need not be in the vocabulary.
     cached_words : how many words are cached at most; when they are more, the cache is emptied.
 
@@ -111,7 +114,8 @@ class BPETokenizer:
 
 
 def _encodable(words: list[str]) -> list[str]:
-    """The words for Rust, which takes no lone surrogates; U+FFFE is no character either, and as unknown as they are."""
+    """The words for Rust, which takes no lone surrogates; U+FFFE is no character either, and as
+    unknown as they are."""
     wrong = [word for word in words if not isinstance(word, str)]
     if wrong:
         raise TypeError(
@@ -135,7 +139,8 @@ def _check(vocabulary: Mapping[str, int]) -> None:
 
 
 def _extended(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """The vocabulary and every token that the merges name; those that the model lacks get ids above its own."""
+    """The vocabulary and every token that the merges name; those that the model lacks get ids above
+    its own."""
     extended = dict(vocabulary)
     following = max(vocabulary.values()) + 1
     for left, right in merges:

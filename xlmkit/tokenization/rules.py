@@ -1,13 +1,16 @@
-"""The rules of the authors' scripts, one table per language, in the order in which they are applied.
+"""The rules of the authors' scripts, one table per language, in the order in which they are
+applied.
 
-tools/tokenize.sh (facebookresearch/XLM) sends text through the Moses scripts replace-unicode-punctuation,
-normalize-punctuation, remove-non-printing-char and tokenizer -no-escape. Their effect is written here again, oddities
-included, because the model was trained on their output.
+tools/tokenize.sh (facebookresearch/XLM) sends text through the Moses scripts
+replace-unicode-punctuation, normalize-punctuation, remove-non-printing-char and tokenizer
+-no-escape. Their effect is written here again, oddities included, because the model was trained on
+their output.
 
 A line ends in "\\n", no pattern matches across it, and none may take quadratic time on a long line.
 
-Not copied: the tokenizer's inner placeholder DOTMULTI, which turns into a dot where a text itself contains that word.
-Classes of characters (alphabetic, unassigned) are those of the Unicode version that `regex` knows."""
+Not copied: the tokenizer's inner placeholder DOTMULTI, which turns into a dot where a text itself
+contains that word. Classes of characters (alphabetic, unassigned) are those of the Unicode version
+that `regex` knows."""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ NOTHING = (0, 0)  # the source of a space that a rule adds
 class Rule:
     r"""Replace every match of `pattern` by `replacement`, in which `\1` is a group.
 
-    `literal`: the pattern is plain text. `unless`: matches for which it is true stay as they are."""
+    `literal`: the pattern is plain text. `unless`: matches for which it is true stay as they
+    are."""
 
     pattern: str
     replacement: str
@@ -49,7 +53,8 @@ class Rule:
         return tuple(int(piece) if i % 2 else piece for i, piece in enumerate(pieces) if piece)
 
     def apply(self, lines: str, sources: Sources | None = None) -> tuple[str, Sources | None]:
-        """The lines after this rule, and the source of each of their characters where `sources` are given."""
+        """The lines after this rule, and the source of each of their characters where `sources` are
+        given."""
         if self.literal and (sources is None or self.pattern not in lines):
             return lines.replace(self.pattern, self.replacement), sources
         if self.unless is None and sources is None:
@@ -66,7 +71,8 @@ class Rule:
         return result, sources if sources is None else self._moved(sources, matches)
 
     def _moved(self, sources: Sources, matches: list[regex.Match[str]]) -> Sources:
-        r"""The sources after the matches were replaced: groups keep theirs, a new character has that of what it replaces.
+        r"""The sources after the matches were replaced: groups keep theirs, a new character has
+        that of what it replaces.
 
         `([0-9]) (%)` to `\1\2`   "5 %" from (0,1) (1,2) (2,3)   becomes "5%" from (0,1) (2,3)
         `''` to `"`               "''"  from (0,1) (1,2)         becomes `"`  from (0,2)"""
@@ -83,7 +89,8 @@ class Rule:
         return moved + sources[done:]
 
     def _replaced(self, sources: Sources, match: regex.Match[str]) -> tuple[int, int]:
-        """The source of everything in a match except the groups that are kept and, if possible, spaces."""
+        """The source of everything in a match except the groups that are kept and, if possible,
+        spaces."""
         kept = [match.span(part) for part in self.parts if isinstance(part, int)]
         gone = [i for i in range(*match.span()) if not any(start <= i < end for start, end in kept)]
         visible = [i for i in gone if not match.string[i].isspace()] or gone
@@ -165,7 +172,8 @@ def _normalize_punctuation(language: str) -> list[Rule]:
 
 
 def _quotes_beside_stops(language: str) -> list[Rule]:
-    """The rules that move characters: in English the quotation mark goes behind commas and stops, elsewhere before."""
+    """The rules that move characters: in English the quotation mark goes behind commas and stops,
+    elsewhere before."""
     if language == "en":
         return [Rule(r'(")([,.]+)', r"\2\1")]
     # The stop stays before "<". What follows the mark is consumed, so that a stop right behind it starts no second match;
@@ -196,9 +204,11 @@ _TOKENIZER = [
 
 
 def _apostrophes(language: str) -> list[Rule]:
-    """The apostrophe goes with what follows in English (it 's), with what precedes in French (l' eau), alone elsewhere.
+    """The apostrophe goes with what follows in English (it 's), with what precedes in French (l'
+    eau), alone elsewhere.
 
-    In English and French one at a line's start or end has only one neighbour, and stays where it is."""
+    In English and French one at a line's start or end has only one neighbour, and stays where it
+    is."""
     letter, number, other = r"(\p{Alphabetic})", r"(\p{N})", r"([^\p{Alphabetic}\n])"
     if language == "en":
         return [
@@ -219,7 +229,8 @@ def _apostrophes(language: str) -> list[Rule]:
 
 
 def _full_stops(language: str) -> list[Rule]:
-    """Separate a word's final stop: always at the line's end, before the next word unless it belongs to an abbreviation."""
+    """Separate a word's final stop: always at the line's end, before the next word unless it
+    belongs to an abbreviation."""
     return [
         Rule(r"([^ \n.])\.(?= *$)", r"\1 ."),
         Rule(r"([^ \n.])\.(?= +([^ \n\p{Lowercase}]))", r"\1 .", unless=_abbreviates(language)),
@@ -250,7 +261,8 @@ _NEVER_MATCHING = {"es": {"Fil", "gr", "pÃ¡g"}}
 
 @cache
 def prefixes(language: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The words whose stop does not end a sentence: always, and only before a digit. Moses' lists, from sacremoses."""
+    """The words whose stop does not end a sentence: always, and only before a digit. Moses' lists,
+    from sacremoses."""
     code = language if language in _WITH_A_LIST else "en"
     entries = set(NonbreakingPrefixes().words(code)) - _NEVER_MATCHING.get(code, set())
     numeric = {entry for entry in entries if entry.endswith("#NUMERIC_ONLY#")}

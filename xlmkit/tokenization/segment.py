@@ -1,7 +1,8 @@
 """Segmenters for the two languages that write no spaces between words.
 
-Thai by pythainlp 5.4.0 (newmm), as in the authors' tools/segment_th.py. Chinese by rjieba, as in transformers' XLMTokenizer;
-the authors used the Stanford segmenter. Both packages load when the first line comes, since their dictionaries take seconds."""
+Thai by pythainlp 5.4.0 (newmm), as in the authors' tools/segment_th.py. Chinese by rjieba, as in
+transformers' XLMTokenizer; the authors used the Stanford segmenter. Both packages load when the
+first line comes, since their dictionaries take seconds."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def chinese(line: str) -> list[str]:
 
 @cache
 def _word_tokenize() -> Callable[[str], list[str]]:
-    """pythainlp's tokeniser, imported without the folder that it would otherwise create in the user's home."""
+    """pythainlp's tokeniser, imported without the folder that it would otherwise create in the
+    user's home."""
     settings = ("PYTHAINLP_READ_ONLY", "PYTHAINLP_READ_MODE")  # a user's own choice stays
     ours = not any(name in os.environ for name in settings)
     if ours:

@@ -1,6 +1,8 @@
-"""Texts to the ids of their tokens: words by the authors' rules, then BPE; in this process or in worker processes.
+"""Texts to the ids of their tokens: words by the authors' rules, then BPE; in this process or in
+worker processes.
 
-This needs a checkpoint's vocabulary and merges but not its network, so worker processes do not import torch."""
+This needs a checkpoint's vocabulary and merges but not its network, so worker processes do not
+import torch."""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ Chunk = tuple[Sequence[str], Sequence[str]]
 class TokenizedTexts:
     """The token ids of N texts, one text after the other.
 
-    With spans, `words` has the words of each text and `word_ids` the ids of each word; otherwise both are None."""
+    With spans, `words` has the words of each text and `word_ids` the ids of each word; otherwise
+    both are None."""
 
     ids: np.ndarray  # (sum of sizes,) int32
     sizes: np.ndarray  # (N,) int32; 0 for a text without words
@@ -54,7 +57,8 @@ def tokenize(
     lowercase: bool,
     spans: bool = False,
 ) -> TokenizedTexts:
-    """Tokenize texts in any of the languages. Each distinct text is processed once (XNLI repeats its premises threefold).
+    """Tokenize texts in any of the languages. Each distinct text is processed once (XNLI repeats
+    its premises threefold).
 
     Parameters
     ----------
@@ -106,8 +110,9 @@ def tokenize_chunks(
 
     Parameters
     ----------
-    workers : processes that tokenize ahead of the caller, at most `workers` chunks; 0 tokenizes here. They are
-        started afresh (spawn), so a script that asks for them needs `if __name__ == "__main__":`.
+    workers : processes that tokenize ahead of the caller, at most `workers` chunks; 0 tokenizes
+        here. They are started afresh (spawn), so a script that asks for them needs `if __name__ ==
+        "__main__":`.
 
     Raises
     ------

@@ -1,10 +1,12 @@
 """Text to words as the authors' scripts cut them, each word with its span in the text.
 
-The pipeline of a language is tools/tokenize.sh of facebookresearch/XLM (Moses punctuation scripts, Moses tokenizer or a
-segmenter), then lowercase_and_remove_accent.py: see `rules` for the tables and `segment` for Thai and Chinese. Chinese
-words were never compared with the authors', because their segmenter is a Java program.
+The pipeline of a language is tools/tokenize.sh of facebookresearch/XLM (Moses punctuation scripts,
+Moses tokenizer or a segmenter), then lowercase_and_remove_accent.py: see `rules` for the tables and
+`segment` for Thai and Chinese. Chinese words were never compared with the authors', because their
+segmenter is a Java program.
 
-One text is one line: a newline in it counts as a space. `is_ignorable` says which characters may be in no word."""
+One text is one line: a newline in it counts as a space. `is_ignorable` says which characters may be
+in no word."""
 
 from __future__ import annotations
 
@@ -31,9 +33,10 @@ _IGNORABLE = regex.compile(r"[\s\p{C}\p{Mn}]")
 class Word:
     """One word of a text.
 
-    `text` is what the model reads, `text[start:end]` of the original what it stands for. `offsets[i]` is the index of the
-    original character that the word's character i comes from. `moved`: the authors' rules exchanged a quotation mark with a
-    full stop or comma (or, in Thai, cut between the dots of one "…"), so this span and another word's overlap."""
+    `text` is what the model reads, `text[start:end]` of the original what it stands for.
+    `offsets[i]` is the index of the original character that the word's character i comes from.
+    `moved`: the authors' rules exchanged a quotation mark with a full stop or comma (or, in Thai,
+    cut between the dots of one "…"), so this span and another word's overlap."""
 
     text: str
     start: int
@@ -43,11 +46,13 @@ class Word:
 
 
 def is_ignorable(character: str) -> bool:
-    """Whether the authors' scripts may drop this character: white space, category C, or a non-spacing mark (Mn).
+    """Whether the authors' scripts may drop this character: white space, category C, or a
+    non-spacing mark (Mn).
 
-    Category C is control, format (zero-width joiners, ...), surrogate, private and unassigned characters: they separate
-    words. A mark is removed from its word but stays in the word's span; it is in no word only where nothing but marks,
-    spaces and such characters precede it. Every other character is in exactly one word's span, moved words aside."""
+    Category C is control, format (zero-width joiners, ...), surrogate, private and unassigned
+    characters: they separate words. A mark is removed from its word but stays in the word's span;
+    it is in no word only where nothing but marks, spaces and such characters precede it. Every
+    other character is in exactly one word's span, moved words aside."""
     return _IGNORABLE.fullmatch(character) is not None
 
 
@@ -58,7 +63,8 @@ def split_words(text: str, language: str, *, lowercase: bool = True) -> list[Wor
     ----------
     text : any string; an empty or blank one has no words.
     language : one of the 15 codes.
-    lowercase : False for checkpoints whose tokenizer has `do_lowercase_and_remove_accent` false (xlm-mlm-17, -100).
+    lowercase : False for checkpoints whose tokenizer has `do_lowercase_and_remove_accent` false
+        (xlm-mlm-17, -100).
 
     Returns
     -------
@@ -73,9 +79,11 @@ def split_words(text: str, language: str, *, lowercase: bool = True) -> list[Wor
 
 
 def split_batch(texts: Sequence[str], language: str, *, lowercase: bool = True) -> list[list[str]]:
-    """Split many texts in one language into words without spans: of each text, the `text` of its `split_words`.
+    """Split many texts in one language into words without spans: of each text, the `text` of its
+    `split_words`.
 
-    Parameters and errors are those of `split_words`. One call with many texts is much faster than many calls."""
+    Parameters and errors are those of `split_words`. One call with many texts is much faster than
+    many calls."""
     if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise TypeError(f"`texts` must be a sequence of str; got {texts!r}. Pass [text].")
     listed = list(texts)
@@ -92,7 +100,8 @@ def _check_text(name: str, text: object) -> None:
 
 
 def split_lines(texts: Sequence[str], code: str, *, lowercase: bool, spans: bool) -> Iterator[list[Any]]:
-    """The words of each text in one language: `Word`s where spans are asked for, else str. Arguments are not checked."""
+    """The words of each text in one language: `Word`s where spans are asked for, else str.
+    Arguments are not checked."""
     for start in range(0, len(texts), _LINES):
         yield from _split(texts[start : start + _LINES], code, lowercase, spans)
 
@@ -147,12 +156,14 @@ def _lowercase_and_remove_accent(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _length(character: str) -> int:
-    """How many characters the last step leaves of one. A final sigma depends on its neighbours, its length does not."""
+    """How many characters the last step leaves of one. A final sigma depends on its neighbours, its
+    length does not."""
     return len(_lowercase_and_remove_accent(character))
 
 
 def _add(words: list[Word], token: str, text: str, sources: Sources) -> None:
-    """Add the word that a token has become; without any text left, its span goes to the word before it."""
+    """Add the word that a token has become; without any text left, its span goes to the word before
+    it."""
     start, end = min(source[0] for source in sources), max(source[1] for source in sources)
     if not text:
         if words and words[-1].end == start:  # a virama, cut off and gone, stays with its letter
