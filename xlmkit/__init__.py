@@ -36,7 +36,9 @@ __all__ = ["__version__", *sorted(_HOME)]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(importlib.import_module(f"xlmkit.{_HOME[name]}"), name)
+        value = getattr(importlib.import_module(f"xlmkit.{_HOME[name]}"), name)
+        globals()[name] = value  # found there from now on
+        return value
     raise AttributeError(f"module 'xlmkit' has no attribute {name!r}")
 
 

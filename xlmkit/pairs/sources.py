@@ -232,7 +232,7 @@ def _with_values(
     if absent:
         known = f"{', '.join(map(str, there[:SHOWN]))}{', ...' if len(there) > SHOWN else ''}"
         raise ValueError(
-            f"{name}: expected pairs with the {column} {', '.join(absent)}, as `{option}` asks; got {known}"
+            f"{name}: expected pairs with the {column} {', '.join(absent)}, as `{option}` asks; got {known}."
         )
     return frame[frame[column].isin(wanted)]
 
