@@ -151,7 +151,7 @@ def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("predict", "expected pairs, got none"),
+        ("predict", "the command needs pairs"),
         ("predict no-such-file.tsv", "no-such-file.tsv"),
         ("predict workshop --model no/such/folder", "no/such/folder"),
         ("predict workshop --languages xx", "'xx'"),
@@ -160,11 +160,12 @@ def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
         ("predict sample", "'workshop'"),
         ("predict workshop --premise a --hypothesis b", "got both"),
         ("predict --data workshop --premise a --hypothesis b", "got both"),
-        ("predict workshop --data xnli/test", "got both 'workshop' and `--data xnli/test`"),
+        ("predict --text a --premise b", "`--text`"),
+        ("predict workshop --data xnli/test", "`--data xnli/test`"),
         ("evaluate --data workshop --predictions found.csv", "got both"),
         ("predict --premise a", "--hypothesis"),
         ("predict workshop --language fr", "--languages"),
-        ("predict --premise a --hypothesis b --phenomena time --limit 3", "got `--phenomena`, `--limit` too"),
+        ("predict --premise a --hypothesis b --phenomena time --limit 3", "`--phenomena`, `--limit`"),
         ("predict workshop --limit 1 --out found.docx", "found.docx"),
         ("predict workshop --limit 1 --out no/such/found.csv", "no/such"),
         ("predict workshop --device abacus", "abacus"),
@@ -173,7 +174,7 @@ def test_predictions_can_be_explained_as_they_were_saved(run, file, tmp_path):
         ("evaluate --premise a --hypothesis b", "gold"),
         ("evaluate workshop --predictions found.csv", "got both"),
         ("evaluate workshop --limit 1 --by mood", "'mood'"),
-        ("evaluate --predictions no-such.csv", "there is no file 'no-such.csv'; remedy"),
+        ("evaluate --predictions no-such.csv", "no-such.csv"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(run, line, sentence, tmp_path, monkeypatch):
@@ -210,7 +211,6 @@ def test_a_result_that_could_not_be_written_is_refused_before_it_is_computed(run
     for command in ("predict", "evaluate"):
         code, _, err = run(f"{command} {file} --out {out}")
         assert code == 2
-        assert "remedy" in err
         assert "Errno" not in err
 
 
@@ -228,7 +228,7 @@ def test_bytes_that_are_no_text_are_named_as_a_fault_of_the_row(run):
 
 
 def test_debug_shows_the_traceback(run):
-    with pytest.raises(ValueError, match="expected pairs"):
+    with pytest.raises(ValueError, match="needs pairs"):
         run("predict --debug")
 
 
@@ -250,7 +250,7 @@ def test_every_example_of_the_help_is_a_command_that_parses(command):
         if words[0] == "torchrun":  # starts the same command in several processes
             words = words[words.index("-m") + 1 :]
         assert words[:2] == ["xlmkit", command]
-        assert cli.parser().parse_args(words[1:]).run
+        assert cli.parser().parse_args(words[1:]).command == command
 
 
 def test_help_ends_with_examples_and_exit_codes(capsys):
@@ -300,21 +300,21 @@ def test_a_probe_is_a_table_on_standard_output(run, file, probe):
         for code in ("en", "fr")
     )
     file.write_text(HEADER.rstrip() + "\titem\n" + parallel, encoding="utf-8")
-    code, out, err = run(f"probe {probe} {'' if probe == 'geometry' else file} --to csv")
+    code, out, err = run(f"probe {probe} {'' if probe == 'language_cosines' else file} --to csv")
     assert code == 0, err
     columns = {
-        "swap": "flips",
-        "grid": "hypothesis_language",
+        "language_id_matrix": "flips",
+        "mixed_language_grid": "hypothesis_language",
         "ablation": "trap",
         "retrieval": "layer",
-        "geometry": "language",
+        "language_cosines": "language",
     }
     assert f'"{columns[probe]}"' in out.splitlines()[0].split(",")
     assert len(out.splitlines()) > 2
 
 
 def test_an_unknown_probe_lists_the_known_ones(run):
-    code, _, err = run("probe swaps workshop")
+    code, _, err = run("probe swap workshop")
     assert code == 2
     assert "choose from" in err
-    assert "swap" in err
+    assert "language_id_matrix" in err

@@ -8,7 +8,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import signal
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ import pandas as pd
 PROCESSES = multiprocessing.get_context(
     "forkserver"
 )  # forks a process that has imported torch and computed nothing
-PROCESSES.set_forkserver_preload(["xlmkit.training"])
+PROCESSES.set_forkserver_preload(["xlmkit.training.finetuning"])
 
 WORDS = {
     "en": (
@@ -71,8 +70,8 @@ def settings(model: Path, out: Path, /, **options: object) -> dict[str, object]:
         "dev": dev,
         "out": out,
         "learning_rate": 1e-3,
-        "batch_size": 8,
-        "epochs": 2.0,
+        "per_device_train_batch_size": 8,
+        "num_train_epochs": 2.0,
         "evaluate_every": 32,
         "max_length": 64,
         "progress": False,
@@ -81,50 +80,35 @@ def settings(model: Path, out: Path, /, **options: object) -> dict[str, object]:
 
 
 def unmetered():
-    """`finetune` without codecarbon, without a trial and without a picture, which take most of a second each."""
+    """`finetune` without codecarbon, without an estimate and without a picture, which take most of a second each."""
     from unittest import mock
 
     from xlmkit.training import finetuning, loop
-    from xlmkit.training.energy import Meter
+    from xlmkit.training.cost import Meter
 
     stack = contextlib.ExitStack()
     stack.enter_context(
         mock.patch.object(loop, "Meter", lambda country, enabled: Meter(country=country, enabled=False))
     )
-    stack.enter_context(mock.patch.object(finetuning, "_estimate", return_value="no estimate"))
-    stack.enter_context(mock.patch.object(finetuning, "_curve", return_value="no curve"))
+    stack.enter_context(mock.patch.object(finetuning, "estimate", return_value="no estimate"))
+    stack.enter_context(mock.patch.object(finetuning, "learning_curve", return_value="no curve"))
     return stack
 
 
-def in_process(
-    options: dict[str, object], *, environment: dict[str, str] | None = None, die_at: int | None = None
-):
-    """A started process that runs `finetune(TrainingConfig(**options))`.
-
-    Parameters
-    ----------
-    die_at : the process kills itself when so many files have been brought to disk."""
-    process = PROCESSES.Process(target=_run, args=(options, environment or {}, die_at))
+def in_process(options: dict[str, object], *, environment: dict[str, str] | None = None):
+    """A started process that runs `finetune(TrainingConfig(**options))`."""
+    process = PROCESSES.Process(target=_run, args=(options, environment or {}))
     process.start()
     return process
 
 
-def _run(options: dict[str, object], environment: dict[str, str], die_at: int | None) -> None:
+def _run(options: dict[str, object], environment: dict[str, str]) -> None:
     import torch
 
-    from xlmkit.training import TrainingConfig, finetune, states
+    from xlmkit.training import TrainingConfig, finetune
 
     os.environ.update(environment)
     torch.set_num_threads(1)
-    written = itertools.count(1)
-    usual = states.sync
-
-    def sync(path: Path) -> None:
-        if next(written) == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        usual(path)
-
-    states.sync = sync
     with unmetered():
         finetune(TrainingConfig(**options))
 

@@ -195,7 +195,7 @@ def scaling(results: Results) -> str:
         for found in measured(results, "scaling").values()
     ]
     text = (
-        f"`xlmkit.distributed.predict` with the embedded model, a thread a worker, on this machine's {one.get('processors', '?')} cores, once every worker has loaded its model. "
+        f"`xlmkit.distributed.run` with the embedded model, a thread a worker, on this machine's {one.get('processors', '?')} cores, once every worker has loaded its model. "
         "More workers than cores share them."
     )
     return text + "\n\n" + table(["workers", "pairs/s", "against one", "peak of a worker"], lines)
@@ -218,7 +218,7 @@ def memory(results: Results) -> str:
         else:
             lines.append([f"{int(rows):,}", "one frame", f"{found['peak_gb']:.2f} GB", "-"])
     text = (
-        "With a network of next to no size, so that everything else shows; libraries are in it. Streamed is `xlmkit.distributed.predict` with one worker and the "
+        "With a network of next to no size, so that everything else shows; libraries are in it. Streamed is `xlmkit.distributed.run` with one worker and the "
         "process that gives it parts; one frame is `xlmkit.predict`."
     )
     return text + "\n\n" + table(["rows", "how", "worker's peak", "driver's peak"], lines)

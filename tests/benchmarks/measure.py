@@ -21,7 +21,7 @@ import torch
 from sizes import ROOT, pairs
 
 from xlmkit.model.device import choose_device, choose_dtype
-from xlmkit.training import energy
+from xlmkit.training import cost
 
 BEHIND = 30_000  # where the pairs of warm-ups stand, far behind those that are measured
 PACKAGES = ("torch", "transformers", "tokenizers", "captum", "numpy", "ray")
@@ -57,7 +57,7 @@ def machine() -> dict[str, Any]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
-        "hardware": energy.hardware(),
+        "hardware": cost.hardware(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "threads": torch.get_num_threads(),

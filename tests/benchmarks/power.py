@@ -9,7 +9,7 @@ from measure import BEHIND
 from sizes import folder, pairs
 
 import xlmkit as xk
-from xlmkit.training.energy import Meter
+from xlmkit.training.cost import Meter
 
 
 def prediction(seconds: float) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from measure import memory
 from sizes import MADE, folder, pairs
 
 from xlmkit import distributed
-from xlmkit.distributed.work import Outcome, Task, Worker
+from xlmkit.distributed.shards import Shard
+from xlmkit.distributed.worker import Outcome, Worker
 
 LOG = "xlmkit_benchmark_log"  # the environment variable that names the workers' log
 PIECE = 20_000  # rows that are written together
@@ -28,13 +29,13 @@ PIECE = 20_000  # rows that are written together
 class Noted(Worker):
     """A worker that writes down what it did; one line a shard."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, *task: Any) -> None:
+        super().__init__(*task)
         self.begun = time.time()
 
-    def do(self, part: Any) -> Outcome:
-        outcome = super().do(part)
-        line = {"pid": os.getpid(), "end": time.time(), "rows": outcome.rows, **memory()}
+    def do(self, shard: Shard) -> Outcome:
+        outcome = super().do(shard)
+        line = {"pid": os.getpid(), "end": time.time(), "rows": shard.rows, **memory()}
         log = Path(self.task.folder.path).with_suffix(".log")
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -70,8 +71,9 @@ def _run(size: str, rows: int, shard_rows: int, count: int) -> dict[str, Any]:
         shutil.rmtree(old, ignore_errors=True)
         old.unlink(missing_ok=True)
     source = _written(rows)
-    on = distributed.Workers(count=count, cpus=1, make=Noted)
-    run = distributed.predict(source, place, model=folder(size), on=on, shard_rows=shard_rows, progress=False)
+    workers = distributed.Workers(count=count, cpus=1, worker=Noted)
+    options = {"model": folder(size), "workers": workers, "shard_rows": shard_rows, "progress": False}
+    run = distributed.run("predict", source, place, **options)
     lines = [json.loads(line) for line in place.with_suffix(".log").read_text(encoding="utf-8").splitlines()]
     size_out = sum(file.stat().st_size for file in place.glob("*.parquet"))
     shutil.rmtree(place)

@@ -1,63 +1,53 @@
-"""The command line: `xlmkit predict`, `explain`, `evaluate`, `probe`, `finetune`, `convert`, `doctor`.
+"""The command line: `xlmkit predict`, `explain`, `evaluate`, `probe`, `finetune`, ...
 
-Results go to standard output or to the file named by `--out`; progress, notices and errors go to standard error, so that pipes stay clean.
-Exit codes: 0 all is well; 1 `doctor` found a fault, or `--ray` refused rows; 2 the input or the command is at fault (one sentence says how); 130 interrupted."""
+Results go to standard output or to the file named by `--out`; progress, notices and errors go to
+standard error, so that pipes stay clean. Exit codes: 0 success; 1 `doctor` found a problem, or
+`--ray` refused rows; 2 the input or the command is wrong (one sentence says how); 130
+interrupted."""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
-from xlmkit.cli.finetuning import TRAINING
-from xlmkit.cli.parsing import EXAMPLES, parser
-from xlmkit.cli.probing import PROBES
-from xlmkit.cli.reading import sourced
-from xlmkit.cli.speaking import notices_on_stderr, speaks
+from xlmkit.cli import commands
+from xlmkit.cli.io import is_first_process, notices_on_stderr
+from xlmkit.cli.options import EXAMPLES, PROBES, parser
 
-__all__ = ["EXAMPLES", "PROBES", "TRAINING", "main", "parser"]
+__all__ = ["EXAMPLES", "PROBES", "main", "parser"]
 
-
-FAULTS = (
-    ValueError,
-    OSError,
-    MemoryError,
-    ImportError,
-    NotImplementedError,
-)  # met with one sentence; a bug keeps its traceback
+# Reported in one sentence; any other exception is a bug, and keeps its traceback.
+USER_ERRORS = (ValueError, OSError, MemoryError, ImportError, NotImplementedError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; `arguments` are those of the process where None.
+    """Run one command; `arguments` are those of the process if None.
 
     Returns
     -------
     The exit code. Wrong usage raises SystemExit(2), as argparse does."""
-    chosen = parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        with notices_on_stderr(silent=chosen.quiet or not speaks()):
-            code: int = chosen.run(sourced(chosen))
+        with notices_on_stderr(silent=args.quiet or not is_first_process()):
+            code: int = getattr(commands, args.command)(args)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader, `head` say, has what it wanted
+    except BrokenPipeError:  # the reader, for example `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("xlmkit: interrupted", file=sys.stderr)
         return 130
-    except FAULTS as error:
-        if chosen.debug:
+    except USER_ERRORS as error:
+        if args.debug:
             raise
-        print(f"xlmkit: {_sentence(error)}", file=sys.stderr)
+        text = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror and error.filename is None:
+            text = error.strerror  # the kit's own sentence, without "[Errno 2]"
+        print(f"xlmkit: {text}", file=sys.stderr)
         return 2
-
-
-def _sentence(error: Exception) -> str:
-    """What an error says; of the kit's own OSErrors without "[Errno 2]"."""
-    if isinstance(error, OSError) and error.strerror and error.filename is None:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -1,95 +1,304 @@
-"""Options that several commands take."""
+"""The parser: the commands, their options and their help. It loads nothing heavy."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
+
+import xlmkit
+from xlmkit.training import TrainingConfig
 
 PAIRS = (
     "a .tsv, .csv, .jsonl or .parquet file, `workshop`, `xnli/dev`, `xnli/test`, or `-` for standard input"
 )
+EXIT_CODES = "exit codes: 0 success, 1 doctor found a problem or --ray refused rows, 2 the input or the command is wrong, 130 interrupted"
+PROBES = {
+    "language_id_matrix": "every language with every language id",
+    "mixed_language_grid": "premise and hypothesis in all combinations of languages",
+    "ablation": "the seven known mistakes, one at a time",
+    "retrieval": "translations retrieved by the states of each layer",
+    "language_cosines": "cosines between the language embeddings (takes no pairs)",
+}
+METHODS = "integrated_gradients, gradient_shap, saliency, input_x_gradient, occlusion, kernel_shap, lime, attention_rollout or random"
+ABOUT = {
+    "predict": "predict entailment, neutral or contradiction for pairs",
+    "explain": "compute what each word adds to a label",
+    "evaluate": "compute accuracy by language or another column, with 95 %% intervals",
+    "probe": "measure what the language id does, and what known mistakes of feeding the model cost",
+    "finetune": "fine-tune a head and the network under it; the same command resumes a stopped run",
+    "convert": "convert a .pth file of XLM's authors to a folder",
+    "doctor": "report problems of this machine and their fixes",
+}
+EXAMPLES = {
+    "predict": """
+  xlmkit predict --premise "A dog sleeps." --hypothesis "An animal sleeps." --language en
+  xlmkit predict workshop --languages fr,sw --out predictions.parquet
+  xlmkit predict - --format tsv < pairs.tsv > predictions.csv
+  xlmkit predict xnli/test --model my-model --limit 100 --to jsonl | head -1
+  xlmkit predict shards/ --out predictions/ --ray
+  xlmkit predict "shards/*.jsonl" --out /shared/predictions --model /shared/my-model --ray auto""",
+    "explain": """
+  xlmkit explain --premise "Il dort." --hypothesis "Il est éveillé." --language fr --out explanation.html
+  xlmkit explain predictions.csv --method occlusion --target gold --out explanations.jsonl
+  xlmkit explain workshop --items negation-03 --to csv > tokens.csv
+  xlmkit explain shards/ --errors --out explanations/ --ray auto""",
+    "evaluate": """
+  xlmkit evaluate workshop --languages en,fr,sw
+  xlmkit evaluate workshop --by phenomenon
+  xlmkit evaluate xnli/test --model my-model --out accuracy.csv --report errors.html
+  xlmkit evaluate --predictions after.parquet --report errors.html --dev dev.parquet --others before.parquet""",
+    "probe": """
+  xlmkit probe language_id_matrix workshop --languages en,sw,ur --limit 20
+  xlmkit probe ablation xnli/test --model my-model --limit 500 --out mistakes.csv
+  xlmkit probe language_cosines""",
+    "finetune": """
+  xlmkit finetune --model FacebookAI/xlm-mlm-tlm-xnli15-1024 --train multinli.train.en.tsv --languages en --dev xnli/dev --out my-model
+  xlmkit finetune --model my-model --train topics.train.jsonl --dev topics.dev.jsonl --out topics --learning-rate 1e-5 --seeds 3
+  torchrun --nproc-per-node 4 -m xlmkit finetune --model my-model --train pairs.tsv --dev xnli/dev --out more --per-device-train-batch-size 4""",
+    "convert": """
+  xlmkit convert mlm_xnli15_1024.pth my-model
+  xlmkit convert mlm_tlm_xnli15_1024.pth my-model --codes codes_xnli_15""",
+    "doctor": """
+  xlmkit doctor
+  xlmkit doctor --model my-model --device cpu""",
+}
 
 
-def add_pairs(command: argparse.ArgumentParser) -> None:
-    """What `reading.read` reads."""
-    group = command.add_argument_group("what is read")
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the help of each ends with examples."""
+    top = argparse.ArgumentParser(
+        prog="xlmkit",
+        description="Cross-lingual natural language inference with XLM in 15 languages.",
+        epilog=EXIT_CODES,
+    )
+    top.add_argument("--version", action="version", version=f"xlmkit {xlmkit.__version__}")
+    subparsers = top.add_subparsers(title="commands", required=True, metavar="command")
+    for name, about in ABOUT.items():
+        command = subparsers.add_parser(
+            name,
+            help=about,
+            description=f"{about[0].upper()}{about[1:]}.".replace("%%", "%"),
+            epilog=f"examples:{EXAMPLES[name]}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(command=name)
+        command.add_argument("--quiet", action="store_true", help="show no progress bar and no notices")
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        OPTIONS[name](command)
+    return top
+
+
+def _predict(command: argparse.ArgumentParser) -> None:
+    _add_pairs(command)
+    _add_model(command)
+    _add_output(command, "csv")
+    _add_ray(command)
+
+
+def _explain(command: argparse.ArgumentParser) -> None:
+    _add_pairs(command)
+    command.add_argument(
+        "--method", default="integrated_gradients", help=f"{METHODS} (default: integrated_gradients)"
+    )
+    command.add_argument(
+        "--target", default="predicted", help="predicted (default), gold, or the name of a label"
+    )
+    command.add_argument(
+        "--contrast", help="explain the target in contrast to this label: gold, predicted, or a name"
+    )
+    command.add_argument(
+        "--errors", action="store_true", help="explain wrong predictions only, in contrast to gold"
+    )
+    command.add_argument("--aggregation", help="sum (signed) or l2 (default: depends on the method)")
+    command.add_argument(
+        "--n-steps", type=positive, help="steps (path methods only; default: until scores add up)"
+    )
+    command.add_argument(
+        "--checkpoint", metavar="FILE", help="save results here every few pairs; the same command resumes"
+    )
+    _add_model(command)
+    _add_output(command, "jsonl", "html")
+    _add_ray(command)
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    _add_pairs(command)
+    command.add_argument(
+        "--predictions", metavar="FILE", help="evaluate a file that `predict` wrote, instead of pairs"
+    )
+    command.add_argument(
+        "--by", default="language", metavar="COLUMN", help="for example phenomenon (default: language)"
+    )
+    _add_model(command)
+    _add_output(command, "text")
+    _add_ray(command)
+    group = command.add_argument_group("report")
+    group.add_argument(
+        "--report", metavar="FILE", help="write an .html page with all numbers by language, and figures"
+    )
+    group.add_argument(
+        "--dev", metavar="FILE", help="predictions of the same model on which temperatures are fitted"
+    )
+    group.add_argument(
+        "--others",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="predictions of the same pairs by other models",
+    )
+
+
+def _probe(command: argparse.ArgumentParser) -> None:
+    about = "; ".join(f"{name}: {probe}" for name, probe in PROBES.items())
+    command.add_argument("probe", choices=PROBES, metavar="probe", help=about)
+    _add_pairs(command)
+    _add_model(command)
+    _add_output(command, "text")
+
+
+def _finetune(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model and data")
+    group.add_argument(
+        "--model", required=True, metavar="FOLDER|NAME", help="a checkpoint, with or without a head"
+    )
+    for name in ("train", "dev"):
+        group.add_argument(
+            f"--{name}",
+            required=True,
+            nargs="+",
+            metavar="FILE",
+            help="labelled files of any kind, or `xnli/dev`",
+        )
+    group.add_argument(
+        "--out", required=True, metavar="FOLDER", help="new folder of the result, or that of a run to resume"
+    )
+    group.add_argument(
+        "--languages", type=comma_separated, metavar="CODES", help="keep only these training rows: en,fr"
+    )
+    group.add_argument(
+        "--seeds", type=positive, metavar="N", help="run N times, in OUT/seed-0 ...: mean and deviation"
+    )
+    group.add_argument(
+        "--country",
+        default="WLD",
+        help="country whose electricity is used (ISO 3166-1 alpha-3; default: WLD)",
+    )
+    group = command.add_argument_group("settings")
+    types = {"int": int, "float": float, "str": str}
+    for setting in fields(TrainingConfig):
+        about, flag = setting.metadata.get("help", ""), f"--{setting.name.replace('_', '-')}"
+        if setting.type == "bool" and setting.name != "progress":
+            group.add_argument(flag, action="store_true", help=about)
+        elif about and setting.name != "progress":
+            default = "" if setting.default is None else f" (default: {setting.default})"
+            kind = types[str(setting.type).split(" ")[0]]
+            group.add_argument(
+                flag, type=kind, default=setting.default, metavar="X", help=f"{about}{default}"
+            )
+
+
+def _convert(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source", metavar="FILE", help="the .pth file, as published or as XLM's training script saved it"
+    )
+    command.add_argument("folder", metavar="FOLDER", help="the new folder, for `--model`")
+    command.add_argument(
+        "--codes", metavar="FILE", help="its BPE codes (default: `codes_xnli_15` in the same folder)"
+    )
+
+
+def _add_pairs(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("pairs")
     group.add_argument("pairs", nargs="?", help=PAIRS)
-    group.add_argument("--data", metavar="PAIRS", help="the same, by a name")
+    group.add_argument("--data", metavar="PAIRS", help="the same, as an option")
     group.add_argument(
         "--format",
         choices=("jsonl", "tsv", "csv"),
         default="jsonl",
         help="of standard input (default: jsonl)",
     )
-    group.add_argument("--languages", type=codes, metavar="CODES", help="keep only these, as in `en,fr`")
+    group.add_argument("--languages", type=comma_separated, metavar="CODES", help="keep only these: en,fr")
     group.add_argument(
-        "--phenomena", type=codes, metavar="NAMES", help="keep only these, as in `negation,time`"
+        "--phenomena", type=comma_separated, metavar="NAMES", help="keep only these: negation,time"
     )
-    group.add_argument("--items", type=codes, metavar="NAMES", help="keep only these, as in `negation-03`")
+    group.add_argument("--items", type=comma_separated, metavar="NAMES", help="keep only these: negation-03")
     group.add_argument("--limit", type=positive, metavar="N", help="read at most N pairs of each language")
-    group.add_argument("--premise", help="one pair, given here: its premise")
+    group.add_argument("--premise", help="the premise of a single pair")
     group.add_argument("--hypothesis", help="its hypothesis")
-    group.add_argument("--text", help="or one text, for a model that classifies single texts")
-    group.add_argument("--language", metavar="CODE", help="its language (default: en)")
-    group.add_argument("--hypothesis-language", metavar="CODE", help="where the hypothesis has another one")
-
-
-def add_model(command: argparse.ArgumentParser) -> None:
-    """What `reading.load` loads, and how."""
-    group = command.add_argument_group("the model")
+    group.add_argument("--text", help="a single text, for a model that classifies texts")
+    group.add_argument("--language", metavar="CODE", help="language of the single pair or text (default: en)")
     group.add_argument(
-        "--model", metavar="FOLDER|NAME", help="a folder or a Hub name (default: the embedded model)"
+        "--hypothesis-language", metavar="CODE", help="language of the hypothesis, if it is another"
+    )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="FOLDER|NAME", help="a folder or a Hub name (default: the bundled model)"
     )
     group.add_argument("--device", default="auto", help="auto (default), cpu, mps, cuda, cuda:1")
-    group.add_argument("--dtype", default="auto", help="of predictions: auto (default), float32, bfloat16")
+    group.add_argument(
+        "--dtype", default="auto", help="precision of predictions: auto (default), float32, bfloat16"
+    )
     group.add_argument(
         "--allow-untrained",
         action="store_true",
-        help="load a model without an NLI head; its labels mean nothing",
+        help="load a model without a trained head; its labels mean nothing",
     )
 
 
-def add_output(command: argparse.ArgumentParser, default: str, *further: str) -> None:
-    """Where `writing.write` writes: a file of the usual forms and the `further` ones, or standard output in the `default` form."""
-    group = command.add_argument_group("what is written")
-    extensions = tuple(f".{name}" for name in ("csv", "tsv", "jsonl", "parquet", *further))
+def _add_output(command: argparse.ArgumentParser, default: str, *more: str) -> None:
+    group = command.add_argument_group("output")
+    extensions = tuple(f".{name}" for name in ("csv", "tsv", "jsonl", "parquet", *more))
     command.set_defaults(extensions=extensions)
     group.add_argument("--out", metavar="FILE", help=f"{', '.join(extensions)}: the extension decides")
     forms = ("csv", "tsv", "jsonl", "text") if default == "text" else ("csv", "tsv", "jsonl")
     group.add_argument(
-        "--to", choices=forms, default=default, help=f"on standard output (default: {default})"
+        "--to", choices=forms, default=default, help=f"form of standard output (default: {default})"
     )
 
 
-def add_ray(command: argparse.ArgumentParser) -> None:
-    """What `sharding.run_in_shards` needs to know."""
+def _add_ray(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("beyond one machine")
     group.add_argument(
         "--ray",
         nargs="?",
         const="local",
         metavar="ADDRESS",
-        help="many workers, started on this machine or, with `auto` or host:port, those of a Ray cluster; reads a .jsonl or .parquet file, a folder or "
-        "a quoted pattern of them part by part, writes shards to the folder that `--out` names, and goes on where it was cut off",
+        help="compute with many workers, on this machine or, with `auto` or host:port, on a Ray cluster; reads a .jsonl "
+        "or .parquet file, a folder or a quoted pattern of them in shards, writes shards to the folder `--out`, and resumes",
     )
     group.add_argument(
-        "--workers", type=positive, metavar="N", help="at most N (default: one a GPU, or else a processor)"
+        "--workers", type=positive, metavar="N", help="at most N (default: one per GPU or processor)"
     )
     group.add_argument(
         "--shard-rows", type=positive, metavar="N", help="rows of a shard (default: by the task)"
     )
 
 
-def codes(text: str) -> list[str]:
-    """What stands between commas."""
-    return [code.strip() for code in text.split(",") if code.strip()]
+OPTIONS = {
+    "predict": _predict,
+    "explain": _explain,
+    "evaluate": _evaluate,
+    "probe": _probe,
+    "finetune": _finetune,
+    "convert": _convert,
+    "doctor": _add_model,
+}
+
+
+def comma_separated(text: str) -> list[str]:
+    """The names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def positive(text: str) -> int:
-    """A whole number from 1.
+    """An integer of at least 1.
 
     Raises
     ------
-    argparse.ArgumentTypeError : if it is none."""
+    argparse.ArgumentTypeError : if it is not one."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1; got {text!r}")
     return int(text)

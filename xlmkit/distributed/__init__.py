@@ -1,11 +1,11 @@
-"""Beyond one machine: `predict`, `explain` and `evaluate` over millions of pairs, on every processor or GPU of a Ray cluster.
+"""Beyond one machine: predict and explain millions of pairs on a Ray cluster.
 
-`parts` cuts a source into runs of rows, `reading` reads one and sorts out its poisoned rows, `work` computes it, `folder` keeps it whole or not
-at all, `cluster` spreads parts over workers (the only module that knows Ray), `running` is the whole. Files for clusters lie in `clusters/`:
-`kuberay.yaml` for Kubernetes, `machines.yaml` for plain machines."""
+`shards` cuts a source into shards, reads one and sorts out its faulty rows; `folder` is what a run
+leaves on the disk; `worker` computes one shard; `runner` spreads shards over the workers of a
+cluster. Files for clusters are in `clusters/`: `kuberay.yaml` for Kubernetes, `machines.yaml` for
+plain machines."""
 
-from xlmkit.distributed.cluster import Workers, start, stop
-from xlmkit.distributed.parts import parts_of
-from xlmkit.distributed.running import Run, evaluate, explain, judged, predict
+from xlmkit.distributed.runner import Run, Workers, run, start_ray, stop_ray
+from xlmkit.distributed.shards import list_shards
 
-__all__ = ["Run", "Workers", "evaluate", "explain", "judged", "parts_of", "predict", "start", "stop"]
+__all__ = ["Run", "Workers", "list_shards", "run", "start_ray", "stop_ray"]

@@ -1,178 +1,245 @@
-"""The loop: cross-entropy, AdamW, evaluation, selection, and a state on disk from which it goes on as if it had never stopped.
+"""The loop: cross-entropy, AdamW, evaluation on dev, selection of weights, and a state on disk to
+resume from.
 
-It stands on accelerate rather than on transformers' Trainer, for three reasons. A step here is the mean over its rows, whatever their split over passes and
-processes (Trainer averages averages, and logs a sum over processes unless `average_tokens_across_devices`). XLM in transformers has no gradient checkpointing
-and computes on padding; `forward` has the one and not the other. And every random number follows from the seed and the step."""
+It uses accelerate rather than transformers' Trainer for two reasons. A run that is killed at any
+moment resumes and, on a CPU, ends with the very weights of an undisturbed run: the state is
+replaced as a whole, and the order of rows, dropout and the learning rate follow from the seed and
+the number of the step. (Trainer writes its checkpoint folders in place.) And XLM in transformers
+has no gradient checkpointing; `xlmkit.forward` recomputes layers, and does not compute on padding.
+
+Weights are selected by English dev alone, the protocol of zero-shot transfer. The figures of Lample
+and Conneau (2019) are those of the best run for each language (XLM issue 110), which uses labelled
+data of the target language; here they are called an oracle."""
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from xlmkit import forward
+from xlmkit import forward, inference
 from xlmkit.model import NLIModel
-from xlmkit.training import judging, states
-from xlmkit.training.config import TrainingConfig
-from xlmkit.training.data import Examples
-from xlmkit.training.energy import Energy, Meter
-from xlmkit.training.estimate import is_half
-from xlmkit.training.events import NAME
-from xlmkit.training.log import Log
-from xlmkit.training.order import shares, steps_in_epoch, steps_of_epoch
-from xlmkit.training.states import Progress
+from xlmkit.stats import wilson
+from xlmkit.training import TrainingConfig
+from xlmkit.training.cost import WORLD, Energy, Meter, peak_memory
+from xlmkit.training.data import ALL, EncodedRows
+from xlmkit.training.run_folder import LOG, Progress, best_weights, load_state, save_state
 
-STATES = "states"  # the folder of states in that of the run
 LOGGED = 10  # steps between two lines of the log
+POOL = 64  # steps whose rows are sorted by length together: little padding, and still any two rows may meet
+EVALUATED = 4096  # dev rows padded together; they are sorted by length, so that little of it is padding
+
+Counts = dict[str, tuple[int, int]]
+"""Language -> correct answers and rows."""
 
 
 class Diverged(ValueError):
-    """The loss or a gradient is no longer a number; the weights are those before that step."""
+    """The loss or a gradient is no longer a finite number; the weights are those before that
+    step."""
 
 
 class Learner(nn.Module):
-    """The network as it is trained, in a form that processes can share."""
+    """The network as it is trained, as a module that processes can share: its gradients are
+    averaged."""
 
-    def __init__(self, network: nn.Module, *, dropout: float, recompute: bool) -> None:
+    def __init__(self, network: nn.Module, config: TrainingConfig) -> None:
         super().__init__()
-        self.network, self.dropout, self.recompute = network, dropout, recompute
+        self.network, self.config = network, config
 
     def forward(self, input_ids: torch.Tensor, langs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T) ids, language ids and mask -> (B, labels) float32 logits, with dropout."""
+        dropout, recompute = self.config.dropout, self.config.gradient_checkpointing
         return forward.training_logits(
-            self.network, input_ids, langs, mask, dropout=self.dropout, recompute=self.recompute
+            self.network, input_ids, langs, mask, dropout=dropout, recompute=recompute
         )
 
 
 class Training:
-    """One run: what it learns from, and where it stands."""
+    """One run: what it learns from, and where it is. A state in the folder of the run is
+    resumed."""
 
     def __init__(
         self,
         nli: NLIModel,
-        train: Examples,
-        dev: Examples,
+        train: EncodedRows,
+        dev: EncodedRows,
         config: TrainingConfig,
-        *,
         accelerator: Accelerator,
     ) -> None:
-        self.nli, self.train, self.dev, self.config = nli, train, dev, config
-        self.accelerator = accelerator
-        self.half = is_half(config, cuda=accelerator.device.type == "cuda")
-        self.root = Path(config.out) / STATES
+        self.nli, self.train, self.dev, self.config, self.accelerator = nli, train, dev, config, accelerator
+        self.folder = Path(config.out)
+        self.bf16 = uses_bf16(config, accelerator.device)
         network = nli.network.requires_grad_(True)
         for attention in network.transformer.attentions:
-            # It adds the same to all scores of a query, which softmax does not see: its gradient is rounding, of which Adam would make full steps.
+            # It adds the same number to all scores of a query, which softmax ignores.
+            # Its gradient is rounding
+            # error, of which Adam would make full steps.
             attention.k_lin.bias.requires_grad_(False)
-        learner = Learner(network, dropout=config.dropout, recompute=config.gradient_checkpointing)
-        self.learner: Any = accelerator.prepare_model(learner)
-        self.optimiser = _optimiser(network, config)
-        self.rows_a_step = config.batch_size * config.accumulation * accelerator.num_processes
-        self.steps = total_steps(len(train), self.rows_a_step, config.epochs)
-        found = states.latest(self.root)
-        self.progress = Progress() if found is None else states.read(found, network, self.optimiser)
-        self.progress.resumed += found is not None
-        self.before = None if self.progress.energy is None else Energy(**self.progress.energy)
+        self.learner: Any = accelerator.prepare_model(Learner(network, config))
+        weights = [weight for weight in network.parameters() if weight.requires_grad]
+        decay = {True: config.weight_decay, False: 0.0}  # matrices, vectors
+        groups = [
+            {
+                "params": [weight for weight in weights if (weight.dim() >= 2) == matrix],
+                "weight_decay": decay[matrix],
+            }
+            for matrix in decay
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        self.rows_per_step = (
+            config.per_device_train_batch_size
+            * config.gradient_accumulation_steps
+            * accelerator.num_processes
+        )
+        self.steps_per_epoch = math.ceil(len(train) / self.rows_per_step)
+        self.steps = max(1, round(config.num_train_epochs * self.steps_per_epoch))
+        self.progress = load_state(self.folder, network, self.optimizer)
 
-    def run(self) -> None:
+    def try_batches(self) -> tuple[int, float]:
+        """Bytes that a batch of the longest rows takes at most, with Adam's moments, and the
+        seconds of an average batch.
+
+        Gradients are computed and thrown away; weights and random numbers stay as they were."""
+        order = np.argsort(self.train.lengths, kind="stable")
+        size = min(self.config.per_device_train_batch_size, len(order))
+        average = int(np.searchsorted(self.train.lengths[order], self.train.lengths.mean())) - size // 2
+        average = min(max(average, 0), len(order) - size)
+        seconds: list[float] = []
+        with torch.random.fork_rng(devices=self._cuda()):
+            for begin in (len(order) - size, average, average):
+                start = time.perf_counter()
+                float(self._backward(order[begin : begin + size], size))
+                seconds.append(time.perf_counter() - start)
+        moments = sum(
+            8 * weight.numel() for weight in self.nli.network.parameters() if weight.grad is not None
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        return peak_memory(self.accelerator.device) + moments, min(seconds[1:])
+
+    def run(self, *, country: str = WORLD) -> None:
         """Train to the end; the best weights are then in the last state.
 
         Raises
         ------
-        Diverged : if the loss, or a gradient, is no longer a number.
+        Diverged : if the loss or a gradient is no longer a finite number.
         MemoryError : if a batch does not fit.
         OSError : if a state cannot be written."""
         progress, config, main = self.progress, self.config, self.accelerator.is_main_process
+        before = None if progress.energy is None else Energy(**progress.energy)
+        total, shown = round(len(self.train) * config.num_train_epochs), config.progress and main
         self.accelerator.wait_for_everyone()  # all have read the state that the first process will replace
         with (
-            Meter(country=config.country, enabled=main) as meter,
-            Log(Path(config.out) / NAME, keep=progress.log_bytes, enabled=main) as log,
+            Meter(country=country, enabled=main) as meter,
+            (self.folder / LOG if main else Path(os.devnull)).open("ab") as log,
             torch.random.fork_rng(devices=self._cuda()),
-            self._bar(silent=not (config.progress and main)) as bar,
+            tqdm(total=total, initial=progress.rows, desc="train", unit="row", disable=not shown) as bar,
         ):
+            if main:
+                log.truncate(progress.log_bytes)  # the rest belongs to steps that were lost
             saved = started = time.perf_counter()
-            for rows in self._steps_left():
+
+            def note(event: str, **values: Any) -> None:
+                seconds = time.perf_counter() - started + (before.seconds if before else 0.0)
+                line = {
+                    "event": event,
+                    "step": progress.step,
+                    "rows": progress.rows,
+                    **values,
+                    "seconds": seconds,
+                }
+                log.write(json.dumps(line).encode() + b"\n")
+                log.flush()
+
+            for rows in self._remaining_steps():
                 self._step(rows)
                 bar.update(len(rows))
-                now = time.perf_counter()
-                seconds = now - started + (self.before.seconds if self.before else 0.0)
                 last = progress.step == self.steps
                 if last or progress.step % LOGGED == 0:
-                    bar.set_postfix(loss=f"{self._note(log, seconds):.3f}", **self._shown())
-                evaluated = last or self._is_due(len(rows))
-                better = evaluated and self._evaluate(log, seconds)
-                if main and (evaluated or now - saved >= 60 * config.checkpoint_minutes):
-                    self._save(meter, log, is_best=better)
+                    bar.set_postfix(loss=f"{self._note_loss(note):.3f}")
+                evaluated = last or self._evaluation_is_due(len(rows))
+                better = evaluated and self._evaluate(note)
+                if main and (evaluated or time.perf_counter() - saved >= 60 * config.checkpoint_minutes):
+                    energy = meter.reading()
+                    progress.energy = asdict(before + energy if before else energy)
+                    os.fsync(log.fileno())
+                    progress.log_bytes = log.tell()
+                    save_state(self.folder, self.nli.network, self.optimizer, progress, is_best=better)
                     saved = time.perf_counter()
         self.accelerator.wait_for_everyone()
 
-    def take_best(self) -> judging.Counts:
-        """Give the network the best weights, rounded as they will be stored; their right answers by language."""
-        best = states.best_weights(states.latest(self.root))
-        stored = getattr(torch, self.config.stored)
-        self.nli.network.load_state_dict({name: value.to(stored).float() for name, value in best.items()})
-        if stored != torch.float32:
-            return self._judge()
+    def take_best(self) -> Counts:
+        """Give the network the best weights, rounded as they will be saved; their correct answers
+        by language."""
+        dtype = getattr(torch, self.config.save_dtype)
+        best = best_weights(self.folder, self.progress)
+        self.nli.network.load_state_dict({name: value.to(dtype).float() for name, value in best.items()})
+        if dtype != torch.float32:
+            return self._count_correct()
         assert self.progress.best is not None
         return self.progress.evaluations[self.progress.best]["correct"]
 
-    def _steps_left(self) -> Iterator[np.ndarray]:
-        """The rows of every step from where the run stands."""
-        an_epoch = steps_in_epoch(len(self.train), self.rows_a_step)
-        first = self.progress.step
-        for epoch in range(first // an_epoch, -(-self.steps // an_epoch)):
-            order = steps_of_epoch(self.train.lengths, self.rows_a_step, seed=self.config.seed, epoch=epoch)
-            begin = max(0, first - epoch * an_epoch)
-            yield from order[begin : self.steps - epoch * an_epoch]
+    def _remaining_steps(self) -> Iterator[np.ndarray]:
+        """The rows of every step that is left."""
+        first, per_epoch = self.progress.step, self.steps_per_epoch
+        for epoch in range(first // per_epoch, -(-self.steps // per_epoch)):
+            steps = steps_of_epoch(self.train.lengths, self.rows_per_step, seed=self.config.seed, epoch=epoch)
+            yield from steps[max(0, first - epoch * per_epoch) : self.steps - epoch * per_epoch]
 
     def _step(self, rows: np.ndarray) -> None:
-        """One step of the optimiser."""
+        """One step of the optimizer."""
         config, accelerator, progress = self.config, self.accelerator, self.progress
         rate = learning_rate(progress.step, self.steps, config)
-        torch.manual_seed(_seed(config.seed, progress.step, accelerator.process_index))
-        parts = shares(
-            rows,
-            accumulation=config.accumulation,
-            process=accelerator.process_index,
-            processes=accelerator.num_processes,
-        )
-        self.optimiser.zero_grad(set_to_none=True)
+        seed = np.random.SeedSequence((config.seed, progress.step, accelerator.process_index))
+        torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+        # Batches of all processes in turn, some of which may be empty. A process without
+        # rows computes one that
+        # counts nothing, to keep step with the others.
+        batches = np.array_split(rows, config.gradient_accumulation_steps * accelerator.num_processes)
+        batches = batches[accelerator.process_index :: accelerator.num_processes]
+        self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=accelerator.device)
-        for number, part in enumerate(parts):
-            unfinished = number < len(parts) - 1
-            with accelerator.no_sync(self.learner) if unfinished else nullcontext():
-                total += self._backward(part if len(part) else rows[:1], len(rows), weigh=bool(len(part)))
+        for number, batch in enumerate(batches, start=1):
+            with accelerator.no_sync(self.learner) if number < len(batches) else nullcontext():
+                weight = 1.0 if len(batch) else 0.0
+                total += self._backward(batch if len(batch) else rows[:1], len(rows), weight=weight)
         loss = float(accelerator.reduce(total, "sum"))
         norm = self._gradient_norm()
-        if not np.isfinite(norm) or not np.isfinite(loss):
+        if not math.isfinite(norm) or not math.isfinite(loss):
             raise _diverged(loss / len(rows), norm, progress, rate, config)
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimiser.step()
+        self.optimizer.step()
         progress.step, progress.rows = progress.step + 1, progress.rows + len(rows)
         progress.loss, progress.since = progress.loss + loss, progress.since + len(rows)
 
-    def _backward(self, part: np.ndarray, rows: int, *, weigh: bool) -> torch.Tensor:
-        """Add the gradients of some rows of a step of `rows`; gives their summed loss. What a process computes only to keep step weighs nothing."""
+    def _backward(self, batch: np.ndarray, rows: int, *, weight: float = 1.0) -> torch.Tensor:
+        """Add the gradients of some rows of a step of `rows`; their summed loss."""
         device = self.accelerator.device
-        batch = self.train.batch(part)
-        targets = torch.from_numpy(self.train.targets[part]).to(device)
-        tensors = (tensor.to(device) for tensor in (batch.input_ids, batch.langs, batch.attention_mask))
+        encoding = self.train.batch(batch)
+        targets = torch.from_numpy(self.train.targets[batch]).to(device)  # (B, labels)
+        tensors = (
+            tensor.to(device) for tensor in (encoding.input_ids, encoding.langs, encoding.attention_mask)
+        )
         try:
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.half):
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
                 logits = self.learner(*tensors)  # (B, labels)
-            loss = F.cross_entropy(logits, targets, reduction="sum") * float(weigh)
-            # Processes average their gradients: times their number, the mean over the rows of the step is left.
+            loss = F.cross_entropy(logits, targets, reduction="sum") * weight
+            # Processes average their gradients; times their number, this is the mean
+            # over the rows of the step.
             (loss * (self.accelerator.num_processes / rows)).backward()
         except RuntimeError as error:
             if not forward.is_out_of_memory(error):
@@ -181,127 +248,164 @@ class Training:
         return loss.detach()
 
     def _gradient_norm(self) -> float:
-        gradients = [weight.grad for weight in self.nli.network.parameters() if weight.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if self.config.max_gradient_norm is not None:
-            weights = self.nli.network.parameters()
-            torch.nn.utils.clip_grads_with_norm_(weights, self.config.max_gradient_norm, norm)
-        return float(norm)
+        """The norm of the gradients before they are clipped."""
+        limit = self.config.max_grad_norm or math.inf
+        return float(nn.utils.clip_grad_norm_(self.nli.network.parameters(), limit))
 
-    def _is_due(self, rows: int) -> bool:
-        """Whether the step that has just been made completes a part of the rows after which dev is asked."""
+    def _evaluation_is_due(self, rows: int) -> bool:
+        """Whether the step that was just made completes the rows after which dev is evaluated."""
         if self.config.evaluate_every is None:
-            return self.progress.step % steps_in_epoch(len(self.train), self.rows_a_step) == 0
+            return self.progress.step % self.steps_per_epoch == 0
         every = self.config.evaluate_every
         return self.progress.rows // every > (self.progress.rows - rows) // every
 
-    def _evaluate(self, log: Log, seconds: float) -> bool:
-        """Judge the weights on dev; whether they are the best so far."""
-        progress, counts = self.progress, self._judge()
-        score = judging.accuracy(counts, self.config.select_on)
-        found = {"step": progress.step, "rows": progress.rows, "accuracy": score, "correct": counts}
+    def _evaluate(self, note: Callable[..., None]) -> bool:
+        """Evaluate the weights on dev; whether they are the best so far."""
+        progress, counts = self.progress, self._count_correct()
+        score = accuracy(counts, self.config.select_on)
         better = progress.best is None or score > progress.evaluations[progress.best]["accuracy"]
-        progress.evaluations.append(found)
         if better:
-            progress.best = len(progress.evaluations) - 1
-        log.write(
-            "evaluation",
-            step=progress.step,
-            rows=progress.rows,
-            accuracy=score,
-            accuracy_by_language={code: judging.accuracy(counts, code) for code in counts},
-            seconds=seconds,
+            progress.best = len(progress.evaluations)
+        progress.evaluations.append(
+            {"step": progress.step, "rows": progress.rows, "accuracy": score, "correct": counts}
         )
+        by_language = {code: accuracy(counts, code) for code in counts}
+        note("evaluation", accuracy=score, accuracy_by_language=by_language)
         return better
 
-    def _note(self, log: Log, seconds: float) -> float:
-        """Write the mean loss since the last such line; gives it, in nats."""
+    def _note_loss(self, note: Callable[..., None]) -> float:
+        """Log the mean loss since the last such line, in nats."""
         progress = self.progress
         mean = progress.loss / progress.since
-        rate = learning_rate(progress.step - 1, self.steps, self.config)
-        log.write(
-            "step", step=progress.step, rows=progress.rows, loss=mean, learning_rate=rate, seconds=seconds
-        )
+        note("step", loss=mean, learning_rate=learning_rate(progress.step - 1, self.steps, self.config))
         progress.loss, progress.since = 0.0, 0
         return mean
 
-    def _save(self, meter: Meter, log: Log, *, is_best: bool) -> None:
-        """Bring the state to disk, and with it what the log and the meter say at this moment."""
-        used = meter.reading()
-        self.progress.energy = asdict(self.before + used if self.before else used)
-        self.progress.log_bytes = log.sync()
-        states.save(self.root, self.nli.network, self.optimiser, self.progress, is_best=is_best)
-
-    def _bar(self, *, silent: bool) -> tqdm:
-        total = round(len(self.train) * self.config.epochs)
-        return tqdm(total=total, initial=self.progress.rows, desc="train", unit="row", disable=silent)
-
-    def _judge(self) -> judging.Counts:
-        dtype = torch.bfloat16 if self.half else torch.float32
-        return judging.correct(self.nli, self.dev, dtype=dtype, accelerator=self.accelerator)
-
-    def _shown(self) -> dict[str, str]:
-        """What the bar says of dev."""
-        evaluations = self.progress.evaluations
-        return (
-            {f"dev_{self.config.select_on}": f"{100 * evaluations[-1]['accuracy']:.1f}"}
-            if evaluations
-            else {}
+    def _count_correct(self) -> Counts:
+        return count_correct(
+            self.nli,
+            self.dev,
+            dtype=torch.bfloat16 if self.bf16 else torch.float32,
+            accelerator=self.accelerator,
         )
 
     def _cuda(self) -> list[torch.device]:
         return [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
 
 
-def total_steps(rows: int, rows_a_step: int, epochs: float) -> int:
-    """Steps of the optimiser in so many passes; at least one."""
-    return max(1, round(epochs * steps_in_epoch(rows, rows_a_step)))
+def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
+    """Whether training multiplies in bf16."""
+    if config.precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return config.precision == "bf16"
+
+
+def steps_of_epoch(lengths: np.ndarray, rows_per_step: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """The rows of each step of one pass: every row once, and in one of the steps the rows that are
+    left over.
+
+    Rows of similar length come together, because a batch costs as much as its longest row. The
+    order depends on seed and epoch alone, so that a run can resume from any step, with any number
+    of processes. Eight rows in steps of two, in two pools, by their lengths:
+
+        shuffled    5 2 9 1 | 8 3 7 4
+        by length   1 2 5 9 | 3 4 7 8
+        steps       (3 4) (5 9) (1 2) (7 8)        in random order
+
+    Parameters
+    ----------
+    lengths : (N,) tokens of each row."""
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    pools = np.array_split(order, math.ceil(len(order) / (POOL * rows_per_step)))
+    order = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+    steps = random.permutation(math.ceil(len(lengths) / rows_per_step))
+    return [order[number * rows_per_step : (number + 1) * rows_per_step] for number in steps]
 
 
 def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
-    """The rate of a step, counted from 0."""
-    warm = config.warmup * steps
+    """The learning rate of a step, counted from 0."""
+    warm = config.warmup_steps if config.warmup_steps >= 1 else config.warmup_steps * steps
     if step < warm:
         return config.learning_rate * (step + 1) / (warm + 1)
-    if config.schedule == "constant":
+    if config.lr_scheduler_type == "constant":
         return config.learning_rate
     return config.learning_rate * (steps - step) / max(1.0, steps - warm)
 
 
-def _optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in weights if weight.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [weight for weight in weights if weight.dim() < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, fused=True
-    )  # a sixth of the usual time on a CPU
+def count_correct(nli: NLIModel, dev: EncodedRows, *, dtype: torch.dtype, accelerator: Accelerator) -> Counts:
+    """Correct answers by language, computed as `predict` does; each process evaluates its part of
+    the rows."""
+    evaluated = replace(nli, dtype=dtype)  # makes its own network if `dtype` is not that of the weights
+    order = np.argsort(dev.lengths, kind="stable")[accelerator.process_index :: accelerator.num_processes]
+    codes, language = np.unique(dev.languages.astype(str), return_inverse=True)
+    counts = np.zeros(len(codes), dtype=np.int64)
+    for begin in range(0, len(order), EVALUATED):
+        rows = order[begin : begin + EVALUATED]
+        predicted = inference.logits(evaluated, dev.batch(rows)).argmax(1)
+        np.add.at(counts, language[rows], predicted == dev.gold[rows])
+    total = accelerator.reduce(torch.from_numpy(counts).to(accelerator.device), "sum").tolist()
+    return {
+        code: (right, n)
+        for code, right, n in zip(codes.tolist(), total, np.bincount(language).tolist(), strict=True)
+    }
 
 
-def _seed(seed: int, step: int, process: int) -> int:
-    return int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0] >> 1)
+def accuracy(counts: Counts, language: str) -> float:
+    """Accuracy in [0, 1] in one language, or in "all" rows."""
+    chosen = list(counts.values()) if language == ALL else [counts[language]]
+    return sum(right for right, _ in chosen) / sum(n for _, n in chosen)
+
+
+def accuracy_table(progress: Progress, selected: Counts) -> pd.DataFrame:
+    """Dev accuracy of the selected weights and of the oracle; the columns are those of
+    `Finetuned.by_language`."""
+    rows: list[dict[str, Any]] = []
+    for language, (right, n) in selected.items():
+        best = max(
+            progress.evaluations, key=lambda evaluation: evaluation["correct"][language][0]
+        )  # the first of equals
+        rows.append(_row(language, right, n, best["correct"][language][0]) | {"oracle_step": best["step"]})
+    rights, sizes = (sum(column) for column in zip(*selected.values(), strict=True))
+    oracle = round(sum(row["oracle"] * row["n"] for row in rows))
+    rows.append(_row(ALL, rights, sizes, oracle) | {"oracle_step": None})
+    return pd.DataFrame(rows).astype({"oracle_step": "Int64"})
+
+
+def _row(language: str, right: int, n: int, oracle: int) -> dict[str, Any]:
+    low, high = wilson(right / n, n)
+    return {
+        "language": language,
+        "n": n,
+        "accuracy": right / n,
+        "low": low,
+        "high": high,
+        "oracle": oracle / n,
+    }
 
 
 def _diverged(loss: float, norm: float, progress: Progress, rate: float, config: TrainingConfig) -> Diverged:
-    what = f"the loss became {loss!r}" if not np.isfinite(loss) else f"the gradients became {norm!r}"
+    what = (
+        f"the loss became {loss!r}"
+        if not math.isfinite(loss)
+        else f"the norm of the gradients became {norm!r}"
+    )
     other = " or precision='fp32'" if config.precision != "fp32" else ""
     return Diverged(
-        f"{what} in step {progress.step + 1} (after {progress.rows} rows, at a learning rate of {rate!r}), so the run was stopped before the "
-        f"weights were touched; remedy: lower `learning_rate` (to {config.learning_rate / 5:.1g}, say), or try `max_gradient_norm=1.0`{other}, "
-        "with another `out`"
+        f"{what} in step {progress.step + 1} (after {progress.rows} rows, at a learning rate of {rate!r}), so the run "
+        f"was stopped before the weights changed. Lower `learning_rate` (for example to {config.learning_rate / 5:.1g}), "
+        f"or try max_grad_norm=1.0{other}, in another `out`"
     )
 
 
 def _out_of_memory(config: TrainingConfig) -> MemoryError:
-    ways = []
-    if config.batch_size > 1:
-        ways.append(
-            f"`batch_size={config.batch_size // 2}` with `accumulation={config.accumulation * 2}` (the same steps in less memory)"
-        )
+    size, accumulation = config.per_device_train_batch_size, config.gradient_accumulation_steps
+    ways = [f"a `max_length` below {config.max_length}"]
     if not config.gradient_checkpointing:
-        ways.append("`gradient_checkpointing=True`")
-    ways.append(f"a `max_length` below {config.max_length}")
-    return MemoryError(
-        f"a batch of {config.batch_size} rows does not fit into memory; remedy: {', or '.join(ways)}"
-    )
+        ways.insert(0, "gradient_checkpointing=True")
+    if size > 1:
+        ways.insert(
+            0,
+            f"per_device_train_batch_size={size // 2} with gradient_accumulation_steps={accumulation * 2} (the same steps)",
+        )
+    return MemoryError(f"a batch of {size} rows does not fit into memory. Try {', or '.join(ways)}.")

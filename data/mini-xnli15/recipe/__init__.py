@@ -36,7 +36,7 @@ from xlmkit.languages import LANGUAGES
 from xlmkit.model import NLIModel, load
 from xlmkit.pairs import read_pairs
 from xlmkit.tokenization import BPETokenizer, split_batch
-from xlmkit.training.energy import WORLD, Meter
+from xlmkit.training.cost import WORLD, Meter
 
 __all__ = ["SMOKE", "Plan", "make"]
 
