@@ -1,4 +1,5 @@
-"""Backend: what a model answers to a question of the explorer; at once by a quick method, then as asked."""
+"""Backend: what a model answers to a question of the explorer; at once by a quick method, then as
+asked."""
 
 from __future__ import annotations
 
@@ -99,7 +100,8 @@ class PairBackend:
 
 
 def _expected_inputs(method: str, words: int) -> list[int]:
-    """After how many inputs a method may be done; path methods continue where the check asks for more steps."""
+    """After how many inputs a method may be done; path methods continue where the check asks for
+    more steps."""
     if method in ("integrated_gradients", "gradient_shap"):
         return np.cumsum(STEPS).tolist()
     return [(words if method == "occlusion" else default_n_samples(words)) + 2]

@@ -1,8 +1,10 @@
-"""Controls: what ipywidgets' core controls cannot do, and the few of those that every explorer uses.
+"""Controls: what ipywidgets' core controls cannot do, and the few of those that every explorer
+uses.
 
-A text field that knows its language and direction; HTML whose marked parts can be chosen with the mouse
-and the keyboard; a switch between a live explorer and its snapshot. Their browser side is `controls.js`,
-their look `widgets.css`; both come with the package and load nothing from elsewhere."""
+A text field that knows its language and direction; HTML whose marked parts can be chosen with the
+mouse and the keyboard; a switch between a live explorer and its snapshot. Their browser side is
+`controls.js`, their look `widgets.css`; both come with the package and load nothing from
+elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ LANGUAGE_OPTIONS = tuple((f"{entry.name} ({code})", code) for code, entry in LAN
 
 
 class TextField(anywidget.AnyWidget):
-    """A labelled text field with the `lang` and `dir` of its language; `value` changes with every key.
+    """A labelled text field with the `lang` and `dir` of its language; `value` changes with every
+    key.
 
     Parameters
     ----------
@@ -68,13 +71,13 @@ class TextField(anywidget.AnyWidget):
 class Clickable(anywidget.AnyWidget):
     """HTML in which every element with `data-xk="value"` is a button.
 
-    Parts are chosen with the mouse, or with Tab, the arrow keys, Home, End, Enter and Space. Arrow keys
-    follow the direction of the text; up and down go to the nearest part in the next line.
+    Parts are chosen with the mouse, or with Tab, the arrow keys, Home, End, Enter and Space. Arrow
+    keys follow the direction of the text; up and down go to the nearest part in the next line.
 
     Parameters
     ----------
-    html : an escaped fragment (`xlmkit.render.escaped`, `quoted`). When it is set again, the focus stays on
-        the part with the same value.
+    html : an escaped fragment (`xlmkit.render.escaped`, `quoted`). When it is set again, the focus
+        stays on the part with the same value.
     label : the name that screen readers give the whole.
     live : whether screen readers announce changes."""
 
@@ -157,7 +160,8 @@ def line(*controls: ipywidgets.Widget, align: str = "center") -> ipywidgets.HBox
 def two_columns(
     chooser: ipywidgets.Widget, detail: ipywidgets.Widget, *, width: str = "24em"
 ) -> ipywidgets.HBox:
-    """A list at least `width` wide that scrolls by itself, next to the details of what was chosen in it.
+    """A list at least `width` wide that scrolls by itself, next to the details of what was chosen
+    in it.
 
     The details move below the list where the page is narrow."""
     listed = ipywidgets.VBox(

@@ -1,7 +1,8 @@
-"""A map of how the model represents sentences and languages: points near one another are similar to it.
+"""A map of how the model represents sentences and languages: points near one another are similar to
+it.
 
-The points are drawn as SVG. Their marks differ by shape, number or letters as well as by colour, and show
-their text when pointed at."""
+The points are drawn as SVG. Their marks differ by shape, number or letters as well as by colour,
+and show their text when pointed at."""
 
 from __future__ import annotations
 
@@ -64,12 +65,15 @@ SHAPES = (
 def embedding_map(
     nli: NLIModel, preds: pd.DataFrame | None = None, *, n_points: int = N_POINTS, seed: int = 0
 ) -> EmbeddingMap:
-    """Explore where sentences, or the language embeddings, are in a plane; coloured by language, prediction or correctness.
+    """Explore where sentences, or the language embeddings, are in a plane; coloured by language,
+    prediction or correctness.
 
     Parameters
     ----------
-    preds : predictions, or pairs, which are then predicted; None shows the language embeddings alone.
-    n_points : the largest number of points; larger frames are sampled by item, keeping all translations.
+    preds : predictions, or pairs, which are then predicted; None shows the language embeddings
+        alone.
+    n_points : the largest number of points; larger frames are sampled by item, keeping all
+        translations.
     seed : of the sample and of UMAP.
 
     Returns
@@ -78,7 +82,8 @@ def embedding_map(
 
     Raises
     ------
-    ValueError : if rows are faulty or fewer than three, or there are neither rows nor language embeddings."""
+    ValueError : if rows are faulty or fewer than three, or there are neither rows nor language
+        embeddings."""
     frame = None if preds is None else _read(nli, preds, n_points, seed)
     languages = probes.language_map(nli) if nli.uses_language_ids and len(nli.lang2id) > 2 else None
     vectors = partial(sentence_embeddings, nli, progress=False)
@@ -104,7 +109,8 @@ class EmbeddingMap(Live):
 
     Parameters
     ----------
-    frame : the rows to place, with English originals and, if known, predictions; None: there are languages only.
+    frame : the rows to place, with English originals and, if known, predictions; None: there are
+        languages only.
     languages : from `probes.language_map`; None: the model has no language embeddings.
     vectors : pairs, `of`, `layer` -> (N, H) vectors, one row per pair.
     n_layers : the number of the model's last layer."""
@@ -167,7 +173,8 @@ class EmbeddingMap(Live):
         )
 
     def open(self, row: int | None) -> None:
-        """Show one point's text, by its place among the rows, and mark its translations; None closes it."""
+        """Show one point's text, by its place among the rows, and mark its translations; None
+        closes it."""
         with self.lock:
             self._chosen = row
             own = NONE if row is None else self._records()[row].get("item", NONE)
@@ -266,7 +273,8 @@ def sample_items(frame: pd.DataFrame, n_points: int, seed: int) -> pd.DataFrame:
     return frame[names.isin(kept)]
 
 
-# What points stand for: a row is a pair, a single text, or a language as `probes.language_map` gives it
+# What points stand for: a row is a pair, a single text, or a language as `probes.language_map`
+# gives it
 
 
 def colours_of(frame: pd.DataFrame | None) -> list[str]:
@@ -280,7 +288,8 @@ def colours_of(frame: pd.DataFrame | None) -> list[str]:
 
 
 def describe_points(rows: Sequence[Row], colour: str) -> pd.DataFrame:
-    """`group` and `text` of each row for `scatter`; and `mark`, where points are told apart by language.
+    """`group` and `text` of each row for `scatter`; and `mark`, where points are told apart by
+    language.
 
     Parameters
     ----------
@@ -308,7 +317,8 @@ def _group(row: Row, colour: str) -> str:
 
 
 def point_text(row: Row) -> str:
-    """What a point shows when it is pointed at, in lines: language, prediction, texts, English originals."""
+    """What a point shows when it is pointed at, in lines: language, prediction, texts, English
+    originals."""
     if _is_language(row):
         return f"{row['name']} ({row['language']}): {row['family']}, {row['branch']}; script {row['script']}"
     head, gold = language_names(row), row.get("gold")
@@ -338,22 +348,24 @@ def scatter(points: pd.DataFrame, *, axes: Sequence[str], name: str, ringed: Seq
 
     Parameters
     ----------
-    points : N rows: `x`, `y` (missing ones are left out), `group` (what colours a point, as text), `text` (shown
-        when pointed at), and perhaps a short `mark` to write in place of a shape. Without marks each of up to
-        six groups has a shape; more groups are numbered.
+    points : N rows: `x`, `y` (missing ones are left out), `group` (what colours a point, as text),
+        `text` (shown when pointed at), and perhaps a short `mark` to write in place of a shape.
+        Without marks each of up to six groups has a shape; more groups are numbered.
     axes : what to write at the two axes.
     name : what the picture shows, for screen readers.
     ringed : places of rows to ring and to join by lines to their middle.
 
     Returns
     -------
-    An SVG element of a fixed ratio that fits the width it is given; a point's `data-xk` is its place."""
+    An SVG element of a fixed ratio that fits the width it is given; a point's `data-xk` is its
+    place."""
     places, marks, texts = _positions(points), _marks(points), points["text"].to_list()
     drawn = np.flatnonzero(np.isfinite(places).all(1))
     rings = places[[row for row in ringed if row in drawn]]
     middle = " ".join(f"{value:.1f}" for value in rings.mean(0)) if len(rings) > 1 else ""
     links = "".join(f'<path class="xk-link" d="M{middle}L{x:.1f} {y:.1f}"/>' for x, y in rings if middle)
-    # A title holds no elements, so hidden characters are replaced (`quoted`) and not marked up (`escaped`).
+    # A title holds no elements, so hidden characters are replaced (`quoted`) and not marked up
+    # (`escaped`).
     shapes = "".join(
         f'<g class="xk-point" transform="translate({places[row][0]:.1f} {places[row][1]:.1f})" role="button" '
         f'data-xk="{row}"><title>{quoted(texts[row])}</title>{marks[row]}</g>'
@@ -383,12 +395,14 @@ def key(points: pd.DataFrame) -> str:
 
 
 def ink(colour: str) -> str:
-    """A colour for letters: nearer to that of the text, so that it can be read on a light and on a dark page."""
+    """A colour for letters: nearer to that of the text, so that it can be read on a light and on a
+    dark page."""
     return f"color-mix(in srgb,{colour} {PURE}%,currentColor)"
 
 
 def _marks(points: pd.DataFrame) -> list[str]:
-    """The mark of each point: its own letters, or the shape or the number of its group, in the group's colour."""
+    """The mark of each point: its own letters, or the shape or the number of its group, in the
+    group's colour."""
     codes, groups = pd.factorize(points["group"].astype(str), sort=True)
     numbers = [str(code + 1) if len(groups) > len(SHAPES) else "" for code in codes]
     marks = []
@@ -403,7 +417,8 @@ def _marks(points: pd.DataFrame) -> list[str]:
 
 
 def _positions(points: pd.DataFrame) -> np.ndarray:
-    """(N, 2) positions on the picture. One scale for both axes: a distance means the same in every direction."""
+    """(N, 2) positions on the picture. One scale for both axes: a distance means the same in every
+    direction."""
     values = points[["x", "y"]].to_numpy(dtype=float)
     known = values[np.isfinite(values).all(1)]
     if not len(known):

@@ -1,7 +1,7 @@
 """Explorer: one pair to change at will; what the model says each time, and why.
 
-Every change is a step of the session, is asked of the model, and shown when the answer comes. The explorer
-holds no model: it asks a function that it is given."""
+Every change is a step of the session, is asked of the model, and shown when the answer comes. The
+explorer holds no model: it asks a function that it is given."""
 
 from __future__ import annotations
 
@@ -44,13 +44,16 @@ def explore(
     target: str = "predicted",
     pairs: pd.DataFrame | None = None,
 ) -> Explorer:
-    """Try out what the model says of a pair, and why, while its texts, languages, language id and words change.
+    """Try out what the model says of a pair, and why, while its texts, languages, language id and
+    words change.
 
     Parameters
     ----------
-    premise, hypothesis, language, hypothesis_language : the pair to start with; None takes the premise's language.
+    premise, hypothesis, language, hypothesis_language : the pair to start with; None takes the
+        premise's language.
     method, target : of the explanation, as in `explain`.
-    pairs : examples, as `read_pairs` gives them: each item in all its languages, with its English original.
+    pairs : examples, as `read_pairs` gives them: each item in all its languages, with its English
+        original.
 
     Returns
     -------
@@ -81,8 +84,8 @@ class Explorer(Live):
     Attributes
     ----------
     session : the steps so far.
-    answer, before : what is shown, and what it is compared with; None before the first answer, or if there is
-        nothing to compare."""
+    answer, before : what is shown, and what it is compared with; None before the first answer, or
+        if there is nothing to compare."""
 
     def __init__(
         self,
@@ -190,7 +193,8 @@ class Explorer(Live):
                 self._moved()
 
     def hold(self, held: bool = True) -> None:
-        """Compare what follows with the present step; False compares each step with the one before it."""
+        """Compare what follows with the present step; False compares each step with the one before
+        it."""
         with self.lock:
             self.session.hold(held)
             self.ask()
@@ -344,7 +348,8 @@ class Explorer(Live):
         self.menu.layout.display = None if title else "none"
 
     def _in_menu(self, action: str) -> None:
-        """Do what a button of the menu says to the chosen word; the focus goes back to the words."""
+        """Do what a button of the menu says to the chosen word; the focus goes back to the
+        words."""
         with self.lock:
             word = self._chosen
             if word is None:
@@ -384,7 +389,8 @@ class Explorer(Live):
         self.steps.html = steps_html(self.session)
 
     def _suggestion(self, sentence: str, text: str, language: str) -> str:
-        """What the script of a sentence says against its language, with a button for each language of that script."""
+        """What the script of a sentence says against its language, with a button for each language
+        of that script."""
         buttons = " ".join(
             f'<button type="button" class="xk-button" data-xk="{sentence}:{code}">It is {LANGUAGES[code].name}</button>'
             for code in suggest_languages(text, language)
@@ -394,7 +400,8 @@ class Explorer(Live):
         return f'<div class="xk-notice">{notice}</div>' if buttons else ""
 
     def _original(self) -> str:
-        """The English original of the example that the pair was taken from; nothing while it is that itself."""
+        """The English original of the example that the pair was taken from; nothing while it is
+        that itself."""
         row, (premise, hypothesis) = self._example, self.state.texts
         english = [row.get(f"english_{name}") for name in SENTENCES]
         if any(map(is_missing, english)) or english == [premise, hypothesis]:
@@ -453,7 +460,8 @@ class Explorer(Live):
 
 
 def suggest_languages(text: str, language: str) -> list[str]:
-    """The languages of the script that most letters of the text have; none if `language` is one of them."""
+    """The languages of the script that most letters of the text have; none if `language` is one of
+    them."""
     names = {"Hans": "Hani"}  # Unicode has one script for simplified and traditional characters
     counts = {
         script: len(regex.findall(rf"\p{{Script={names.get(script, script)}}}", text)) for script in SCRIPTS

@@ -1,4 +1,5 @@
-"""Filters: which rows of a frame of predictions a reader wants to see. Frames in, frames out; no widget."""
+"""Filters: which rows of a frame of predictions a reader wants to see. Frames in, frames out; no
+widget."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ class Filters:
 
 
 def check_predictions(preds: pd.DataFrame) -> pd.DataFrame:
-    """A checked copy of predictions, numbered from 0, with `confidence`, `correct` and English originals as far as known.
+    """A checked copy of predictions, numbered from 0, with `confidence`, `correct` and English
+    originals as far as known.
 
     Raises
     ------
@@ -108,7 +110,8 @@ def filter_rows(
     slices: Mapping[str, np.ndarray],
     keys: Sequence[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows that fit; and those that would fit if labels and outcome did not matter, for a confusion matrix.
+    """The rows that fit; and those that would fit if labels and outcome did not matter, for a
+    confusion matrix.
 
     Parameters
     ----------
@@ -166,7 +169,8 @@ def note_options(notes: Notes) -> list[tuple[str, str]]:
 
 
 def slices_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Every slice that the frame's columns make, "column: value" -> (N,) bool; the columns that `metrics.slices` knows."""
+    """Every slice that the frame's columns make, "column: value" -> (N,) bool; the columns that
+    `metrics.slices` knows."""
     slices: dict[str, np.ndarray] = {}
     for name in (str(column) for column in frame if column in KNOWN):
         if pd.api.types.is_numeric_dtype(frame[name]) or frame[name].astype(str).nunique() <= MAX_VALUES:
@@ -176,7 +180,8 @@ def slices_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def search_key(text: str) -> str:
-    """Text as a search compares it: without case, compatibility forms, and optional marks (Unicode Mn)."""
+    """Text as a search compares it: without case, compatibility forms, and optional marks (Unicode
+    Mn)."""
     return regex.sub(r"\p{Mn}+", "", unicodedata.normalize("NFKD", text.casefold()))
 
 

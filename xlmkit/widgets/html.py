@@ -1,7 +1,8 @@
-"""HTML of the explorers: probabilities, words to click, items, and what the model answers; strings in, strings out.
+"""HTML of the explorers: probabilities, words to click, items, and what the model answers; strings
+in, strings out.
 
-Every text is escaped and has its own language and direction. Right and wrong are told by a sign and a word,
-never by colour alone. The look is `widgets.css`."""
+Every text is escaped and has its own language and direction. Right and wrong are told by a sign and
+a word, never by colour alone. The look is `widgets.css`."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def bars(
 
     Parameters
     ----------
-    now, before : label -> probability in [0, 1]; `before` adds the former values and the change in points.
+    now, before : label -> probability in [0, 1]; `before` adds the former values and the change in
+        points.
     gold : the right label, if it is known."""
     best = max(now, key=now.__getitem__)
     head = "<th>label</th><th>probability</th><th></th>" + (
@@ -98,7 +100,8 @@ def paragraphs(row: Row) -> list[str]:
 
 
 def verdict(row: Row) -> str:
-    """Right or wrong by sign and word, with the gold label where it is wrong; nothing without gold."""
+    """Right or wrong by sign and word, with the gold label where it is wrong; nothing without
+    gold."""
     gold = row.get("gold")
     if is_missing(gold):
         return ""
@@ -108,7 +111,8 @@ def verdict(row: Row) -> str:
 
 
 def english_texts(row: Row, heading: str = "") -> str:
-    """The English originals of a row in another language; nothing for English, or where they are not known."""
+    """The English originals of a row in another language; nothing for English, or where they are
+    not known."""
     texts = [row.get(ENGLISH[column]) for column, _ in sides(row)]
     if all(code == "en" for _, code in sides(row)) or all(map(is_missing, texts)):
         return ""
@@ -117,7 +121,8 @@ def english_texts(row: Row, heading: str = "") -> str:
 
 
 def item(row: Row, *, value: str = "", opened: bool = False, note: tuple[str, str] = ("", "")) -> str:
-    """One row as a list item: what the model says, the texts, their English originals, the reader's note.
+    """One row as a list item: what the model says, the texts, their English originals, the reader's
+    note.
 
     Parameters
     ----------
@@ -156,7 +161,8 @@ def items(listed: str) -> str:
 
 
 def item_options(frame: pd.DataFrame) -> list[tuple[str, Any]]:
-    """(name, item) of each item in a frame with English originals: its id and the beginning of its first text."""
+    """(name, item) of each item in a frame with English originals: its id and the beginning of its
+    first text."""
     options = []
     for row in frame.drop_duplicates("item").to_dict("records"):
         column = "premise" if "premise" in row else "text"
@@ -180,20 +186,23 @@ def word_buttons(
 
     Parameters
     ----------
-    masked : words (places in `Explanation.words`) that the model did not see; they are struck through.
+    masked : words (places in `Explanation.words`) that the model did not see; they are struck
+        through.
     chosen : the word that is being edited; it gets a frame.
     scale : the score at the end of the colour scale; None takes the largest.
 
     Returns
     -------
-    HTML in which each word's `data-xk` is "word:" and its place; of several words with one span, the first."""
+    HTML in which each word's `data-xk` is "word:" and its place; of several words with one span,
+    the first."""
     scale = largest(explanation) if scale is None else scale
     texts = (explanation.premise, explanation.hypothesis or "")
 
     def attributes(words: tuple[int, ...]) -> str:
         spans = [explanation.words[word] for word in words]
         text = texts[spans[0].sentence]
-        # What a reader hears is the text as it was written; where nothing is written there, the model's word.
+        # What a reader hears is the text as it was written; where nothing is written there, the
+        # model's word.
         name = text[min(span.start for span in spans) : max(span.end for span in spans)].strip()
         name = name or " ".join(span.text for span in spans)
         score = written(explanation, float(sum(explanation.word_scores[word] for word in words)))
@@ -250,7 +259,8 @@ def _column(title: str, answer: Answer, scale: float, chosen: int | None = None)
 
 
 def ids_in_words(state: PairState) -> str:
-    """The language ids: "language ids: Hindi and English", "language id: Arabic for both", "no language id"."""
+    """The language ids: "language ids: Hindi and English", "language id: Arabic for both", "no
+    language id"."""
     if state.language_id == NONE:
         return "no language id"
     if state.language_id != RIGHT:

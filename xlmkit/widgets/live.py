@@ -1,12 +1,13 @@
-"""Live: the framework of every explorer: work in the background, a status line, and a snapshot that stays.
+"""Live: the framework of every explorer: work in the background, a status line, and a snapshot that
+stays.
 
-An explorer holds no model. It asks functions that it is given, in a thread, and the newest question wins:
-an old answer never overwrites a newer one. What it shows is escaped HTML from pure functions.
+An explorer holds no model. It asks functions that it is given, in a thread, and the newest question
+wins: an old answer never overwrites a newer one. What it shows is escaped HTML from pure functions.
 
-JupyterLab prefers a widget over the HTML in the same output, even after the widget's kernel is gone ("Error
-displaying widget: model not found"). The snapshot is therefore an output of its own, which a `LiveSwitch`
-hides while the widget is alive. It is rewritten shortly after each change, so a saved notebook shows the
-last state, on the web and after a restart too."""
+JupyterLab prefers a widget over the HTML in the same output, even after the widget's kernel is gone
+("Error displaying widget: model not found"). The snapshot is therefore an output of its own, which
+a `LiveSwitch` hides while the widget is alive. It is rewritten shortly after each change, so a
+saved notebook shows the last state, on the web and after a restart too."""
 
 from __future__ import annotations
 
@@ -49,11 +50,13 @@ class Superseded(Exception):
 
 
 class Debouncer:
-    """Answers the newest of many questions, in a thread that lives only while there is one to answer.
+    """Answers the newest of many questions, in a thread that lives only while there is one to
+    answer.
 
     Parameters
     ----------
-    answer : yields better and better answers to a question; each is shown as it comes. It may call `check`.
+    answer : yields better and better answers to a question; each is shown as it comes. It may call
+        `check`.
     show : called with each answer to the newest question, in order, never twice at a time.
     fail : called with the exception that `answer` or `show` raised for the newest question.
     delay : seconds without a newer question before one is answered.
@@ -84,8 +87,8 @@ class Debouncer:
         """Replace all earlier questions by this one; returns at once."""
         with self._changed:
             self._newest += 1
-            # The context of who asks: ipykernel keeps in it which page is being answered, and routes the
-            # page's next messages by it (ipykernel 7.4, comm/comm.py).
+            # The context of who asks: ipykernel keeps in it which page is being answered, and
+            # routes the page's next messages by it (ipykernel 7.4, comm/comm.py).
             self._waiting = [(copy_context(), question)]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True, name="xlmkit-widgets")
@@ -141,8 +144,8 @@ class Debouncer:
 class Live:
     """An explorer: controls in a notebook, and a snapshot where widgets cannot be shown.
 
-    A subclass builds its controls, calls `lay_out`, and gives its state as HTML in `body`. Its work in the
-    background yields functions that show what was found.
+    A subclass builds its controls, calls `lay_out`, and gives its state as HTML in `body`. Its work
+    in the background yields functions that show what was found.
 
     Parameters
     ----------
@@ -151,8 +154,8 @@ class Live:
     Attributes
     ----------
     status, progress, keep_button : for the subclass to lay out. Screen readers announce `status`.
-    lock : held while anything is changed or shown: callbacks of the page, background work and the notebook's
-        cells may come at the same time."""
+    lock : held while anything is changed or shown: callbacks of the page, background work and the
+        notebook's cells may come at the same time."""
 
     def __init__(self, name: str) -> None:
         self.name, self.problem = name, ""
@@ -180,7 +183,8 @@ class Live:
         self.widget.add_class(f"xk-live-{self._key}")
 
     def on(self, control: ipywidgets.Widget, callback: Callable[[Any], None]) -> None:
-        """Call back with a control's new value, or the part of a `Clickable` that was chosen; a button gives None."""
+        """Call back with a control's new value, or the part of a `Clickable` that was chosen; a
+        button gives None."""
 
         def locked(value: Any) -> None:
             with self.lock:
@@ -199,14 +203,16 @@ class Live:
             self.on(control, lambda _: callback())
 
     def worker(self, answer: Callable[[Any], Iterator[Callable[[], None]]]) -> Debouncer:
-        """Background work for one kind of question: `answer` yields functions, each called as it comes."""
+        """Background work for one kind of question: `answer` yields functions, each called as it
+        comes."""
         worker: Debouncer = Debouncer(answer, self._shown, self.fail, lock=self.lock)
         self._workers.append(worker)
         return worker
 
     @contextmanager
     def watching(self, worker: Debouncer, doing: str = "") -> Iterator[None]:
-        """In this block the model stops as soon as `worker` has a newer question; `doing` shows progress."""
+        """In this block the model stops as soon as `worker` has a newer question; `doing` shows
+        progress."""
         inputs = 0
 
         def before_pass(rows: int) -> None:
@@ -249,7 +255,8 @@ class Live:
             self._writer.ask(None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all work is done and the notebook's snapshot shows it; False after `timeout` seconds.
+        """Wait until all work is done and the notebook's snapshot shows it; False after `timeout`
+        seconds.
 
         Call it in a cell of its own before you save a notebook that was run without a browser."""
         for worker in self._workers:
@@ -262,7 +269,8 @@ class Live:
     @property
     def html(self) -> str:
         """The kept pictures and the present state, as they are in the saved notebook."""
-        # After a restart JupyterLab writes an error where the widget was; this hides it in favour of the snapshot.
+        # After a restart JupyterLab writes an error where the widget was; this hides it in favour
+        # of the snapshot.
         lost = (
             f".jp-OutputArea-child:has(+.jp-OutputArea-child .xk-picture-{self._key})"
             f":not(:has(.xk-live-{self._key})){{display:none}}"
@@ -300,7 +308,8 @@ class LiveRows(Live):
 
     Parameters
     ----------
-    explain : pairs, `method`, `target` and perhaps `contrast` -> one Explanation per row; None: no explanations.
+    explain : pairs, `method`, `target` and perhaps `contrast` -> one Explanation per row; None: no
+        explanations.
 
     Attributes
     ----------
@@ -334,7 +343,8 @@ class LiveRows(Live):
             self.draw()
 
     def explain(self, worker: Debouncer, row: pd.DataFrame, doing: str = "", **options: str) -> Explanation:
-        """The explanation of one row, unless `worker` has a newer question; `doing` shows progress."""
+        """The explanation of one row, unless `worker` has a newer question; `doing` shows
+        progress."""
         assert self._explain is not None
         with self.watching(worker, doing):
             [explanation] = self._explain(without_predictions(row), **options)
@@ -368,7 +378,8 @@ def _raise(error: Exception) -> None:
 
 
 def explain_options(row: Row, method: str) -> dict[str, str]:
-    """What to explain of a row: its prediction; if that is wrong and the method allows it, rather than gold."""
+    """What to explain of a row: its prediction; if that is wrong and the method allows it, rather
+    than gold."""
     if METHOD[method].labelled and not is_missing(row.get("gold")) and row["gold"] != row["prediction"]:
         return {"target": row["prediction"], "contrast": row["gold"]}
     return {"target": row["prediction"]}

@@ -1,7 +1,8 @@
-"""Notes: a tag and a comment for each item that a reader looked at, in a file that is complete at any moment.
+"""Notes: a tag and a comment for each item that a reader looked at, in a file that is complete at
+any moment.
 
-The file holds one JSON object per line, so any tool can read it. Each names the texts that it is about, so
-that equal ids of another data set do not inherit a note."""
+The file holds one JSON object per line, so any tool can read it. Each names the texts that it is
+about, so that equal ids of another data set do not inherit a note."""
 
 from __future__ import annotations
 
@@ -38,14 +39,16 @@ class Notes:
 
     Raises
     ------
-    ValueError : if the file exists and is no file of notes. Its first unreadable line is named; nothing is changed."""
+    ValueError : if the file exists and is no file of notes. Its first unreadable line is named;
+        nothing is changed."""
 
     def __init__(self, path: str | os.PathLike[str] = FILE) -> None:
         self.path = Path(path)
         self._entries = _read(self.path)
 
     def of(self, row: Mapping[Any, Any]) -> tuple[str, str]:
-        """Tag and comment of an item, given as a row of the frame; two empty texts where there are none."""
+        """Tag and comment of an item, given as a row of the frame; two empty texts where there are
+        none."""
         entry = self._entries.get(_key(row), {})
         return entry.get("tag", ""), entry.get("comment", "")
 
@@ -81,7 +84,8 @@ class Notes:
         return used.value_counts().index.to_list()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per note: the item's id, texts, languages and labels as far as known, `tag`, `comment`, `saved` (UTC)."""
+        """One row per note: the item's id, texts, languages and labels as far as known, `tag`,
+        `comment`, `saved` (UTC)."""
         frame = pd.DataFrame(list(self._entries.values()))
         columns = [name for name in COPIED if name in frame] or ["pair_id"]
         return frame.reindex(columns=[*columns, *WRITTEN, SAVED])
@@ -104,7 +108,8 @@ def _json_value(value: Any) -> Any:
 
 
 def _utf8(text: str) -> str:
-    """Half of a surrogate pair, which a field may give while it is typed in, becomes a question mark."""
+    """Half of a surrogate pair, which a field may give while it is typed in, becomes a question
+    mark."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,4 +1,5 @@
-"""One item in all its languages: what is predicted for each, why, and how far the languages agree."""
+"""One item in all its languages: what is predicted for each, why, and how far the languages
+agree."""
 
 from __future__ import annotations
 
@@ -40,11 +41,13 @@ VIEWS = ("all", "wrong", "right", "not as in English")
 
 
 def parallel(nli: NLIModel, pairs: pd.DataFrame, *, item: str | None = None, method: str = QUICK) -> Parallel:
-    """Explore one item in all its languages: predictions, coloured words, English originals, agreement, explanations.
+    """Explore one item in all its languages: predictions, coloured words, English originals,
+    agreement, explanations.
 
     Parameters
     ----------
-    pairs : parallel pairs as `read_pairs` gives them, with `item`, such as "workshop" and "xnli/dev".
+    pairs : parallel pairs as `read_pairs` gives them, with `item`, such as "workshop" and
+        "xnli/dev".
     item : the item to begin with; None takes the first.
     method : how words are coloured at first, one of `attribution.METHODS` or "none".
 
@@ -54,8 +57,8 @@ def parallel(nli: NLIModel, pairs: pd.DataFrame, *, item: str | None = None, met
 
     Raises
     ------
-    ValueError : if rows are faulty, no column identifies items, an item occurs twice in a language, or the item
-        or method is unknown."""
+    ValueError : if rows are faulty, no column identifies items, an item occurs twice in a language,
+        or the item or method is unknown."""
     inference.need_head(nli)
     frame = with_english(inference.check_input(nli, pairs))
     predict = partial(inference.predict, nli, progress=False)
@@ -188,7 +191,8 @@ class Parallel(LiveRows):
         return "" if self._present is None else self._summary() + self._table()
 
     def _offered(self, text: str, kept: str | None = None) -> list[tuple[str, str]]:
-        """The items to choose from: those with all words of `text` in one of their rows, and the kept one."""
+        """The items to choose from: those with all words of `text` in one of their rows, and the
+        kept one."""
         words = search_key(text).split()
         fitting = {
             item
@@ -276,17 +280,20 @@ def translations_table(
     opened: str | None = None,
     detail: str = "",
 ) -> str:
-    """One item as a table, one row per language: prediction, texts, English original, and what each word adds.
+    """One item as a table, one row per language: prediction, texts, English original, and what each
+    word adds.
 
     Parameters
     ----------
     rows : of one item, from `check_predictions`, in the order to draw.
-    explanations : by `pair_id`, of one method, so that they share a scale; without one, a row has no colours.
+    explanations : by `pair_id`, of one method, so that they share a scale; without one, a row has
+        no colours.
     opened : the `pair_id` of the open row; `detail` is the HTML to show under it.
 
     Returns
     -------
-    HTML in which each row has a button whose `data-xk` is its `pair_id` without hidden characters."""
+    HTML in which each row has a button whose `data-xk` is its `pair_id` without hidden
+    characters."""
     records = rows.to_dict("records")
     found = [(explanations or {}).get(row["pair_id"]) for row in records]
     drawn = [explanation for explanation in found if explanation is not None]

@@ -1,4 +1,5 @@
-"""Predictions to browse: filters, a confusion matrix to click, pages of items; an explanation and a note for the open one."""
+"""Predictions to browse: filters, a confusion matrix to click, pages of items; an explanation and a
+note for the open one."""
 
 from __future__ import annotations
 
@@ -40,18 +41,22 @@ EMPTY = '<p class="xk-notice">Open an item to see its explanation and to write a
 def browse_predictions(
     preds: pd.DataFrame, nli: NLIModel | None = None, notes: str | os.PathLike[str] | Notes | None = None
 ) -> PredictionBrowser:
-    """Browse predictions by language, label, confidence, slice and words; open one for its explanation and a note.
+    """Browse predictions by language, label, confidence, slice and words; open one for its
+    explanation and a note.
 
     Parameters
     ----------
-    preds : predictions as `predict` gives them, of any model; with `gold`, wrong ones are shown first.
+    preds : predictions as `predict` gives them, of any model; with `gold`, wrong ones are shown
+        first.
     nli : the model that explains what is opened; None shows items without explanations.
-    notes : a .jsonl file for tags and comments; None takes "notes.jsonl" in the notebook's folder. It is created
-        with the first note, saved completely with every change, and read again next time.
+    notes : a .jsonl file for tags and comments; None takes "notes.jsonl" in the notebook's folder.
+        It is created with the first note, saved completely with every change, and read again next
+        time.
 
     Returns
     -------
-    The explorer, for the last line of a cell. `.notes.to_frame()` gives the notes, `.shown` the rows that fit.
+    The explorer, for the last line of a cell. `.notes.to_frame()` gives the notes, `.shown` the
+    rows that fit.
 
     Raises
     ------
@@ -147,7 +152,8 @@ class PredictionBrowser(LiveRows):
         return self._frame.iloc[[key]]
 
     def open(self, key: int | None) -> None:
-        """Open one row, by its number in the frame that was given, for its explanation and a note; None closes it."""
+        """Open one row, by its number in the frame that was given, for its explanation and a note;
+        None closes it."""
         with self.lock:
             self.note.layout.display = "none" if key is None else None
             if key is not None:
@@ -168,7 +174,8 @@ class PredictionBrowser(LiveRows):
 
     @cached_property
     def _keys(self) -> list[str]:
-        """What searches compare; of many rows this takes a moment, so not before the first search."""
+        """What searches compare; of many rows this takes a moment, so not before the first
+        search."""
         return search_keys(self._frame)
 
     def _values(self) -> Filters:
@@ -202,7 +209,8 @@ class PredictionBrowser(LiveRows):
         filters, order, page = question
         keys = self._keys if filters.text.strip() else None
         rows, around = filter_rows(self._frame, filters, self.notes, slices=self._slices, keys=keys)
-        # A cell stands for right and wrong rows: where only one kind is shown, no cell is what is shown.
+        # A cell stands for right and wrong rows: where only one kind is shown, no cell is what is
+        # shown.
         cell = (filters.gold, filters.prediction) if filters.outcome == "all" else None
         matrix = confusion_matrix(around, self._labels, chosen=cell) if "gold" in self._frame else ""
         yield partial(self._show, sort_rows(rows, order), page, matrix)
@@ -276,12 +284,13 @@ def confusion_matrix(
 
     Parameters
     ----------
-    chosen : gold and predicted label of the rows that are shown, "" for all; None: no cell is what is shown.
+    chosen : gold and predicted label of the rows that are shown, "" for all; None: no cell is what
+        is shown.
 
     Returns
     -------
-    HTML. A cell's `data-xk` is "GOLD:PREDICTION" by place in `labels`, or "all". Its shade and its percentage
-    are its fraction of the gold label's rows; the diagonal has a check mark."""
+    HTML. A cell's `data-xk` is "GOLD:PREDICTION" by place in `labels`, or "all". Its shade and its
+    percentage are its fraction of the gold label's rows; the diagonal has a check mark."""
     #   gold ↓ predicted →   e    n    all
     #   e                    0:0  0:1  0:all
     #   n                    1:0  1:1  1:all

@@ -1,7 +1,9 @@
-"""State: a pair as somebody edits it, the steps of a session with undo, and what is asked about a state.
+"""State: a pair as somebody edits it, the steps of a session with undo, and what is asked about a
+state.
 
-A word is a span of the surface text. Dropping and replacing words change the text. A mask cannot be written
-as text, so it is kept next to it, and moves with its word when the text before it changes."""
+A word is a span of the surface text. Dropping and replacing words change the text. A mask cannot be
+written as text, so it is kept next to it, and moves with its word when the text before it
+changes."""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ class Span:
 class PairState:
     """A pair, its language id, and its masked words.
 
-    `language_id` is "right", "none", or the code whose id both sentences get. `masked` holds spans in order."""
+    `language_id` is "right", "none", or the code whose id both sentences get. `masked` holds spans
+    in order."""
 
     premise: str
     hypothesis: str
@@ -154,7 +157,8 @@ class Question:
 class Answer:
     """What the model says: label -> probability in [0, 1], and an explanation.
 
-    `final` is False for the explanation by a quick method while the one that was asked for is computed."""
+    `final` is False for the explanation by a quick method while the one that was asked for is
+    computed."""
 
     question: Question
     probabilities: dict[str, float]
@@ -164,7 +168,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Step:
-    """One change. `kind` names the field that is being typed in, so that a text is one step and not one per key."""
+    """One change. `kind` names the field that is being typed in, so that a text is one step and not
+    one per key."""
 
     change: str
     state: PairState
@@ -178,7 +183,8 @@ class Session:
     Attributes
     ----------
     position : the step that is shown.
-    held : the step that all later ones are compared with; None compares each with the one before it."""
+    held : the step that all later ones are compared with; None compares each with the one before
+        it."""
 
     def __init__(self, start: PairState) -> None:
         self.steps = [Step("start", start)]
@@ -225,8 +231,9 @@ class Session:
                 self.steps[place] = replace(step, probabilities=dict(answer.probabilities))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per step: `step`, `change`, the pair with its languages, `language_id`, `masked` words,
-        `prediction` and `p_<label>` in [0, 1]; without these where the state was not answered."""
+        """One row per step: `step`, `change`, the pair with its languages, `language_id`, `masked`
+        words, `prediction` and `p_<label>` in [0, 1]; without these where the state was not
+        answered."""
         columns = ("premise", "hypothesis", "premise_language", "hypothesis_language", "language_id")
         rows = [
             {"step": number, "change": step.change}
