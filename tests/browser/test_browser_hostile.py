@@ -91,7 +91,7 @@ def act(name, explorer):
         explorer.get_by_label("Example").first.select_option(index=3)
         expect(explorer.locator(".xk-words").last).to_contain_text("U+202E")
     if name == "parallel":
-        coloured = explorer.locator("tr:has(p.xk-text sub)")
+        coloured = explorer.locator("tr:has(p.xk-text .xk-w)")
         expect(coloured).to_have_count(
             2
         )  # the table is drawn again as colours come, and a click meanwhile is lost

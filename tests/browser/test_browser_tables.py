@@ -33,7 +33,7 @@ def opened(lab, lesson, call):
 
 def test_one_item_in_all_languages_is_explored_from_its_lesson(lab):
     explorer = opened(lab, "01_explore_predictions", "widgets.parallel(")
-    expect(explorer.locator("tr:has(p.xk-text sub)")).to_have_count(15)
+    expect(explorer.locator("tr:has(p.xk-text .xk-w)")).to_have_count(15)
     assert explorer.locator("p.xk-text[lang=ar]").first.get_attribute("dir") == "rtl"
     buttons = explorer.get_by_role("button", name="explain ").all()
     assert len(buttons) == 15
