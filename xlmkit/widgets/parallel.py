@@ -119,7 +119,7 @@ class Parallel(LiveRows):
         self.summary = Clickable(label="agreement of the languages", live=True)
         self.rows = Clickable(label="the item in each language; choose a language to see its explanation")
         self.lay_out(
-            line(self.search, self.item, self.back, self.next),
+            line(self.search, self.item, ipywidgets.HBox([self.back, self.next])),
             line(self.order, self.view, self.colours, self.method),
             self.summary,
             self.rows,
