@@ -119,7 +119,7 @@ def test_mixed_languages_are_a_language_of_their_own():
     mixed = pairs(60, cued).drop(columns="language").assign(premise_language="en", hypothesis_language="de")
     baseline = baselines.train(mixed, progress=False)
     assert list(baseline.models) == ["en>de"]
-    with pytest.raises(ValueError, match="got en;"):
+    with pytest.raises(ValueError, match="en>de"):
         baselines.predict(baseline, pairs(3, cued))
 
 
@@ -173,15 +173,15 @@ def test_what_cannot_be_learnt_from_is_refused():
     good = pairs(30, cued)
     with pytest.raises(ValueError, match="'bow'"):
         baselines.train(good, "bow")
-    with pytest.raises(ValueError, match="got none in 30 rows"):
+    with pytest.raises(ValueError, match="gold"):
         baselines.train(good.assign(gold=None))
-    with pytest.raises(ValueError, match="got none in 30 rows"):
+    with pytest.raises(ValueError, match="gold"):
         baselines.train(good.drop(columns="gold"))
     with pytest.raises(ValueError, match="'neutral' only"):
         baselines.train(good.assign(gold="neutral"))
     with pytest.raises(ValueError, match="single texts"):
         baselines.train(pd.DataFrame({"text": ["a"], "language": ["en"], "gold": ["x"]}))
-    with pytest.raises(TypeError, match="baseline first"):
+    with pytest.raises(TypeError, match="DataFrame"):
         baselines.predict(good, good)
 
 

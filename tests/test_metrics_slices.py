@@ -277,5 +277,5 @@ def test_slices_of_nearly_the_same_rows_are_taken_once():
 def test_too_few_rows_to_look_at_are_refused():
     with pytest.raises(ValueError, match="30 items"):
         discover_slices(predictions(random(0, 40), kind=["a", "b"] * 20), ["kind"])
-    with pytest.raises(ValueError, match="got one"):
+    with pytest.raises(ValueError, match="premise groups"):
         discover_slices(predictions([1, 0], prompt=[1, 1], kind=["a", "b"]), ["kind"])
