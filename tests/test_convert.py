@@ -230,7 +230,7 @@ def test_without_a_head_the_folder_is_a_language_model_that_asks_for_training(sa
     folder = convert(save(), tmp_path / "out")
     with pytest.raises(ValueError, match="has no trained NLI head"):
         load(folder, **CPU)
-    assert load(folder, **CPU, task="mlm").languages == LANGS
+    assert load(folder, **CPU, task="mlm").lang2id == LANGS
 
 
 def test_words_have_the_ids_of_the_dictionary(save, tmp_path):

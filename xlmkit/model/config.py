@@ -189,13 +189,13 @@ def read_labels(
     labels = recorded or configured or (LABELS if rows is None and task == "nli" else None)
     if labels is None:
         other = (
-            "" if task == "classification" else '; for labels of another task add "task": "classification"'
+            "" if task == "classification" else ' For labels of another task add "task": "classification".'
         )
         raise ValueError(
             f"the labels of {name!r} are not known by name: expected {EXPECTED[task]} in some order, got `id2label` "
             f"{dict(config.id2label)!r}. Which logit means what differs between sources and is not guessed. Name them in the order of "
             f'training in xlmkit.json, for example {{"format": 1, "pair_format": "xlm", "labels": ["contradiction", "neutral", "entailment"]}}, '
-            f"or in config.json's `id2label`{other}"
+            f"or in config.json's `id2label`.{other}"
         )
     if rows not in (None, len(labels)):
         raise ValueError(
