@@ -215,7 +215,7 @@ def test_nonsense_passes_no_check_and_raises_nothing(number, given):
 
 
 def test_the_share_of_the_rationale_that_is_met_is_the_token_f1():
-    found = plausibility(ONE, RATIONALES, controls=2).set_index("metric")["value"]
+    found = plausibility(ONE, RATIONALES, n_controls=2).set_index("metric")["value"]
     assert check("06.3", found["token_f1"], explanation=ONE, pairs=RATIONALES)
 
 

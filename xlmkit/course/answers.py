@@ -1,4 +1,4 @@
-"""Answers: what a learner gives, read as a number, a name or several of them.
+"""Answers: what a learner gives, read as a number, a name or several of them, and compared.
 
 What cannot be read raises `NotYet` with a sentence for the learner, not an error."""
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+CLOSE = 0.005  # between two fractions that are equal to two digits
 MAX_LENGTH = 80  # characters of an answer that are quoted
 
 
@@ -25,27 +26,45 @@ def quote(answer: object) -> str:
     return f"`{text}`" if len(text) <= MAX_LENGTH else f"`{text[: MAX_LENGTH - 1]}…`"
 
 
-def closest(given: float, reasons: Mapping[float, str], within: float = 0.0) -> str | None:
-    """The reason of the wrong value that an answer is closest to.
+def compare(
+    given: Any, truth: Any, *, right: str, wrong: Iterable[tuple[Any, str]], otherwise: str, within: float = 0
+) -> str:
+    """The sentence for a right answer; for any other answer raises `NotYet` with the reason.
 
     Parameters
     ----------
-    reasons : wrong values that have an explanation; of equal values the last one counts.
-    within : the largest distance from a value; None is returned if all are further away."""
-    near = [value for value in reasons if abs(given - value) <= within]
-    return reasons[min(near, key=lambda value: abs(given - value))] if near else None
-
-
-def compare(
-    given: float, truth: float, *, right: str, wrong: Mapping[float, str], otherwise: str, within: float = 0
-) -> str:
-    """The sentence for a right answer.
-
-    For another answer raises `NotYet` with the reason of the closest wrong value, or
-    `otherwise`."""
-    if abs(given - truth) <= within:
+    given, truth : names, numbers, or lists of as many numbers each.
+    wrong : usual wrong values, each with its reason: that of the closest value counts, and of equal
+        values the first.
+    otherwise : the reason if the answer is none of these values.
+    within : the largest difference between numbers that count as equal."""
+    if _distance(given, truth) <= within:
         return right
-    raise NotYet(closest(given, wrong, within) or otherwise)
+    near = [(distance, why) for value, why in wrong if (distance := _distance(given, value)) <= within]
+    raise NotYet(min(near, key=lambda pair: pair[0])[1] if near else otherwise)
+
+
+def compare_sets(
+    given: set[str], truth: set[str], *, right: str, wrong: Mapping[str, str], missing: str
+) -> str:
+    """The sentence for a right answer of several names; for any other answer raises `NotYet`.
+
+    Parameters
+    ----------
+    wrong : why a name is not in `truth`, by name.
+    missing : the reason if nothing in the answer is wrong, but names are missing."""
+    if given - truth:
+        raise NotYet(" ".join(wrong[name] for name in sorted(given - truth)))
+    if given != truth:
+        raise NotYet(f"Right so far, but {len(truth - given)} missing. {missing}")
+    return right
+
+
+def _distance(first: Any, second: Any) -> float:
+    """The largest difference between numbers; between two names 0 or infinity."""
+    if isinstance(first, str):
+        return 0 if first == second else math.inf
+    return float(np.abs(np.subtract(first, second)).max())
 
 
 def whole_number(answer: object) -> int:
@@ -80,6 +99,11 @@ def name(answer: object, among: Iterable[str]) -> str:
     if not fits:
         raise NotYet(f"Expected one of {_listed(known)}; got {quote(answer)}.")
     return fits[0]
+
+
+def fraction(answer: object) -> float:
+    """A number from 0 to 1."""
+    return number(answer, low=0, high=1)
 
 
 def names(answer: object, among: Iterable[str]) -> set[str]:

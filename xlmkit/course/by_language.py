@@ -10,12 +10,12 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from xlmkit.course import answers
-from xlmkit.course.answers import NotYet, quote
+from xlmkit.course.answers import compare, compare_sets, quote
 from xlmkit.course.checking import exercise
 from xlmkit.probes import NONE
 from xlmkit.stats import ALL
 
-CLOSE = 0.0015  # between two fractions that are equal after rounding
+CLOSE_MEAN = 0.0015  # between two fractions that are equal after rounding
 CLOSE_P = 0.0006  # between two p values that are equal to three decimals
 
 
@@ -25,31 +25,34 @@ def worst_id(answer: object, *, dial: pd.DataFrame) -> str:
     given = answers.name(answer, dial["to"])
     gold = dial["gold"].iloc[0]
     chances = dial.set_index("to")[f"p_{gold}"]
-    worst, best = chances.idxmin(), chances.idxmax()
-    if given != worst:
-        why = "it is the highest. Look for the other end" if given == best else "another id gives it less"
-        raise NotYet(f"Under `{given}` the gold label, {gold}, gets {chances[given]:.3f}; {why}.")
-    return f"Under `{worst}` the gold label, {gold}, gets {chances[worst]:.3f}; at most it gets {chances.max():.3f}."
+    text = f"Under `{given}` the gold label, {gold}, gets {chances[given]:.3f}"
+    right = f"{text}; at most it gets {chances.max():.3f}."
+    wrong = [(chances.idxmax(), f"{text}; it is the highest. Look for the other end.")]
+    otherwise = f"{text}; another id gives it less."
+    return compare(given, chances.idxmin(), right=right, wrong=wrong, otherwise=otherwise)
 
 
 @exercise("02.2", wants="a fraction between 0 and 1")
 def wrong_ids(answer: object, *, swapped: pd.DataFrame) -> str:
     """What fraction of the labels changes under a wrong id?"""
-    given = answers.number(answer, low=0, high=1)
+    given = answers.fraction(answer)
     flips, none = swapped["flips"], swapped["id"] == NONE
-    right = swapped["id"] == swapped["text_language"]
-    truth = float(flips[~right & ~none].mean())
-    wrong = {
-        flips.mean(): "That is the mean over all ids. Leave out the right ids, under which nothing can "
-        "change, and `none`, which is not a wrong id.",
-        flips[~none].mean(): "That includes the right ids, under which nothing can change.",
-        flips[~right].mean(): "That includes `none`, which is no id rather than a wrong one.",
-        flips[none].mean(): "That is the fraction for `none`.",
-        1 - truth: "That is the fraction that stays.",
-    }
-    why = f"Over all languages and wrong ids {truth:.1%} of the labels change; without an id {flips[none].mean():.1%}."
+    same = swapped["id"] == swapped["text_language"]
+    truth = float(flips[~same & ~none].mean())
+    wrong = [
+        (1 - truth, "That is the fraction that stays."),
+        (flips[none].mean(), "That is the fraction for `none`."),
+        (flips[~same].mean(), "That includes `none`, which is no id rather than a wrong one."),
+        (flips[~none].mean(), "That includes the right ids, under which nothing can change."),
+        (
+            flips.mean(),
+            "That is the mean over all ids. Leave out the right ids, under which nothing can change, and "
+            "`none`, which is not a wrong id.",
+        ),
+    ]
+    right = f"Over all languages and wrong ids {truth:.1%} of the labels change; without an id {flips[none].mean():.1%}."
     otherwise = f"{quote(given)} is not the mean of `flips` over the rows whose id is a wrong one."
-    return answers.compare(given, truth, right=why, wrong=wrong, otherwise=otherwise, within=CLOSE)
+    return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE_MEAN)
 
 
 @exercise("02.3", wants='a list of traps, such as ["1", "5"]')
@@ -59,18 +62,16 @@ def unseen_in_english(answer: object, *, traps: pd.DataFrame) -> str:
     single = traps[traps["trap"].isin(list("1234567"))]
     changed = single.pivot(index="trap", columns="language", values="changed")
     given = answers.names(answer, changed.index)
-    unseen = set(changed.index[(changed[ALL] > 0) & (changed["en"] == 0)])
-    for trap in sorted(given - unseen):
-        if changed.loc[trap, ALL] == 0:
-            raise NotYet(f"Trap {trap} changes nothing here, in any language.")
-        raise NotYet(f"Trap {trap} changes {changed['en'][trap]:.0%} of the English pairs: English shows it.")
-    if given != unseen:
-        raise NotYet(f"Right so far, but {len(unseen - given)} missing: read `changed`, row by row.")
-    most = str(changed.loc[sorted(unseen)].drop(columns=[ALL]).max().idxmax())
-    return (
-        f"A test in English alone never shows {' and '.join(sorted(unseen))}, "
-        f"but the input of `{most}` pairs changes."
-    )
+    unseen = sorted(changed.index[(changed[ALL] > 0) & (changed["en"] == 0)])
+    most = changed.loc[unseen].drop(columns=[ALL]).max().idxmax()
+    wrong = {
+        str(trap): f"Trap {trap} changes {row['en']:.0%} of the English pairs: English shows it."
+        if row[ALL]
+        else f"Trap {trap} changes nothing here, in any language."
+        for trap, row in changed.iterrows()
+    }
+    right = f"A test in English alone never shows {' and '.join(unseen)}, but the input of `{most}` pairs changes."
+    return compare_sets(given, set(unseen), right=right, wrong=wrong, missing="Read `changed`, row by row.")
 
 
 @exercise("03.1", wants="two whole numbers of items: [lost, won]")
@@ -78,25 +79,32 @@ def lost_and_won(answer: object, *, preds: pd.DataFrame, reference: str, languag
     """How many items are right in the reference and wrong in the language, and the other way
     round?"""
     given = [answers.whole_number(part) for part in answers.several(answer, 2)]
-    right = preds.pivot(index="item", columns="language", values="correct").astype(bool)
-    first, second = right[reference], right[language]
+    correct = preds.pivot(index="item", columns="language", values="correct").astype(bool)
+    first, second = correct[reference], correct[language]
     lost, won = int((first & ~second).sum()), int((~first & second).sum())
-    if given == [lost, won]:
-        return (
-            f"{language} loses {lost} items and wins {won}: {lost - won:+d} of {len(right)}, which is the gap "
-            f"of {(lost - won) / len(right):.1%}. Items that are right in both, or wrong in both, do not "
-            "count for the difference."
-        )
-    if given == [won, lost]:
-        raise NotYet(f"The two are exchanged: first the items right in {reference} and wrong in {language}.")
-    if given == [int(first.sum()), int(second.sum())]:
-        raise NotYet("These are the right items of each language. Which are right in only one of them?")
-    if given[0] - given[1] == lost - won:
-        raise NotYet("The difference is right, the two numbers are not: compare item by item.")
-    raise NotYet(
-        f"Not {given[0]} and {given[1]}: make a table with one row per item and one column per language, "
-        "and compare two columns."
+    right = (
+        f"{language} loses {lost} items and wins {won}: {lost - won:+d} of {len(correct)}, which is the gap of "
+        f"{(lost - won) / len(correct):.1%}. Items that are right in both, or wrong in both, do not count for "
+        "the difference."
     )
+    wrong = [
+        (
+            [won, lost],
+            f"The two are exchanged: first the items right in {reference} and wrong in {language}.",
+        ),
+        (
+            [first.sum(), second.sum()],
+            "These are the right items of each language. Which are right in only one of them?",
+        ),
+    ]
+    if given[0] - given[1] == lost - won:
+        otherwise = "The difference is right, the two numbers are not: compare item by item."
+    else:
+        otherwise = (
+            f"Not {given[0]} and {given[1]}: make a table with one row per item and one column per language, "
+            "and compare two columns."
+        )
+    return compare(given, [lost, won], right=right, wrong=wrong, otherwise=otherwise)
 
 
 @exercise("03.2", wants="a list of corrected p values, in the same order")
@@ -106,7 +114,7 @@ def holm(answer: object, *, p_values: Sequence[float]) -> str:
     p, count = np.array(p_values, dtype=float), len(p_values)
     truth, bonferroni = (multipletests(p, method=method)[1] for method in ("holm", "bonferroni"))
     ranks = p.argsort(kind="stable").argsort(kind="stable")
-    others = [
+    wrong = [
         (p, "These are the values before correction."),
         (bonferroni, "That is Bonferroni's correction; Holm's multiplies only the smallest by so much."),
         (
@@ -114,17 +122,14 @@ def holm(answer: object, *, p_values: Sequence[float]) -> str:
             "Almost: a corrected value may not be below that of a smaller p; take the larger of the two.",
         ),
     ]
-    if np.allclose(given, truth, atol=CLOSE_P):
-        before, after = int((p <= 0.05).sum()), int((truth <= 0.05).sum())
-        return f"{after} of the {before} p values up to 0.05 remain: that is the price of {count} tests."
-    for values, reason in others:
-        if np.allclose(given, values, atol=CLOSE_P):
-            raise NotYet(reason)
-    off = int(np.argmax(np.abs(given - truth)))
-    raise NotYet(
+    before, after = ((values <= 0.05).sum() for values in (p, truth))
+    right = f"{after} of the {before} p values up to 0.05 remain: that is the price of {count} tests."
+    off = np.abs(given - truth).argmax()
+    otherwise = (
         f"The value for p = {p[off]:g} is not {given[off]:g}. Sort; multiply the smallest by {count}, the next "
         f"by {count - 1} and so on; no value may be below the one before it."
     )
+    return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE_P)
 
 
 @exercise("03.3", wants="a language's code")
@@ -134,17 +139,11 @@ def too_sure(answer: object, *, calibration: pd.DataFrame) -> str:
     given = answers.name(answer, rows.index)
     confidence, accuracy = rows["confidence"], rows["accuracy"]
     excess = confidence - accuracy
-    if given == excess.idxmax():
-        return (
-            f"In `{given}` the mean confidence is {confidence[given]:.1%}, but the accuracy "
-            f"{accuracy[given]:.1%}."
-        )
-    hints = {
-        confidence.idxmax(): "It has the highest confidence, which is not the largest excess.",
-        accuracy.idxmin(): "It has the lowest accuracy, which is not the largest excess.",
-        excess.idxmin(): "That is the other end: the smallest excess.",
-    }
-    points = f"{100 * excess[given]:.1f} points"
-    raise NotYet(
-        f"In `{given}` confidence is {points} above accuracy, elsewhere more. {hints.get(given, '')}".rstrip()
-    )
+    right = f"In `{given}` the mean confidence is {confidence[given]:.1%}, but the accuracy {accuracy[given]:.1%}."
+    text = f"In `{given}` confidence is {100 * excess[given]:.1f} points above accuracy, elsewhere more."
+    wrong = [
+        (excess.idxmin(), f"{text} That is the other end: the smallest excess."),
+        (accuracy.idxmin(), f"{text} It has the lowest accuracy, which is not the largest excess."),
+        (confidence.idxmax(), f"{text} It has the highest confidence, which is not the largest excess."),
+    ]
+    return compare(given, excess.idxmax(), right=right, wrong=wrong, otherwise=text)

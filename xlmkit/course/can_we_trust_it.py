@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xlmkit.course import answers
-from xlmkit.course.answers import NotYet, closest
+from xlmkit.course.answers import CLOSE, NotYet, compare, compare_sets
 from xlmkit.course.checking import exercise
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness import rationale_words
@@ -16,7 +16,6 @@ from xlmkit.inference import predict
 from xlmkit.model import NLIModel
 from xlmkit.stats import ALL
 
-CLOSE = 0.005  # between two probabilities or fractions that are equal to two digits
 NONE = "none"  # the answer if no method fits
 
 
@@ -28,26 +27,23 @@ def fall_without_the_strongest_word(answer: object, *, nli: NLIModel, explanatio
     strongest, *rest = np.argsort(-explanation.word_scores, kind="stable").tolist()
     before, after, *others_after = _probabilities(nli, explanation, [strongest, *rest])
     top = explanation.words[strongest].text
-    if abs(given - (before - after)) <= CLOSE:
-        return (
-            f"Without `{top}` it falls from {before:.2f} to {after:.2f}. One word of one pair proves nothing; "
-            "comprehensiveness is the mean over several numbers of words."
-        )
-    default = (
+    right = (
+        f"Without `{top}` it falls from {before:.2f} to {after:.2f}. One word of one pair proves nothing; "
+        "comprehensiveness is the mean over several numbers of words."
+    )
+    wrong = [
+        (before, "This is the probability of the whole pair; subtract the one without the word."),
+        (after, f"This is the probability without `{top}`; how far did it fall from {before:.2f}?"),
+        (after - before, "The sign is reversed: a fall is the probability before minus the one after."),
+    ]
+    for word, chance in zip(rest, others_after, strict=True):
+        score = f"`{explanation.words[word].text}`, whose score is {explanation.word_scores[word]:.2f}"
+        wrong.append((before - chance, f"This fits the word {score}; `{top}` has the highest."))
+    otherwise = (
         f"Remove the characters of `{top}` from its sentence, predict again, and take "
         f"`p_{explanation.target}` before minus after."
     )
-    main = {
-        before: "This is the probability of the whole pair; subtract the one without the word.",
-        after: f"This is the probability without `{top}`; the question is how far it fell from {before:.2f}.",
-        after - before: "The sign is reversed: a fall is the probability before minus the one after.",
-    }
-    words = {
-        before - chance: f"This fits the word `{explanation.words[word].text}`, whose score is "
-        f"{explanation.word_scores[word]:.2f}; `{top}` has the highest."
-        for word, chance in zip(rest, others_after, strict=True)
-    }
-    raise NotYet(closest(given, main, CLOSE) or closest(given, words, CLOSE) or default)
+    return compare(given, before - after, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
 def _probabilities(nli: NLIModel, explanation: Explanation, words: Sequence[int]) -> list[float]:
@@ -69,50 +65,49 @@ def methods_at_chance(answer: object, *, summary: pd.DataFrame) -> str:
     """Which methods cannot be distinguished from chance by sufficiency?"""
     rows = summary[summary["metric"] == "sufficiency"].set_index("method")
     low, high = rows["percentile_low"], rows["percentile_high"]
-    truth = set(rows.index[(low <= 0.5) & (high >= 0.5)])
+    at_chance = (low <= 0.5) & (high >= 0.5)
+    truth = set(rows.index[at_chance]) or {NONE}
     given = answers.names(answer, [*rows.index, NONE])
-    if NONE in given and (len(given) > 1 or truth):
-        raise NotYet("`none` is right only if no interval of `percentile` contains 0.5. One does.")
-    for method in sorted(given - truth - {NONE}):
-        side = "below" if high[method] < 0.5 else "above"
-        interval = f"{low[method]:.3f} to {high[method]:.3f}"
-        raise NotYet(f"`{method}` can: its interval, {interval}, lies {side} 0.5.")
-    for method in sorted(truth - given):
-        interval = f"{low[method]:.3f} to {high[method]:.3f}"
-        raise NotYet(f"`{method}` is missing: its interval, {interval}, contains 0.5.")
+    interval = {method: f"its interval, {low[method]:.3f} to {high[method]:.3f}," for method in rows.index}
+    wrong = {
+        method: f"`{method}` can: {interval[method]} lies {'below' if high[method] < 0.5 else 'above'} 0.5."
+        for method in rows.index
+    }
+    wrong[NONE] = "`none` is right only if no interval of `percentile` contains 0.5. One does."
+    missing = " ".join(
+        f"`{method}` is missing: {interval[method]} contains 0.5."
+        for method in sorted(truth - given - {NONE})
+    )
     below = sorted(rows.index[high < 0.5])
     worse = f" Below 0.5, so worse than random: {', '.join(below)}." if below else ""
-    return f"{', '.join(sorted(truth)) or 'No method'}.{worse} More items would make the intervals narrower."
+    right = f"{', '.join(sorted(truth - {NONE})) or 'No method'}.{worse} More items would make the intervals narrower."
+    return compare_sets(given, truth, right=right, wrong=wrong, missing=missing)
 
 
 @exercise("06.3", wants="a fraction between 0 and 1")
 def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFrame) -> str:
     """What fraction of the strongest words are in the rationale, taking as many as it has?"""
-    given = answers.number(answer, low=0, high=1)
+    given = answers.fraction(answer)
     row = pairs[pairs["pair_id"] == explanation.pair_id].iloc[0].to_dict()
-    right = rationale_words(explanation, [row[f"{side}_rationale"] for side in explanation.sides])  # (W,)
-    size = int(right.sum())
-    hits = right[
-        np.argsort(-explanation.word_scores, kind="stable")
-    ].cumsum()  # (W,) among the first 1, 2, ...
+    inside = rationale_words(explanation, [row[f"{side}_rationale"] for side in explanation.sides])  # (W,)
+    order = np.argsort(-explanation.word_scores, kind="stable")
+    hits = inside[order].cumsum()  # (W,) among the first 1, 2, ...
+    size = int(inside.sum())
     found = hits[size - 1]
-    if abs(given - found / size) <= CLOSE:
-        return (
-            f"{found} of {size}; random words would give {right.mean():.2f} on average. It is the token F1."
-        )
-    main = {
-        right.mean(): "That is the rationale's fraction of all words, which is what chance would give.",
-        found / (2 * size - found): "That is the intersection over the union; divide the words that are in "
-        "both by the words that you took.",
-    }
-    sizes = {
-        hits[count - 1]
-        / count: f"That fits the strongest {count} words; the rationale has {size} (words that "
-        "share a character with a span)."
-        for count in range(len(hits), 0, -1)
-    }
-    default = f"The rationale has {size} words. Take the {size} strongest and count those in the rationale."
-    raise NotYet(closest(given, main, CLOSE) or closest(given, sizes, CLOSE) or default)
+    right = f"{found} of {size}; random words would give {inside.mean():.2f} on average. It is the token F1."
+    wrong = [
+        (inside.mean(), "That is the rationale's fraction of all words, which is what chance would give."),
+        (
+            found / (2 * size - found),
+            "That is the intersection over the union; divide the words that are in both by the words that "
+            "you took.",
+        ),
+    ]
+    spans = f"the rationale has {size} (words that share a character with a span)"
+    for count, n_hits in enumerate(hits, start=1):
+        wrong.append((n_hits / count, f"That fits the strongest {count} words; {spans}."))
+    otherwise = f"The rationale has {size} words. Take the {size} strongest and count those in the rationale."
+    return compare(given, found / size, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
 @exercise("06.4", wants='two language codes, such as ("en", "de")')

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xlmkit.course import answers
-from xlmkit.course.answers import NotYet
+from xlmkit.course.answers import CLOSE, NotYet, compare
 from xlmkit.course.checking import exercise
 from xlmkit.stats import ALL, wilson
 
-CLOSE = 0.005  # between two fractions that are equal to two digits
 COPIES = 4  # numbers per parameter: the weight, its gradient, and Adam's two moments
 BYTES = 4  # of a number in float32
 
@@ -26,16 +25,16 @@ def steps_of_a_run(answer: object, *, rows: int, batch_size: int, epochs: int) -
         f"{rows} rows are not a whole number of batches of {batch_size}, and the rows that are left at the "
         "end of each epoch are a step, too."
     )
-    wrong = {
-        rows * epochs // batch_size: incomplete,
-        epochs * (rows // batch_size): incomplete,
-        rows * epochs: f"That counts one step per row; a step takes {batch_size} rows at once.",
-        steps: f"That is one epoch; there are {epochs}.",
-    }
+    wrong = [
+        (steps, f"That is one epoch; there are {epochs}."),
+        (rows * epochs, f"That counts one step per row; a step takes {batch_size} rows at once."),
+        (epochs * (rows // batch_size), incomplete),
+        (rows * epochs // batch_size, incomplete),
+    ]
     left = rows - (steps - 1) * batch_size
     right = f"{epochs} epochs of {steps} steps; the last step of an epoch has {left} rows."
     otherwise = f"Count the steps of an epoch of {rows} rows, {batch_size} per step; multiply by the epochs."
-    return answers.compare(given, epochs * steps, right=right, wrong=wrong, otherwise=otherwise)
+    return compare(given, epochs * steps, right=right, wrong=wrong, otherwise=otherwise)
 
 
 @exercise("07.2", wants="a difference of two fractions, from -1 to 1")
@@ -46,16 +45,16 @@ def rise_where_nothing_was_taught(answer: object, *, table: pd.DataFrame, taught
     rise, unseen = table["after"] - table["before"], ~every & ~trained
     truth, count = float(rise[unseen].mean()), int(unseen.sum())
     also = f"That includes {', '.join(taught)}, which had training text"
-    wrong = {
-        rise.mean(): f"{also}, and the row `all`, which is no language.",
-        rise[~trained].mean(): "That includes the row `all`, which is no language.",
-        rise[~every].mean(): f"{also}.",
-        table["after"][unseen].mean(): "That is the accuracy after; subtract the one before.",
-        -truth: "The sign is reversed: a rise is after minus before.",
-    }
+    wrong = [
+        (-truth, "The sign is reversed: a rise is after minus before."),
+        (table["after"][unseen].mean(), "That is the accuracy after; subtract the one before."),
+        (rise[~every].mean(), f"{also}."),
+        (rise[~trained].mean(), "That includes the row `all`, which is no language."),
+        (rise.mean(), f"{also}, and the row `all`, which is no language."),
+    ]
     right = f"It rose by {100 * truth:.0f} points in {count} languages without training text."
     otherwise = f"Take the mean of `after` minus `before` over the {count} languages without training text."
-    return answers.compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
+    return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
 @exercise("07.3", wants="a whole number")
@@ -89,18 +88,16 @@ def memory_of_training(answer: object, *, parameters: int) -> str:
     given = answers.number(answer, low=0)
     truth = COPIES * BYTES * parameters / 1e9
     kinds = {1: "the weights alone", 2: "weights and gradients", 3: "only three of the four"}
-    wrong = {
-        truth * copies / COPIES: f"That is enough for {what}; Adam keeps two moments of each number, too."
-        for copies, what in kinds.items()
-    }
-    wrong |= {
-        truth * 1e9: "Right in bytes; divide by 1,000,000,000.",
-        truth * 1e9 / 2**30: "Right in GiB, of 1,073,741,824 bytes; here a GB has 1,000,000,000.",
-    }
+    wrong = [
+        (truth * 1e9 / 2**30, "Right in GiB, of 1,073,741,824 bytes; here a GB has 1,000,000,000."),
+        (truth * 1e9, "Right in bytes; divide by 1,000,000,000."),
+    ]
+    for copies, what in kinds.items():
+        reason = f"That is enough for {what}; Adam keeps two moments of each number, too."
+        wrong.append((truth * copies / COPIES, reason))
     right = (
         f"{parameters:,} numbers, {COPIES} times, {BYTES} bytes each: {truth:.1f} GB. Activations come on "
         "top, and depend on the batch."
     )
     otherwise = "For each parameter there are a weight, a gradient and two moments; each number has 4 bytes."
-    within = 0.02 * given
-    return answers.compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=within)
+    return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=0.02 * given)

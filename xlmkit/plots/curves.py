@@ -94,7 +94,7 @@ def items_by_n_correct(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     bars = ax.bar(table["right"], table["n"], color=BLUE, width=0.8, label="items")
     halo = [withStroke(linewidth=2.5, foreground="white")]  # keeps the numbers readable over a diamond
     ax.bar_label(bars, padding=2, fontsize="small", path_effects=halo, zorder=4)
-    expected = {"color": VERMILION, "mfc": "white", "label": "expected if languages erred independently"}
+    expected: Any = {"color": VERMILION, "mfc": "white", "label": "expected if languages erred independently"}
     ax.plot(table["right"], table["expected"], "D", **expected)
     ax.set(xlabel="languages in which the item is right", ylabel="items", xticks=table["right"])
     legend_above(ax)

@@ -44,7 +44,7 @@ def language_map(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ]
     codes = table.groupby("family")["language"].agg(" ".join)
     families = [Patch(color=colour, label=f"{family}: {codes[family]}") for family, colour in colours.items()]
-    upper = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+    upper: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
     ax.add_artist(ax.legend(handles=scripts, title="script", **upper, **LEGEND))
     ax.legend(handles=families, title="family", loc="lower left", bbox_to_anchor=(1, 0), **LEGEND)
     explained = [f", {100 * part:.0f} % of the variance" for part in table.attrs.get("explained", ())]

@@ -131,7 +131,7 @@ def aligned(carried: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     codes = list(dict.fromkeys(carried["language"]))
     words = carried.drop_duplicates("word").sort_values("word")
     table = carried.pivot(index="word", columns="language", values=["score", "partners"])
-    numbers = table["score"][codes].astype(float)
+    numbers: Any = table["score"][codes].astype(float)
     cells = numbers.map(_score)
     wide = len(codes) <= WIDE
     if wide:

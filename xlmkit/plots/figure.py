@@ -75,7 +75,7 @@ def legend_above(
 ) -> None:
     """A legend without frame above the Axes, where it covers nothing."""
     shown = list(ax.get_legend_handles_labels()[0] if handles is None else handles)
-    where = {"loc": "lower center", "bbox_to_anchor": (0.5, y)}
+    where: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, y)}
     ax.legend(handles=shown, ncols=columns or max(1, len(shown)), frameon=False, **where)
 
 

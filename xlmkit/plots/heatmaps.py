@@ -287,7 +287,7 @@ def draw_cells(
 
 def hatch(ax: Axes, cells: pd.DataFrame) -> None:
     """Hatch the cells of a heat map that are true."""
-    style = {"fill": False, "hatch": HATCH, "edgecolor": "#BBBBBB", "linewidth": 0}
+    style: Any = {"fill": False, "hatch": HATCH, "edgecolor": "#BBBBBB", "linewidth": 0}
     for row, column in np.argwhere(cells.to_numpy(dtype=bool)):
         ax.add_patch(Rectangle((column, row), 1, 1, **style))
 

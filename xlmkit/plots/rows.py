@@ -82,7 +82,7 @@ def accuracy(
         _vertical(ax, chance, " chance")
     if reference:
         label = f"{published}, XNLI test" if isinstance(published, str) else "published"
-        where = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+        where: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
         ax.legend(handles=[Line2D([], [], label=label, **HOLLOW)], frameon=False, **where)
     ax.set(xlim=(0, 100), xlabel=f"accuracy, % {INTERVAL}")
     return ax
@@ -172,7 +172,7 @@ def probabilities(predictions: pd.DataFrame, *, rows: str = "language", ax: Axes
     left = pd.Series(0.0, index=predictions.index)
     for label in LABELS:
         width = 100 * predictions[f"p_{label}"]
-        options = {"color": COLOURS[label], "edgecolor": "white", "label": label}
+        options: Any = {"color": COLOURS[label], "edgecolor": "white", "label": label}
         bars = ax.barh(range(len(predictions)), width, left=left, **options)
         texts = [f"{value:.0f}" if value >= 6 else "" for value in width]
         ax.bar_label(bars, labels=texts, label_type="center", color=INK, fontsize="small")

@@ -21,9 +21,9 @@ def findings(analysis: Analysis) -> list[str]:
 
     Intervals in parentheses are 95 % intervals. "Significantly" is used only where p after
     correction is at most 0.05. A frame that was left out has no sentence."""
-    parts = (_accuracy, _gap, _gap_by_feature, _comparison, _agreement, _lost_items)
-    parts += (_confusion, _calibration, _against, _slices)
-    return [sentence for part in parts for sentence in part(analysis)]
+    performance = (_accuracy, _gap, _gap_by_feature, _comparison, _agreement, _lost_items)
+    behaviour = (_confusion, _calibration, _against, _slices)
+    return [sentence for part in (*performance, *behaviour) for sentence in part(analysis)]
 
 
 def _accuracy(analysis: Analysis) -> Iterator[str]:
