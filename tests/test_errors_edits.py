@@ -69,10 +69,10 @@ def run(function, words=6, **changes):
     asked = []
 
     def score(variants):
-        asked.extend(variants)
-        return np.array([[0.0, function({edit.word for edit in own})] for own in variants])
+        asked.extend(edits for _, edits in variants)
+        return np.array([[0.0, function({edit.word for edit in own})] for _, own in variants]).reshape(-1, 2)
 
-    found = search(Problem(**(values | changes)), score)
+    found = search({0: Problem(**(values | changes))}, score)[0]
     assert found.tried == len(asked)
     assert len({frozenset(own) for own in asked}) == len(asked), "a variant was computed twice"
     return found, [{edit.word for edit in own} for own in asked]
@@ -122,9 +122,9 @@ def test_of_a_words_edits_the_one_with_the_highest_margin_counts():
     choices = {0: (Edit(0, 7), Edit(0, 8)), 1: (Edit(1, 9),)}
 
     def score(variants):
-        return np.array([[0.0, margins[tuple(edit.piece for edit in own)]] for own in variants])
+        return np.array([[0.0, margins[tuple(edit.piece for edit in own)]] for _, own in variants])
 
-    found = search(Problem(choices, (0, 1), 1, None, False, 300), score)
+    found = search({0: Problem(choices, (0, 1), 1, None, False, 300)}, score)[0]
     assert found.edits == (Edit(0, 8), Edit(1, 9))
 
 
@@ -163,6 +163,22 @@ def test_the_budget_is_kept_and_nothing_is_called_minimal_that_might_not_be(budg
     assert (found.edits is None) == (budget < 10)
 
 
+def test_pairs_are_searched_together_and_each_finds_what_it_finds_alone():
+    choices = {word: (Edit(word),) for word in range(4)}
+    problems = {row: Problem(choices, (0, 0, 1, 1), 1, None, True, 300) for row in (3, 5)}
+    flips = {3: {2}, 5: {0, 3}}
+    calls = []
+
+    def score(variants):
+        calls.append({row for row, _ in variants})
+        margins = [1.0 if {edit.word for edit in own} >= flips[row] else -1.0 for row, own in variants]
+        return np.stack([np.zeros(len(margins)), margins], 1)
+
+    found = search(problems, score)
+    assert {row: chosen(outcome) for row, outcome in found.items()} == flips
+    assert calls == [{3, 5}, {5}]
+
+
 def test_nothing_is_found_where_nothing_flips():
     found, _ = run(lambda gone: -1.0)
     assert (found.edits, found.logits, found.minimal) == (None, None, False)
@@ -173,7 +189,7 @@ def test_nothing_is_found_where_nothing_flips():
 
 def test_words_are_taken_out_as_erasure_does_it(nli, wrong):
     encoding = encode(nli, wrong["premise"], wrong["hypothesis"], "en")
-    ours = apply_edits(encoding, 1, [(Edit(0), Edit(2)), (Edit(1),)])
+    ours = apply_edits(encoding, [(1, (Edit(0), Edit(2))), (1, (Edit(1),))])
     theirs = erase(encoding.select([1, 1]), [[0, 2], [1]], "delete")
     for name in ("input_ids", "langs", "attention_mask"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name))
@@ -186,7 +202,7 @@ def test_a_replaced_word_is_what_the_text_with_that_word_encodes_to(nli):
     assert len(piece) == 1
     sizes = [sum((token.sentence, token.word) == (0, 1) for token in encoding.tokens[0])]
     assert sizes[0] > 1
-    ours = apply_edits(encoding, 0, [(Edit(1, piece[0]), Edit(3, piece[0])), (Edit(0, piece[0]),)])
+    ours = apply_edits(encoding, [(0, (Edit(1, piece[0]), Edit(3, piece[0]))), (0, (Edit(0, piece[0]),))])
     theirs = encode(
         nli,
         ["the dog man", "dog xerox man"],

@@ -16,11 +16,13 @@ difference counts."""
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 from tqdm.auto import tqdm
 
@@ -119,8 +121,16 @@ def agreement(
     )
     rows = pd.concat([rows, rows.assign(first=ALL, second=ALL)], ignore_index=True)
     keys = ["method", "aggregation", "first", "second"]
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
-    intervals = grouped(rows, {"difference": "difference"}, keys, "prompt", few="percentile", **options)
+    intervals = grouped(
+        rows,
+        {"difference": "difference"},
+        keys,
+        "prompt",
+        few="percentile",
+        confidence_level=confidence_level,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
     groups = rows.groupby(keys, sort=False)
     counts = groups[["defined", "undefined"]].sum().rename(columns={"defined": "n"})
     table = counts.join(groups[["same_target", "aligned", "rho", "shuffled"]].mean()).reset_index()
@@ -206,10 +216,10 @@ def _by_method(explanations: Sequence[Explanation]) -> dict[tuple[str, str], dic
 
 def _with_first(aligned: pd.DataFrame, reference: str) -> pd.DataFrame:
     """The links of the language `reference`, turned so that it is the `first`."""
-    names = {"first": "second", "second": "first"}
-    for name in ("pair", "word", "text"):
-        names |= {f"first_{name}": f"second_{name}", f"second_{name}": f"first_{name}"}
-    turned = aligned[aligned["second"] == reference].rename(columns=names)
+    swapped = {"first": "second", "second": "first"}
+    turned = aligned[aligned["second"] == reference].rename(
+        columns=lambda name: re.sub("first|second", lambda side: swapped[side[0]], name)
+    )
     links = pd.concat([aligned[aligned["first"] == reference], turned], ignore_index=True)
     if links.empty:
         languages = sorted({*aligned["first"], *aligned["second"]})
@@ -275,7 +285,5 @@ def _spearman(reference: np.ndarray, others: np.ndarray) -> np.ndarray:
     is constant."""
     if len(reference) < 3:
         return np.full(len(others), np.nan)
-    one = rankdata(reference) - (len(reference) + 1) / 2
-    rest = rankdata(others, axis=1) - (len(reference) + 1) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        return rest @ one / np.sqrt((one**2).sum() * (rest**2).sum(1))
+        return 1 - cdist([rankdata(reference)], rankdata(others, axis=1), "correlation")[0]

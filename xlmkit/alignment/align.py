@@ -7,16 +7,17 @@ a sentence have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from xlmkit import forward
+from xlmkit.attribution.batch import explained_tokens
 from xlmkit.checks import check_choice
-from xlmkit.encoding import Encoding
 from xlmkit.explanation import ExplainedWord
 from xlmkit.inference import encode_frame, provenance
 from xlmkit.languages import LANGUAGES
@@ -123,7 +124,7 @@ def default_layer(nli: NLIModel) -> int:
 
 
 def language_pairs(
-    languages: Sequence[str], wanted: Sequence[tuple[str, str]] | None
+    languages: Iterable[str], wanted: Sequence[tuple[str, str]] | None
 ) -> list[tuple[str, str]]:
     """The pairs of languages to compare; None takes every two, English first.
 
@@ -132,7 +133,7 @@ def language_pairs(
     ValueError : if a pair is not two different languages of the frame."""
     known = sorted(languages, key=lambda code: (code != REFERENCE, code not in LANGUAGES, code))
     if wanted is None:
-        return [(first, second) for place, first in enumerate(known) for second in known[place + 1 :]]
+        return list(combinations(known, 2))
     for pair in wanted:
         if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(known):
             raise ValueError(
@@ -172,22 +173,8 @@ def word_vectors(
     fp32."""
     encoding = encode_frame(nli, frame, max_length=max_length, spans=True)
     states = forward.hidden_states(nli, encoding, layers, "words", budget=budget)
-    return [WordVectors(encoded_words(encoding, row), vectors) for row, vectors in enumerate(states)]
-
-
-def encoded_words(encoding: Encoding, row: int) -> tuple[ExplainedWord, ...]:
-    """The words of one pair that reached the model, numbered as in `Explanation.words`.
-
-    Raises
-    ------
-    ValueError : if the encoding has no spans."""
-    if encoding.tokens is None or encoding.words is None:
-        raise ValueError("expected an encoding with spans. Make it with encode(..., spans=True).")
-    places = dict.fromkeys(
-        (token.sentence, token.word) for token in encoding.tokens[row] if not token.special
-    )
-    words = [(sentence, encoding.words[row][sentence][word]) for sentence, word in places]
-    return tuple(ExplainedWord(word.text, sentence, word.start, word.end) for sentence, word in words)
+    words = [words for _, words in explained_tokens(encoding)]
+    return [WordVectors(*known) for known in zip(words, states, strict=True)]
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -204,10 +191,8 @@ def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     mean, nothing is subtracted."""
     if min(first.shape[-2], second.shape[-2]) > 1:
         first, second = (words - words.mean(-2, keepdims=True) for words in (first, second))
-    lengths = [np.linalg.norm(words, axis=-1, keepdims=True) for words in (first, second)]
     first, second = (
-        words / np.where(length > 0, length, 1.0)
-        for words, length in zip((first, second), lengths, strict=True)
+        words / np.maximum(np.linalg.norm(words, axis=-1, keepdims=True), 1e-30) for words in (first, second)
     )
     return (first @ np.swapaxes(second, -1, -2) + 1) / 2
 
@@ -228,12 +213,7 @@ def match(similar: np.ndarray, matching: str = "itermax") -> np.ndarray:
 
     Returns
     -------
-    (N, M) bool.
-
-    Raises
-    ------
-    ValueError : if `matching` is unknown."""
-    check_choice("matching", matching, MATCHINGS)
+    (N, M) bool."""
     links = _mutual_nearest(similar)
     if matching == "argmax" or min(similar.shape) <= 2:  # SimAlign's own code stops there
         return links

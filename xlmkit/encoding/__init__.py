@@ -12,7 +12,7 @@ from xlmkit.encoding.encode import (
     encode,
     encode_columns,
 )
-from xlmkit.encoding.erasure import WAYS, erase, word_counts, word_numbers
+from xlmkit.encoding.erasure import WAYS, drop_tokens, erase, word_counts, word_numbers
 
 __all__ = [
     "SENTENCES",
@@ -21,6 +21,7 @@ __all__ = [
     "Token",
     "WordLanguages",
     "build_inputs",
+    "drop_tokens",
     "encode",
     "encode_columns",
     "erase",

@@ -83,7 +83,32 @@ def erase(encoding: Encoding, words: Sequence[Iterable[int]], how: str = "mask")
                 f"`words` must contain numbers from 0 to {max(numbers)}, the words of pair {row}; got {wrong[0]!r}."
             )
         erased[row, : len(own)] = np.isin(numbers, listed)
-    return _without(encoding, tokens, erased) if how == "delete" else _replaced(encoding, tokens, erased, how)
+    return drop_tokens(encoding, erased) if how == "delete" else _replaced(encoding, tokens, erased, how)
+
+
+def drop_tokens(encoding: Encoding, dropped: np.ndarray) -> Encoding:
+    """The encoding without the tokens of a (B, T) bool mask; the gaps are closed.
+
+    Raises
+    ------
+    ValueError : if the encoding has no spans."""
+    kept = encoding.attention_mask.numpy().astype(bool) & ~dropped  # (B, T)
+    lengths = kept.sum(1)
+    width = int(lengths.max(initial=0))
+    # The stable sort puts kept tokens first, in order:   kept 1 0 1 1 0  ->  order 0 2 3 | 1 4
+    order = torch.from_numpy(np.argsort(~kept, axis=1, kind="stable")[:, :width])
+    mask = torch.from_numpy(np.arange(width) < lengths[:, None])  # (B, width)
+    last = encoding.langs[:, -1:]  # padding has the hypothesis's language
+    return replace(
+        encoding,
+        input_ids=encoding.input_ids.gather(1, order).masked_fill(~mask, PAD),
+        langs=torch.where(mask, encoding.langs.gather(1, order), last),
+        attention_mask=mask.long(),
+        tokens=tuple(
+            tuple(token for token, gone in zip(own, row, strict=False) if not gone)
+            for own, row in zip(_tokens(encoding), dropped, strict=True)
+        ),
+    )
 
 
 def _tokens(encoding: Encoding) -> tuple[tuple[Token, ...], ...]:
@@ -108,26 +133,6 @@ def _replaced(
         input_ids=encoding.input_ids.masked_fill(torch.from_numpy(erased), id),
         tokens=tuple(
             tuple(replace(token, text=name) if gone else token for token, gone in zip(own, row, strict=False))
-            for own, row in zip(tokens, erased, strict=True)
-        ),
-    )
-
-
-def _without(encoding: Encoding, tokens: tuple[tuple[Token, ...], ...], erased: np.ndarray) -> Encoding:
-    kept = encoding.attention_mask.numpy().astype(bool) & ~erased  # (B, T)
-    lengths = kept.sum(1)
-    width = int(lengths.max(initial=0))
-    # The stable sort puts kept tokens first, in order:   kept 1 0 1 1 0  ->  order 0 2 3 | 1 4
-    order = torch.from_numpy(np.argsort(~kept, axis=1, kind="stable")[:, :width])
-    mask = torch.from_numpy(np.arange(width) < lengths[:, None])  # (B, width)
-    last = encoding.langs[:, -1:]  # padding has the hypothesis's language
-    return replace(
-        encoding,
-        input_ids=encoding.input_ids.gather(1, order).masked_fill(~mask, PAD),
-        langs=torch.where(mask, encoding.langs.gather(1, order), last),
-        attention_mask=mask.long(),
-        tokens=tuple(
-            tuple(token for token, gone in zip(own, row, strict=False) if not gone)
             for own, row in zip(tokens, erased, strict=True)
         ),
     )

@@ -17,6 +17,7 @@ from scipy.stats import hypergeom
 from xlmkit.checks import check_choice, check_int
 from xlmkit.errors.words import GROUP_COLUMNS, TEXTS, WORD_CLASSES
 from xlmkit.stats import cluster_sums, estimate, premise_groups
+from xlmkit.stats.bootstrap import Resampling
 
 UNITS = ("word", "class")
 CELLS = 2**22  # sums that are in memory together, 32 MB
@@ -82,8 +83,7 @@ def blame(
             f"expected a frame from `classify_words` with {', '.join(missing) or 'at least one row'}; "
             f"got {', '.join(map(str, words.columns))}. Make it with errors.classify_words(explanations, pairs)."
         )
-    number = words.groupby(groups, sort=False, dropna=False).ngroup() if groups else 0
-    words = words.assign(group=number)
+    words = words.assign(group=words.groupby(groups, sort=False, dropna=False).ngroup() if groups else 0)
     prompts = words.drop_duplicates("pair_id")
     prompts = prompts.assign(prompt=premise_groups(prompts[["pair_id", *_columns(words, GROUP_COLUMNS)]])[0])
     errors = cluster_sums(np.ones(len(prompts)), prompts["prompt"].to_numpy(), prompts["group"].to_numpy())
@@ -95,7 +95,11 @@ def blame(
     table = table[table["blamed"] >= min_errors].reset_index()
     present["row"] = rows.ngroup().map(pd.Series(table.index, table.pop("index"))).fillna(-1).astype(int)
     present["prompt"] = present["pair_id"].map(prompts.set_index("pair_id")["prompt"])
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
+    options: Resampling = {
+        "confidence_level": confidence_level,
+        "n_resamples": n_resamples,
+        "seed": seed,
+    }
     table = table.join(_intervals(present, errors, table["group"].to_numpy(), options))
     strongest = present[present["blamed"] & (present["row"] >= 0)].sort_values(
         "score", ascending=False, kind="stable"
@@ -127,18 +131,10 @@ def examples(words: pd.DataFrame, table: pd.DataFrame, *, n_examples: int = 3) -
     unit = next((name for name in UNITS if name in table), None)
     if unit is None or "examples" not in table:
         raise ValueError(f"expected a frame from `blame`; got {', '.join(map(str, table.columns))}")
-    keys = list(table.columns[: table.columns.get_loc(unit) + 1])
+    keys = list(table.loc[:, :unit].columns)
     by_pair = dict(tuple(words.groupby("pair_id", sort=False)))
-    kept = [
-        "pair_id",
-        "language",
-        "gold",
-        "prediction",
-        "sentence",
-        "word_text",
-        "score",
-        *_columns(words, TEXTS),
-    ]
+    kept = ["pair_id", "language", "gold", "prediction", "sentence", "word_text", "score"]
+    kept += _columns(words, TEXTS)
     found = []
     for row in table.to_dict("records"):
         for rank, pair_id in enumerate(row["examples"][:n_examples], 1):
@@ -178,7 +174,7 @@ def _present(words: pd.DataFrame, unit: str, groups: list[str], top_k: int) -> p
 
 
 def _intervals(
-    present: pd.DataFrame, errors: np.ndarray, groups: np.ndarray, options: dict[str, float]
+    present: pd.DataFrame, errors: np.ndarray, groups: np.ndarray, options: Resampling
 ) -> pd.DataFrame:
     """The figures of each row of the table with their intervals; `errors` are (P prompts, G groups)
     counts."""

@@ -9,8 +9,7 @@ label."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,19 @@ import pandas as pd
 from scipy.special import softmax
 from tqdm.auto import tqdm
 
-from xlmkit.alignment.align import encoded_words
+from xlmkit.attribution.batch import explained_tokens
 from xlmkit.checks import check_int
 from xlmkit.encoding import Encoding
-from xlmkit.errors.search import Edit, Edits, Outcome, Problem, apply_edits, likely_replacements, search
+from xlmkit.errors.search import (
+    Edit,
+    Edits,
+    Outcome,
+    Problem,
+    Variant,
+    apply_edits,
+    likely_replacements,
+    search,
+)
 from xlmkit.errors.words import has_letter_or_digit
 from xlmkit.explanation import ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
@@ -116,17 +124,25 @@ def minimal_edits(
         chunk = frame.iloc[rows.start : rows.stop]
         encoding = encode_frame(nli, chunk, max_length=max_length, spans=True)
         before = logits(nli, encoding, batch_tokens=batch_tokens)  # (N, labels)
-        found = []
-        for number, (row, pair) in enumerate(zip(rows, chunk.to_dict("records"), strict=True)):
-            gold, words = nli.labels.index(pair["gold"]), encoded_words(encoding, number)
+        words = [words for _, words in explained_tokens(encoding)]
+        pairs = chunk.to_dict("records")
+        problems = {}
+        for number, pair in enumerate(pairs):
+            gold, own = nli.labels.index(pair["gold"]), words[number]
             if before[number].argmax() != gold:
-                order = word_order(by_pair[pair["pair_id"]], words) if pair["pair_id"] in by_pair else None
-                choices = _choices(encoding, number, words, mlm, top_k)
-                sentences = tuple(w.sentence if has_letter_or_digit(w.text) else None for w in words)
-                problem = Problem(choices, sentences, gold, order, mlm is None, budget)
-                outcome = search(problem, partial(_score, nli, encoding, number, batch_tokens))
-                found.append((row, _record(nli, pair, before[number], words, outcome)))
-        return found
+                order = word_order(by_pair[pair["pair_id"]], own) if pair["pair_id"] in by_pair else None
+                choices = _choices(encoding, number, own, mlm, top_k)
+                sentences = tuple(w.sentence if has_letter_or_digit(w.text) else None for w in own)
+                problems[number] = Problem(choices, sentences, gold, order, mlm is None, budget)
+
+        def score(variants: list[Variant]) -> np.ndarray:
+            return logits(nli, apply_edits(encoding, variants), batch_tokens=batch_tokens)
+
+        outcomes = search(problems, score)
+        return [
+            (rows[number], _record(nli, pairs[number], before[number], words[number], outcomes[number]))
+            for number in problems
+        ]
 
     settings = {"edit": "delete", "top_k": None} if mlm is None else {"edit": "replace", "top_k": top_k}
     source = provenance(nli, "minimal_edits", {**settings, "budget": budget, "max_length": max_length})
@@ -180,8 +196,16 @@ def edit_sizes(
     frame = pd.DataFrame({by: group_names(edits, by), "prompt": premise_groups(edits)[0], "words": size})
     frame = frame.assign(flipped=~np.isnan(size), one_word=size == 1, two_words=size == 2, more=size > 2)
     frame = with_all(frame.assign(tried=edits["tried"].to_numpy()), by)
-    options = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
-    found = grouped(frame, {"flipped": "flipped"}, by, "prompt", few="wilson", **options)
+    found = grouped(
+        frame,
+        {"flipped": "flipped"},
+        by,
+        "prompt",
+        few="wilson",
+        confidence_level=confidence_level,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
     groups = frame.groupby(by, sort=False)
     means = groups[["one_word", "two_words", "more", "words", "tried"]].mean().reset_index(drop=True)
     result = pd.concat([found, means], axis=1)
@@ -192,12 +216,6 @@ def edit_sizes(
         .rename(columns={"flipped_low": "low", "flipped_high": "high"})
         .reset_index(drop=True)
     )
-
-
-def _score(
-    nli: NLIModel, encoding: Encoding, row: int, batch_tokens: int | None, variants: list[Edits]
-) -> np.ndarray:
-    return logits(nli, apply_edits(encoding, row, variants), batch_tokens=batch_tokens)
 
 
 def word_order(explanation: Explanation, words: Sequence[ExplainedWord]) -> tuple[int, ...]:
@@ -261,7 +279,7 @@ def _inputs(
 
 def _record(
     nli: NLIModel,
-    pair: Mapping[str, Any],
+    pair: Mapping[Hashable, Any],
     before: np.ndarray,
     words: Sequence[ExplainedWord],
     outcome: Outcome,
@@ -305,5 +323,5 @@ def _with_edits(
     errors = frame.iloc[[row for row, _ in found]]
     columns = ["prediction", *before, *names, *after, "tried"]
     new = pd.DataFrame([record for _, record in found], errors.index, columns, dtype=object)
-    types = {"size": "Int64", "minimal": bool, "tried": "int64", **dict.fromkeys([*before, *after], float)}
-    return errors.assign(**new.astype(types))
+    types: dict[str, Any] = {"size": "Int64", "minimal": bool, "tried": "int64"}
+    return errors.assign(**new.astype(types | dict.fromkeys([*before, *after], float)))

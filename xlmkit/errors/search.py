@@ -5,19 +5,17 @@ single word, then every two, then a greedy path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
-from xlmkit.encoding import Encoding, word_numbers
+from xlmkit.encoding import Encoding, drop_tokens, word_numbers
 from xlmkit.errors.words import has_letter_or_digit
 from xlmkit.model import NLIModel
 from xlmkit.probes.fill_mask import mask_id, mask_logits
-from xlmkit.tokenization import PAD
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,40 @@ class Outcome:
     tried: int
 
 
-Score = Callable[[list[Edits]], np.ndarray]
-"""V variants of a pair, one or more -> their (V, labels) logits."""
+Variant = tuple[int, Edits]
+"""The number of a pair, and what is edited in it."""
+Steps = Generator[list[Edits], np.ndarray, Outcome]
+"""A search of one pair: it yields variants, is sent their (V, labels) logits, and returns."""
 
 
-def search(problem: Problem, score: Score) -> Outcome:
+def search(
+    problems: Mapping[int, Problem], score: Callable[[list[Variant]], np.ndarray]
+) -> dict[int, Outcome]:
+    """Search several pairs together, so that a batch may hold variants of all of them.
+
+        pair 0    yields {0} {1} {2}    is sent their logits    yields {0 1} {0 2} ...
+        pair 1    yields {0} {1}        is sent their logits    {1} flips it: returns
+
+    Parameters
+    ----------
+    problems : by number of the pair.
+    score : V variants, perhaps none -> their (V, labels) logits."""
+    searches = {number: search_pair(problem) for number, problem in problems.items()}
+    variants = {number: next(steps) for number, steps in searches.items()}
+    outcomes = {}
+    while variants:
+        logits = score([(number, edits) for number, each in variants.items() for edits in each])
+        ends = np.cumsum([len(each) for each in variants.values()])[:-1]
+        for number, own in zip(list(variants), np.split(logits, ends), strict=True):
+            try:
+                variants[number] = searches[number].send(own)
+            except StopIteration as finished:
+                outcomes[number] = finished.value
+                del variants[number]
+    return outcomes
+
+
+def search_pair(problem: Problem) -> Steps:
     """Look for the fewest edits that flip a prediction to gold, among at most `problem.budget`
     variants.
 
@@ -84,7 +111,8 @@ def search(problem: Problem, score: Score) -> Outcome:
     singles = [edits for edits in singles if problem.allows(edits)]
     complete = len(singles) <= problem.budget  # whether everything so far was tried
     singles = singles[: problem.budget]
-    logits, margins = _margins(problem, score, singles)
+    logits = yield singles
+    margins = _margins(problem, logits)
     tried = len(singles)
     if (margins > 0).any():
         return Outcome(singles[margins.argmax()], logits[margins.argmax()], True, tried)
@@ -100,18 +128,17 @@ def search(problem: Problem, score: Score) -> Outcome:
     doubles: list[Edits] = list(
         pairs if len(pairs) + len(best) <= room else pairs[: max(0, room - len(best))]
     )
-    logits, margins = _margins(problem, score, doubles)
+    logits = yield doubles
+    margins = _margins(problem, logits)
     tried += len(doubles)
     if (margins > 0).any():
         return Outcome(doubles[margins.argmax()], logits[margins.argmax()], complete, tried)
     complete = complete and len(doubles) == len(pairs)
     complete = complete and all(len(edits) == 1 for edits in problem.choices.values())
-    return _greedy(problem, score, best, tried, complete)
+    return (yield from _greedy(problem, best, tried, complete))
 
 
-def _greedy(
-    problem: Problem, score: Score, best: dict[int, tuple[Edit, float]], tried: int, complete: bool
-) -> Outcome:
+def _greedy(problem: Problem, best: dict[int, tuple[Edit, float]], tried: int, complete: bool) -> Steps:
     """Add one word at a time, from three on, until the prediction flips; then drop each word that
     is not needed."""
     path: Edits = ()
@@ -121,7 +148,8 @@ def _greedy(
             path = (*path, best[word][0])
             paths.append(path)
     paths = paths[2:][: max(0, problem.budget - tried)]
-    logits, margins = _margins(problem, score, paths)
+    logits = yield paths
+    margins = _margins(problem, logits)
     tried += len(paths)
     if not (margins > 0).any():
         return Outcome(None, None, False, tried)
@@ -131,7 +159,8 @@ def _greedy(
     while len(edits) > 3 and tried + len(edits) <= problem.budget:
         fewer = [tuple(edit for edit in edits if edit is not kept) for kept in edits]
         fewer = [variant for variant in fewer if frozenset(variant) not in failed]
-        logits, margins = _margins(problem, score, fewer)
+        logits = yield fewer
+        margins = _margins(problem, logits)
         tried += len(fewer)
         if not (margins > 0).any():
             break
@@ -139,38 +168,29 @@ def _greedy(
     return Outcome(edits, outcome, complete and len(edits) == 3, tried)
 
 
-def _margins(problem: Problem, score: Score, variants: list[Edits]) -> tuple[np.ndarray, np.ndarray]:
-    """(V, labels) logits of the variants, and (V,) gold's logit minus the best other one: above 0,
-    gold is predicted."""
-    if not variants:
-        return np.empty((0, 0)), np.empty(0)
-    logits = score(variants)
-    return logits, logits[:, problem.gold] - np.delete(logits, problem.gold, axis=1).max(1)
+def _margins(problem: Problem, logits: np.ndarray) -> np.ndarray:
+    """(V,) gold's logit minus the best other one: above 0, gold is predicted."""
+    return logits[:, problem.gold] - np.delete(logits, problem.gold, axis=1).max(1)
 
 
-def apply_edits(encoding: Encoding, row: int, variants: Sequence[Edits]) -> Encoding:
-    """One pair per variant: this row of an encoding with the variant's words removed, or replaced
-    by one token each.
+def apply_edits(encoding: Encoding, variants: Sequence[Variant]) -> Encoding:
+    """One pair per variant: a row of an encoding with some words removed, or replaced by one token
+    each.
 
     </s> the xer ox man </s> ...    the row; "xerox", word 1, is two tokens
     </s> the man </s> ...           Edit(1)
     </s> the dog man </s> ...       Edit(1, piece=id of "dog"), in the first token's place"""
-    real = encoding.attention_mask[row].bool()
-    ids, langs = encoding.input_ids[row][real], encoding.langs[row][real]  # (T,)
-    numbers = word_numbers(encoding)[row][real]
-    sequences = []
-    for edits in variants:
-        new, kept = ids.clone(), torch.ones_like(real[real])
+    rows = [row for row, _ in variants]
+    chosen = encoding.select(rows)
+    numbers = word_numbers(encoding)[rows, : chosen.input_ids.size(1)]  # (V, T)
+    ids, dropped = chosen.input_ids.clone(), np.zeros(numbers.shape, dtype=bool)
+    for number, (_, edits) in enumerate(variants):
         for edit in edits:
-            places = (numbers == edit.word).nonzero().flatten()
-            kept[places] = False
+            places = (numbers[number] == edit.word).nonzero().flatten()
+            dropped[number, places] = True
             if edit.piece is not None:
-                new[places[0]], kept[places[0]] = edit.piece, True
-        sequences.append((new[kept], langs[kept]))
-    input_ids = pad_sequence([new for new, _ in sequences], batch_first=True, padding_value=PAD)
-    padded = pad_sequence([own for _, own in sequences], batch_first=True, padding_value=int(langs[-1]))
-    mask = pad_sequence([torch.ones_like(new) for new, _ in sequences], batch_first=True)
-    return Encoding(input_ids, padded, mask, (encoding.n_truncated[row],) * len(variants))
+                ids[number, places[0]], dropped[number, places[0]] = edit.piece, False
+    return drop_tokens(replace(chosen, input_ids=ids), dropped)
 
 
 def likely_replacements(
@@ -181,7 +201,7 @@ def likely_replacements(
 
     A candidate is one token that is a whole word with a letter or digit, and not the word that is
     there."""
-    masked = apply_edits(encoding, row, [(Edit(word, mask_id(mlm)),) for word in words])
+    masked = apply_edits(encoding, [(row, (Edit(word, mask_id(mlm)),)) for word in words])
     numbers = word_numbers(encoding)[row]
     names = [mlm.tokenizer.name(id) for id in range(len(mlm.tokenizer))]
     whole = torch.tensor(

@@ -89,8 +89,9 @@ def mixed_language_grid(
     Raises
     ------
     ValueError : as `mixed_pairs` and `predict`."""
-    options = {"batch_tokens": batch_tokens, "max_length": max_length, "progress": progress}
-    preds = predict(nli, mixed_pairs(pairs), **options)
+    preds = predict(
+        nli, mixed_pairs(pairs), batch_tokens=batch_tokens, max_length=max_length, progress=progress
+    )
     result = mixed_language_table(preds, seed=seed)
     result.attrs["provenance"] = preds.attrs["provenance"]
     return result

@@ -82,7 +82,7 @@ def retrieval(
         raise ValueError("expected at least 2 different sentences to search among. Pass more items.")
     if isinstance(ids, str) or not ids or not set(ids) <= set(IDS):
         raise ValueError(f"`ids` must be some of {', '.join(IDS)}; got {ids!r}")
-    texts = {code: rows[column].to_list() for code, rows in frame.groupby("language")}
+    texts = {str(code): rows[column].to_list() for code, rows in frame.groupby("language")}
     pivot = resolve(pivot)
     check_choice("pivot", pivot, texts)
     if set(ids) != {"right"}:

@@ -21,7 +21,7 @@ import torch
 from transformers import XLMTokenizer
 
 from xlmkit import inference
-from xlmkit.encoding import Encoding, encode
+from xlmkit.encoding import Encoding, encode_columns
 from xlmkit.model import NLIModel
 from xlmkit.model.source import EMBEDDED, locate
 from xlmkit.pairs import language_columns, sentence_columns
@@ -70,8 +70,10 @@ def trap_inputs(
     right = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
     yield TrapInput(RIGHT, right)
     yield TrapInput("1", _with_first_token(right, BOS))
-    first, *second = (frame[name].to_list() for name in sentence_columns(frame))
-    english = encode(nli, first, *(second or [None]), "en", max_length=max_length, spans=False)
+    texts = [frame[name].to_list() for name in sentence_columns(frame)]
+    english = encode_columns(
+        nli, texts, [["en"] * len(frame)] * len(texts), max_length=max_length, spans=False
+    )
     yield TrapInput("2", _with_right_ids(nli, frame, english))
     moses = sacremoses_encoding(tokenizer, frame, max_length)
     moses = _with_first_token(moses, BOS if nli.pair_format == "huggingface" else EOS)
