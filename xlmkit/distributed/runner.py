@@ -130,7 +130,7 @@ class Run:
     def __str__(self) -> str:
         kept = f" ({self.kept} finished before)" if self.kept else ""
         lost = f", {self.deaths} shards begun again because a worker died" if self.deaths else ""
-        return f"{self.rows} rows in {self.shards} shards{kept}, {len(self.refused)} refused{lost}, {self.seconds:.1f} s"
+        return f"{self.rows} rows in {self.shards} shard{'' if self.shards == 1 else 's'}{kept}, {len(self.refused)} refused{lost}, {self.seconds:.1f} s"
 
 
 def run(
@@ -336,8 +336,7 @@ def _split_options(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], 
         {
             name: parameter.default
             for name, parameter in inspect.signature(target).parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY
-            and name not in ("progress", "checkpoint", "task")
+            if parameter.kind is parameter.KEYWORD_ONLY and name not in ("progress", "checkpoint", "task")
         }
         for target in (load, function)
     ]
