@@ -313,7 +313,7 @@ def test_a_piece_begins_as_the_mean_of_the_teachers_vectors_that_stand_in_its_pl
     assert len(piece) == 1
     letters = [teacher.tokenizer.token_to_id(letter) for letter in ("▁", "d", "o", "g")]
     found = begun_model.network.transformer.embeddings.weight[piece[0]]
-    # "▁" stands for the word's beginning and shares no character of its own where the tokenizer gives it none.
+    # "▁" marks the beginning of a word and shares no character of its own where the tokenizer gives it none.
     spans = teacher.tokenizer.encode("dog").offsets
     sizes = torch.tensor([end - start for start, end in spans], dtype=torch.float32)
     expected = (theirs[letters] * sizes[:, None]).sum(0) / sizes.sum()

@@ -65,7 +65,7 @@ def _plainly(own: Any, logits: Any, one: Any, steps: int) -> tuple[np.ndarray, b
 
 
 def ours(size: str, count: int, steps: int | None) -> dict[str, Any]:
-    """`xlmkit.explain`: `steps` None starts at 20 and goes on only for the pairs that fail."""
+    """`xlmkit.explain`: `steps` None starts at 20 and increases only for the pairs that fail."""
     nli = xk.load(folder(size), dtype="float32")
     xk.explain(nli, pairs(1, skip=BEHIND), method="input_x_gradient", progress=False)
     frame = pairs(count, skip=count)

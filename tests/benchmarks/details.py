@@ -105,7 +105,7 @@ def asked(results: Results) -> str:
 
 
 def limits(results: Results) -> str:
-    """FLOP/s of the model alone beside those of a large matrix product."""
+    """FLOP/s of the model alone next to those of a large matrix product."""
     lines = []
     for size in SIZES:
         for dtype, one in measured(results, f"limits-{size}").items():

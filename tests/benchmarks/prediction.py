@@ -1,7 +1,7 @@
 """Prediction: pairs a second from text to labels, by transformers' pipeline, its Trainer, and `xlmkit.predict`; the same weights, the same pairs.
 
 The pipeline and the Trainer cannot be given language ids by their users' usual calls and cut every language as English. They are measured for speed all the same;
-how often their label is another one stands in `agreement`."""
+how often their label differs is in `agreement`."""
 
 from __future__ import annotations
 

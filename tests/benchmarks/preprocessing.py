@@ -87,7 +87,7 @@ def places(data: Path, *, say: bool = True) -> tuple[str, Path]:
         )
     elif say:
         print(
-            f"preprocessing: {data} has no data/xnli/xnli.dev.tsv with data/xlm_xnli15_tokenizer beside it (give --data FOLDER), so this is the bundled workshop with "
+            f"preprocessing: {data} has no data/xnli/xnli.dev.tsv with data/xlm_xnli15_tokenizer next to it (give --data FOLDER), so this is the bundled workshop with "
             "the embedded model's vocabulary: 120 pairs a language, few for figures that mean much\n"
         )
     return (str(pairs), folder) if real else ("workshop", bundled.path("mini-xnli15"))

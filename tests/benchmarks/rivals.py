@@ -80,7 +80,7 @@ def explain(name: str, size: str, count: int) -> dict[str, Any]:
 
 
 def versions(name: str) -> dict[str, str]:
-    """What pip put into a rival's environment, as far as it bears on the figures."""
+    """What pip put into a rival's environment, as far as it affects the figures."""
     listed = subprocess.run(
         [python(name), "-m", "pip", "freeze"], capture_output=True, text=True, check=True
     ).stdout

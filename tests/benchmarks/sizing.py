@@ -1,6 +1,6 @@
 """Sizing: hours, machines, money, electricity and disk for 10^5, 10^7 and 10^9 pairs, from measured paces; and what gives out first.
 
-Measured figures come from results/*.json. What cannot be measured here (a price, a shared disk's pace) is an assumption that stands at the top of the page."""
+Measured figures come from results/*.json. What cannot be measured here (a price, a shared disk's pace) is an assumption that is stated at the top of the page."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def limits(results: Results) -> str:
     if text is not None:
         needed = -(-TEST_PACE // max(1, int(text)))
         lines.append(
-            f"- **On a fast device: text.** A core prepares {number(text)} pairs/s, warm. A device that predicts more than that for each core beside it waits for text; "
+            f"- **On a fast device: text.** A core prepares {number(text)} pairs/s, warm. A device that predicts more than that per core waits for text; "
             f"XNLI's test set in ten seconds ({TEST_PACE:,} pairs/s) asks for {needed} core{'' if needed == 1 else 's'} at work on text, or for texts that are in the cache."
         )
     if streamed is not None:

@@ -160,7 +160,7 @@ def make(
 
 
 def _stage(place: Path, network: torch.nn.Module, learn: Callable[[], None]) -> dict[str, Any]:
-    """Learn, and keep the weights and what that cost beside `place`; or take them from there. Gives what it cost."""
+    """Train and store the weights and their cost next to `place`, or read them from there. Returns the cost."""
     weights, cost = place.with_suffix(".safetensors"), place.with_suffix(".json")
     if weights.is_file():
         network.load_state_dict(load_file(weights))

@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         "--work",
         type=Path,
         required=True,
-        help="folder for what the stages make; the same command goes on there",
+        help="folder for the results of the stages; the same command resumes from it",
     )
     options.add_argument("--out", type=Path, required=True, help="the model's folder, e.g. data/mini-xnli15")
     options.add_argument("--seed", type=int, default=0)

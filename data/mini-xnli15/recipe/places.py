@@ -16,7 +16,7 @@ def units(ours: Spans, theirs: Spans, length: int) -> tuple[np.ndarray, np.ndarr
     """The unit of every token of ours and of theirs, counted from 0 over those that both have a token in; -1 for the others.
 
     `length` is the text's, in characters."""
-    inside = np.zeros(length + 2, dtype=bool)  # whether a token goes on over the border before character i
+    inside = np.zeros(length + 2, dtype=bool)  # whether a token spans the border before character i
     for start, end in (*ours, *theirs):
         inside[start + 1 : end] = True
     stretch = np.cumsum(~inside)

@@ -1,4 +1,4 @@
-"""Where the training of a stage stands, in a file: a stage that was killed goes on from there, with other pairs by chance."""
+"""The state of a stage's training in a file: a killed stage resumes from it, with other randomly drawn pairs."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def teach(
 ) -> None:
     """Fine-tune the encoder's network and head, in place; its word embeddings stay, since most pieces are never met.
 
-    The file `states` keeps where training stands."""
+    The file `states` holds the state of the training."""
     network = found.network
     network.requires_grad_(True)
     network.transformer.embeddings.weight.requires_grad_(False)
