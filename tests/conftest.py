@@ -17,7 +17,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Tests that start kernels, clusters or browsers, the longest first.
 INTEGRATION = ("test_distributed_ray", "test_notebooks", "browser")
 
-SECOND = ("test_browser_voila.py", "test_browser_restart.py", "test_browser_hostile.py")  # unit of tests/browser
+SECOND = (
+    "test_browser_voila.py",
+    "test_browser_restart.py",
+    "test_browser_hostile.py",
+)  # unit of tests/browser
 
 SPECIALS = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
 # Letters as they are after lower-casing and the removal of marks (Unicode Mn).
@@ -145,9 +149,7 @@ def nli():
     from xlmkit.tokenization import BPETokenizer
 
     network = tiny_network()
-    return NLIModel.in_memory(
-        network, BPETokenizer(*tables()), list_labels(network), source="tiny"
-    )
+    return NLIModel.in_memory(network, BPETokenizer(*tables()), list_labels(network), source="tiny")
 
 
 @pytest.fixture(scope="session")

@@ -54,9 +54,7 @@ def between(text: str, tables: str) -> str:
     ------
     ValueError : if it does not have both markers once."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(
-            f"expected {BEGIN!r} and {END!r} once each. Put them where the tables belong."
-        )
+        raise ValueError(f"expected {BEGIN!r} and {END!r} once each. Put them where the tables belong.")
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n\n{tables}\n\n{END}{rest.split(END)[1]}"
 
