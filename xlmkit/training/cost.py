@@ -49,16 +49,21 @@ class Energy:
         """Both blocks together, as for a run that was interrupted; without a figure if one of them
         has none."""
         return Energy(
-            *(
-                None if None in pair else sum(pair)
-                for pair in ((self.kwh, other.kwh), (self.kg_co2e, other.kg_co2e))
-            ),
+            _add(self.kwh, other.kwh),
+            _add(self.kg_co2e, other.kg_co2e),
             self.seconds + other.seconds,
-            *(
-                "; then ".join(dict.fromkeys(getattr(block, name) for block in (self, other)))
-                for name in ("measured", "hardware", "country")
-            ),
+            _join(self.measured, other.measured),
+            _join(self.hardware, other.hardware),
+            _join(self.country, other.country),
         )
+
+
+def _add(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
+
+
+def _join(first: str, second: str) -> str:
+    return first if first == second else f"{first}; then {second}"
 
     def __str__(self) -> str:
         if self.kwh is None or self.kg_co2e is None:
