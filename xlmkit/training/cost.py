@@ -57,6 +57,13 @@ class Energy:
             _join(self.country, other.country),
         )
 
+    def __str__(self) -> str:
+        if self.kwh is None or self.kg_co2e is None:
+            return f"energy {self.measured}"
+        return (
+            f"{1000 * self.kwh:,.3g} Wh, {1000 * self.kg_co2e:,.3g} g CO2e ({self.country}; {self.measured})"
+        )
+
 
 def _add(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first + second
@@ -64,13 +71,6 @@ def _add(first: float | None, second: float | None) -> float | None:
 
 def _join(first: str, second: str) -> str:
     return first if first == second else f"{first}; then {second}"
-
-    def __str__(self) -> str:
-        if self.kwh is None or self.kg_co2e is None:
-            return f"energy {self.measured}"
-        return (
-            f"{1000 * self.kwh:,.3g} Wh, {1000 * self.kg_co2e:,.3g} g CO2e ({self.country}; {self.measured})"
-        )
 
 
 class Meter:
