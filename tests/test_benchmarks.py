@@ -186,7 +186,7 @@ def test_parts_of_another_run_are_named_with_theirs(results):
 def test_what_stands_outside_the_markers_is_kept():
     page = f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n"
     assert tables.between(page, "new") == f"before\n{tables.BEGIN}\n\nnew\n\n{tables.END}\nafter\n"
-    with pytest.raises(ValueError, match="remedy"):
+    with pytest.raises(ValueError, match="once each"):
         tables.between("no markers", "new")
 
 

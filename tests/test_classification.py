@@ -310,8 +310,8 @@ def test_the_command_line_predicts_explains_and_evaluates_texts(run, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--text", "a", "--premise", "b"], "`--text` is a text alone"),
-        (["workshop", "--text", "a"], "one pair or a source of pairs, got both (`--text` and 'workshop')"),
+        (["--text", "a", "--premise", "b"], "`--text` takes no `--premise`"),
+        (["workshop", "--text", "a"], "takes no other source"),
         (["--premise", "a", "--hypothesis", "b"], "was trained on single texts"),
         (["workshop", "--limit", "1"], "workshop: 1800 of 1800 rows cannot be used"),
     ],

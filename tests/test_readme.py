@@ -68,7 +68,7 @@ def test_every_xlmkit_command_that_is_mentioned_parses():
     assert lines
     for line in lines:
         arguments = [word for word in shlex.split(line)[1:] if word != "--help"]
-        assert cli.parser().parse_args(arguments).run, line
+        assert cli.parser().parse_args(arguments).command, line
 
 
 def test_every_public_name_that_is_mentioned_exists():

@@ -301,7 +301,7 @@ def test_evaluate_writes_the_report_and_prints_its_table(tmp_path, capsys):
 
 def test_a_report_with_another_ending_is_refused_before_anything_is_computed(capsys):
     assert cli.main(shlex.split("evaluate --predictions nowhere.csv --report errors.pdf")) == 2
-    assert "expected `--report` to end in .html" in capsys.readouterr().err
+    assert "`--report` must end in .html" in capsys.readouterr().err
 
 
 def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path, monkeypatch, capsys):
@@ -317,17 +317,17 @@ def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path,
     monkeypatch.setattr(report, "analyse", analyse)
     for name in ("all", "dev", "before", "other"):
         xlmkit.save_results(predictions(6 if name == "dev" else 12), f"{name}.parquet")
-    line = "evaluate --predictions all.parquet --report errors.html --dev dev.parquet --beside before.parquet other.parquet"
+    line = "evaluate --predictions all.parquet --report errors.html --dev dev.parquet --others before.parquet other.parquet"
     assert cli.main(shlex.split(line)) == 0
     assert len(heard["dev"]) == 18
     assert {name: len(frame) for name, frame in heard["others"].items()} == {"before": 36, "other": 36}
     for wrong, sentence in (
         ("--dev dev.parquet", "are for the report; remedy: add `--report"),
         (
-            "--report e.html --beside before.parquet x/before.parquet",
-            "expected `--beside` files with different names",
+            "--report e.html --others before.parquet x/before.parquet",
+            "expected `--others` files with different names",
         ),
-        ("--report e.html --beside nowhere.parquet", "there is no file 'nowhere.parquet'"),
+        ("--report e.html --others nowhere.parquet", "there is no file 'nowhere.parquet'"),
     ):
         assert cli.main(shlex.split(f"evaluate --predictions all.parquet {wrong}")) == 2
         assert sentence in capsys.readouterr().err

@@ -178,7 +178,7 @@ def test_a_disk_that_is_too_full_is_refused_with_both_figures(refused, monkeypat
 
 def test_a_place_that_is_no_folder_or_holds_other_things_is_refused(refused, tmp_path, tiny_folder):
     (tmp_path / "file").write_text("")
-    assert "`out` cannot be created" in refused(OSError, out=tmp_path / "file" / "run")
+    assert "could not be written" in refused(OSError, out=tmp_path / "file" / "run")
     assert "contains other files" in refused(FileExistsError, out=tiny_folder)
 
 

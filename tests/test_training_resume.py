@@ -110,7 +110,7 @@ def test_the_folder_of_an_unfinished_run_of_0_1_is_refused_as_such(tiny_folder, 
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     with (
         run_folder.claim(tmp_path, {"seed": 0}),
-        pytest.raises(BlockingIOError, match="another process"),
+        pytest.raises(BlockingIOError, match="another run"),
         run_folder.claim(tmp_path, {"seed": 0}),
     ):
         pass

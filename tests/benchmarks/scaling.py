@@ -96,7 +96,7 @@ def _pace(lines: list[dict[str, Any]]) -> float:
     begun = max(first.values())
     later = [line for line in lines if line["end"] > begun]
     if not later:
-        raise ValueError(f"expected shards after every worker's first; got {len(lines)}. More rows.")
+        raise ValueError(f"expected shards after every worker's first; got {len(lines)}. Give it more rows.")
     return sum(line["rows"] for line in later) / (max(line["end"] for line in later) - begun)
 
 

@@ -9,7 +9,7 @@ with the words."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -245,14 +245,17 @@ def _run(
                 for row, number in enumerate(rows)
             ]
 
-        for some in resumable_map(
-            checkpoint,
-            config,
-            chunks,
-            explain_chunk,
-            serialize=Explanation.to_dict,
-            deserialize=Explanation.from_dict,
-        ):
+        results: Iterator[list[Explanation]] = map(explain_chunk, chunks)
+        if checkpoint is not None:
+            results = resumable_map(
+                checkpoint,
+                config,
+                chunks,
+                explain_chunk,
+                serialize=Explanation.to_dict,
+                deserialize=Explanation.from_dict,
+            )
+        for some in results:
             explanations += some
             bar.update(len(explanations) - bar.n)  # those that the checkpoint had already
     return explanations

@@ -11,8 +11,9 @@ from xlmkit.encoding.encode import (
     build_inputs,
     encode,
     encode_columns,
+    word_numbers,
 )
-from xlmkit.encoding.erasure import WAYS, drop_tokens, erase, word_counts, word_numbers
+from xlmkit.encoding.erasure import WAYS, drop_tokens, erase, word_counts
 
 __all__ = [
     "SENTENCES",

@@ -85,6 +85,42 @@ class Encoding:
         )
 
 
+def require_tokens(encoding: Encoding) -> tuple[tuple[Token, ...], ...]:
+    """The tokens of each pair.
+
+    Raises
+    ------
+    ValueError : if the encoding has no spans."""
+    if encoding.tokens is None:
+        raise ValueError("expected an encoding with spans. Use encode(..., spans=True).")
+    return encoding.tokens
+
+
+def number_words(tokens: tuple[Token, ...]) -> list[int]:
+    """The number of each token's word, counted through both sentences; -1 for special tokens."""
+    seen: dict[tuple[int | None, int | None], int] = {}
+    return [
+        -1 if token.special else seen.setdefault((token.sentence, token.word), len(seen)) for token in tokens
+    ]
+
+
+def word_numbers(encoding: Encoding) -> torch.Tensor:
+    """The number of each token's word, counted from 0 through both sentences, as in
+    `Explanation.words`.
+
+    Returns
+    -------
+    (B, T) int64; -1 for special tokens and padding.
+
+    Raises
+    ------
+    ValueError : if the encoding has no spans."""
+    numbers = torch.full(encoding.input_ids.shape, -1)
+    for row, tokens in enumerate(require_tokens(encoding)):
+        numbers[row, : len(tokens)] = torch.tensor(number_words(tokens))
+    return numbers
+
+
 def encode(
     nli: NLIModel,
     premises: str | Sequence[str],

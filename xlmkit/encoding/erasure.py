@@ -16,28 +16,11 @@ import numpy as np
 import torch
 
 from xlmkit.checks import check_choice, is_int
-from xlmkit.encoding.encode import Encoding, Token
+from xlmkit.encoding.encode import Encoding, Token, number_words, require_tokens
 from xlmkit.tokenization import MASK, PAD
 
 WAYS = ("mask", "pad", "delete")
 _REPLACEMENTS = {"mask": (MASK, "<special1>"), "pad": (PAD, "<pad>")}
-
-
-def word_numbers(encoding: Encoding) -> torch.Tensor:
-    """The number of each token's word, counted from 0 through both sentences, as in
-    `Explanation.words`.
-
-    Returns
-    -------
-    (B, T) int64; -1 for special tokens and padding.
-
-    Raises
-    ------
-    ValueError : if the encoding has no spans."""
-    numbers = torch.full(encoding.input_ids.shape, -1)
-    for row, tokens in enumerate(_tokens(encoding)):
-        numbers[row, : len(tokens)] = torch.tensor(_numbers(tokens))
-    return numbers
 
 
 def word_counts(encoding: Encoding) -> np.ndarray:
@@ -46,7 +29,7 @@ def word_counts(encoding: Encoding) -> np.ndarray:
     Raises
     ------
     ValueError : if the encoding has no spans."""
-    return np.array([max(_numbers(tokens)) + 1 for tokens in _tokens(encoding)], dtype=np.int64)
+    return np.array([max(number_words(tokens)) + 1 for tokens in require_tokens(encoding)], dtype=np.int64)
 
 
 def erase(encoding: Encoding, words: Sequence[Iterable[int]], how: str = "mask") -> Encoding:
@@ -71,12 +54,12 @@ def erase(encoding: Encoding, words: Sequence[Iterable[int]], how: str = "mask")
     ValueError : if the encoding has no spans, `words` does not have one entry per pair, an entry
         names a word that does not exist, or `how` is unknown."""
     check_choice("how", how, WAYS)
-    tokens = _tokens(encoding)
+    tokens = require_tokens(encoding)
     if len(words) != len(encoding):
         raise ValueError(f"`words` needs one entry per pair; got {len(words)} for {len(encoding)} pairs.")
     erased = np.zeros(encoding.input_ids.shape, dtype=bool)  # (B, T)
     for row, (own, chosen) in enumerate(zip(tokens, words, strict=True)):
-        numbers, listed = _numbers(own), list(chosen)
+        numbers, listed = number_words(own), list(chosen)
         wrong = [number for number in listed if not is_int(number) or not 0 <= number <= max(numbers)]
         if wrong:
             raise ValueError(
@@ -106,22 +89,9 @@ def drop_tokens(encoding: Encoding, dropped: np.ndarray) -> Encoding:
         attention_mask=mask.long(),
         tokens=tuple(
             tuple(token for token, gone in zip(own, row, strict=False) if not gone)
-            for own, row in zip(_tokens(encoding), dropped, strict=True)
+            for own, row in zip(require_tokens(encoding), dropped, strict=True)
         ),
     )
-
-
-def _tokens(encoding: Encoding) -> tuple[tuple[Token, ...], ...]:
-    if encoding.tokens is None:
-        raise ValueError("expected an encoding with spans. Use encode(..., spans=True).")
-    return encoding.tokens
-
-
-def _numbers(tokens: tuple[Token, ...]) -> list[int]:
-    seen: dict[tuple[int | None, int | None], int] = {}
-    return [
-        -1 if token.special else seen.setdefault((token.sentence, token.word), len(seen)) for token in tokens
-    ]
 
 
 def _replaced(
