@@ -322,7 +322,7 @@ def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path,
     assert len(heard["dev"]) == 18
     assert {name: len(frame) for name, frame in heard["others"].items()} == {"before": 36, "other": 36}
     for wrong, sentence in (
-        ("--dev dev.parquet", "are for the report; remedy: add `--report"),
+        ("--dev dev.parquet", "belong to the report"),
         (
             "--report e.html --others before.parquet x/before.parquet",
             "expected `--others` files with different names",

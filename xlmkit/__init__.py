@@ -1,7 +1,8 @@
 """xlmkit: cross-lingual natural language inference with XLM, fed exactly as its authors fed it.
 
 Importing makes names and nothing else: torch, transformers and pandas load with the first function
-that needs them (PEP 562). In a notebook, importing also teaches IPython how to show an explanation."""
+that needs them (PEP 562).
+In a notebook, importing also teaches IPython how to show an explanation."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def show_explanations_in_notebooks() -> None:
     """In IPython and Jupyter, show an `Explanation` as a highlighted pair; elsewhere, do nothing.
 
     `Explanation` knows nothing of HTML and must not import `render`, which imports it. So this
-    package, which knows both, registers `render.card` with IPython by the name of the class: neither
+    package, which knows both, registers `render.card` with IPython by the class name: neither
     is imported before an explanation is shown."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:

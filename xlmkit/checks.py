@@ -1,4 +1,4 @@
-"""Checks of arguments, with one wording for the whole package. Each is made once, at the public border."""
+"""Checks of arguments, with one wording for the package, made once at the public border."""
 
 from __future__ import annotations
 

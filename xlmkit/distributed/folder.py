@@ -1,4 +1,4 @@
-"""Folder: what a run leaves on the disk. Results are in the folder, and what is about them in `_run`.
+"""Folder: what a run leaves on disk. Results are in the folder, information about them in `_run`.
 
 part-000000.parquet              a finished shard (.jsonl for explanations); named when it is whole
 _run/asked.json                  what decides the results: files, model, settings

@@ -41,7 +41,7 @@ COUNTED = 20_000_000  # rows whose ids are compared over all shards
 BLOCKS = 10_000  # blocks that Ray Data keeps account of; above, several shards make one
 ATTEMPTS = 3  # Ray allows half a minute for its start, which a busy machine may exceed
 OBJECT_STORE = 100 * 2**20  # bytes of Ray's object store on this machine; what passes through it is small
-# Ray reads its settings from the environment, some as it is imported: no usage reports, no listening
+# Ray reads its settings from the environment, some on import: no usage reports, no listening
 # beyond the loopback when it is started here, and workers that give way to nobody.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

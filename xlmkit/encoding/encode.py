@@ -216,13 +216,13 @@ def build_inputs(
         kept[row] = truncate(tuple(sizes[row].tolist()), max_length - n_special)
     lengths = kept.sum(1) + n_special
     width = int(lengths.max(initial=0))
-    # A pair with kept = (3, 2), in a batch of width 9; its premise is English, its hypothesis French:
+    # A pair with kept = (3, 2) in a batch of width 9; English premise, French hypothesis:
     #
     #   input_ids   </s>  p1  p2  p3  </s>  h1  h2  </s>  <pad>
     #   langs        en   en  en  en   fr   fr  fr   fr    fr     position <= kept[0]: the premise's
     #   mask          1    1   1   1    1    1   1    1     0
     #
-    # A sentence fills the positions after `ends`, which then moves to the </s> that closes it: 0 -> 4 -> 7.
+    # A sentence fills the positions after `ends`; then `ends` moves to its </s>: 0 -> 4 -> 7.
     input_ids = np.full((count, width), PAD, dtype=np.int64)
     input_ids[:, :1] = BOS if nli.pair_format == "huggingface" else EOS
     rows, ends = np.arange(count), np.zeros(count, dtype=np.int64)

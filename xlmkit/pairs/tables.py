@@ -158,7 +158,7 @@ def _quoted_rows(text: str, delimiter: str, name: str) -> Iterator[tuple[int, li
         for fields in reader:
             width = width or len(fields)
             spans_lines = any("\n" in value for value in fields)
-            # A line inside a field that has all delimiters of a row is a row that a lone quote hides.
+            # A line inside a field with all delimiters of a row is a row hidden by a lone quote.
             hidden = [
                 row
                 for value in fields

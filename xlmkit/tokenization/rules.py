@@ -128,7 +128,7 @@ _UNICODE_PUNCTUATION = [
 ]
 
 
-# --- normalize-punctuation: works on bytes, hence its digits are ASCII; sees the line's end as one more character ---
+# --- normalize-punctuation: works on bytes (ASCII digits); sees the newline as a character ---
 def _normalize_punctuation(language: str) -> list[Rule]:
     one_space = Rule("  +", " ")
     return [
@@ -144,7 +144,7 @@ def _normalize_punctuation(language: str) -> list[Rule]:
         Rule("([0-9]) (%)", r"\1\2"),
         _text(" :", ":"),
         _text(" ;", ";"),
-        # Quotation marks, apostrophes and dashes become ASCII; two apostrophes are a quotation mark, now and again below.
+        # Quotation marks, apostrophes and dashes become ASCII; two apostrophes become a quote.
         _text("`", "'"),
         _text("''", ' " '),
         _text("„", '"'),
@@ -153,7 +153,7 @@ def _normalize_punctuation(language: str) -> list[Rule]:
         one_space,
         *_each("´‘‚", "'"),
         _text("''", '"'),
-        # French quotation marks, with their no-break spaces. (The script also has NBSP « NBSP, which gives the same words.)
+        # French quotation marks with their no-break spaces.
         _text(f"«{NBSP}", '"'),
         _text("«", '"'),
         _text(f"{NBSP}»{NBSP}", '" '),
@@ -176,7 +176,7 @@ def _quotes_beside_stops(language: str) -> list[Rule]:
     elsewhere before."""
     if language == "en":
         return [Rule(r'(")([,.]+)', r"\2\1")]
-    # The stop stays before "<". What follows the mark is consumed, so that a stop right behind it starts no second match;
+    # The stop stays before "<". What follows the mark is consumed: no second match starts there;
     # and \G, the last match's end, allows a run of stops whose first was consumed that way.
     return [
         Rule('(,)(")', r"\2\1"),
@@ -184,7 +184,7 @@ def _quotes_beside_stops(language: str) -> list[Rule]:
     ]
 
 
-# --- remove-non-printing-char: control, format, surrogate, private and unassigned characters become spaces ---
+# --- remove-non-printing-char: characters of category C become spaces ---
 _NON_PRINTING = Rule(r"[^\P{C}\n]", " ")
 
 
@@ -192,7 +192,8 @@ _NON_PRINTING = Rule(r"[^\P{C}\n]", " ")
 _TOKENIZER = [
     Rule(r"[^\S\n]+", " "),
     Rule("^ | $", ""),
-    # What is no part of a word stands alone. Alphanumeric is Alphabetic or a decimal digit, so a virama or nukta splits a word.
+    # Every other character is a token. Alphanumeric means Alphabetic or a decimal digit,
+    # so a virama or nukta splits a word.
     Rule(r"([^\p{Alphabetic}\p{Nd}\s.',\-])", r" \1 "),
     # Runs of dots stay together.
     Rule(r"(\.\.+)", r" \1 "),
@@ -252,10 +253,10 @@ def _abbreviates(language: str) -> Callable[[regex.Match[str]], bool]:
     return abbreviates
 
 
-# Moses reads the English list for every other language. (Golden sentences show that it had the Hindi one.)
+# Moses reads the English list for every other language.
 _WITH_A_LIST = ("de", "el", "en", "es", "fr", "hi", "ru")
 
-# Entries that end in a space in Moses' list, so that they never match there; sacremoses strips them.
+# Entries with a trailing space in Moses' list, which never match; sacremoses strips them.
 _NEVER_MATCHING = {"es": {"Fil", "gr", "pÃ¡g"}}
 
 

@@ -28,7 +28,7 @@ def chinese(line: str) -> list[str]:
     """The line cut into words, white space and marks; joined, they have the line's length."""
     import rjieba
 
-    # Rust takes no lone surrogate; U+FFFE is no character either and goes the same way as a surrogate later.
+    # Rust refuses a lone surrogate. U+FFFE is no character either and is dropped later, too.
     return rjieba.cut(regex.sub(r"\p{Cs}", "\ufffe", line))
 
 
