@@ -325,7 +325,7 @@ def test_the_command_takes_a_dev_file_and_other_models_into_the_report(tmp_path,
         ("--dev dev.parquet", "belong to the report"),
         (
             "--report e.html --others before.parquet x/before.parquet",
-            "expected `--others` files with different names",
+            "files with different names",
         ),
         ("--report e.html --others nowhere.parquet", "there is no file 'nowhere.parquet'"),
     ):
