@@ -130,7 +130,7 @@ POISON = {
 
 
 @pytest.mark.parametrize("line", POISON)
-def test_a_poisoned_line_is_named_by_its_number_and_the_others_are_read(tmp_path, pairs, line):
+def test_a_failing_line_is_named_by_its_number_and_the_others_are_read(tmp_path, pairs, line):
     rows = pairs.to_dict("records")
     if "pair_id" in line and "item" not in line:
         line = line.replace('"pair_id": "x"', '"pair_id": "x", "item": "x"')
@@ -232,7 +232,7 @@ def test_any_reader_of_parquet_takes_the_folder_as_one_table(here, pairs, tmp_pa
 # Poisoned rows
 
 
-def test_poisoned_rows_are_named_in_the_report_and_the_rest_goes_on(here, pairs, tmp_path):
+def test_failing_rows_are_named_in_the_report_and_the_rest_goes_on(here, pairs, tmp_path):
     rows = pairs.to_dict("records")
     rows[3:3] = ["{"]
     rows[20:20] = [{**rows[0], "pair_id": "odd", "item": "odd", "language": "xx"}]
@@ -523,9 +523,9 @@ def test_a_file_that_has_other_rows_than_when_the_run_began_is_refused(tmp_path,
         read_shard(part, LABELS)
 
 
-@pytest.mark.parametrize("poisoned", [16, 17])
-def test_sixteen_rows_of_a_part_may_fail_and_no_more(here, file, pairs, tmp_path, poisoned):
-    odd = set(pairs["pair_id"].iloc[-poisoned:])
+@pytest.mark.parametrize("failing", [16, 17])
+def test_sixteen_rows_of_a_part_may_fail_and_no_more(here, file, pairs, tmp_path, failing):
+    odd = set(pairs["pair_id"].iloc[-failing:])
 
     def fails(self, frame):
         if odd & set(frame["pair_id"]):
@@ -533,13 +533,13 @@ def test_sixteen_rows_of_a_part_may_fail_and_no_more(here, file, pairs, tmp_path
         return worker.Worker.compute(self, frame)
 
     make = mutable(worker.Worker, fails)
-    if poisoned > worker.MOST_REFUSED:
+    if failing > worker.MOST_REFUSED:
         with pytest.raises(ValueError, match="more than 16 rows"):
             here("predict", file, tmp_path / "out", make=make)
         return
     run = here("predict", file, tmp_path / "out", make=make)
     assert set(run.refused["pair_id"]) == odd
-    assert (run.rows, len(run.results())) == (30, 30 - poisoned)
+    assert (run.rows, len(run.results())) == (30, 30 - failing)
 
 
 def test_a_disk_that_fails_while_a_part_is_computed_ends_the_run_and_blames_no_row(here, file, tmp_path):
