@@ -32,9 +32,7 @@ MACHINE = re.compile(
 notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 lesson = pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
 solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: f"solution-{path.stem}")
-everything = pytest.mark.parametrize(
-    "path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda path: path.relative_to(FOLDER).with_suffix("").as_posix()
-)
+everything = pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda path: stem(path))
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -91,17 +89,26 @@ def exercises(path: Path) -> set[str]:
     return {one.number for one in course.exercises() if one.number[:2] == path.name[:2]}
 
 
-# Fewer items and resamples than a reader gets: what the tests assert does not depend on their number.
+# Fewer items, languages and resamples than a reader gets: what the tests assert does not depend on their number.
 SMALL = {
     "01_explore_predictions": "LIMIT = 24",
-    "02_language_ids": 'ITEMS, SENTENCES, TRAPPED = 1, 6, ["en", "hi"]',
-    "03_errors_by_language": "COUNT = 2100",
-    "04_explain_tokens": 'LANGUAGES = ["en", "hi", "ar"]',
+    "02_language_ids": 'SOURCE, ITEMS, SENTENCES, TRAPPED = "few.tsv", 1, 6, ["hi"]',
+    "03_errors_by_language": 'SOURCE, COUNT = "few.tsv", 300',
+    "04_explain_tokens": 'LANGUAGES, ITEMS = ["en", "hi"], ["negation-03", "place-01"]',
     "05_why_it_errs": "EACH, EXPLAINED, EDITED = 1, 8, 3",
-    "06_can_we_trust_it": "ITEMS, JUDGED, CONTROLS = 4, 2, 4",
+    "06_can_we_trust_it": 'LANGUAGES, ITEMS, JUDGED, CONTROLS = ["en", "de"], 4, 2, 4',
     "07_fine_tuning": "STORIES, EPOCHS = 4, 8",
     "08_scale_out": "ITEMS = 4",
+    "solutions/06_can_we_trust_it": "ITEMS = 4",
 }
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory) -> Path:
+    """The workshop's items in three languages, as a file."""
+    file = tmp_path_factory.mktemp("pairs") / "few.tsv"
+    xlmkit.read_pairs("workshop", languages=["en", "hi", "sw"]).to_csv(file, sep="\t", index=False)
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -118,25 +125,36 @@ def kernel():
     run_sync(manager.shutdown_kernel)(now=True)
 
 
-def executed(path: Path, kernel: AsyncKernelManager) -> nbformat.NotebookNode:
-    """The notebook after a run with `SMALL` parameters; raises CellExecutionError with a cell's traceback."""
-    ran = read(path)
-    ran.cells.insert(0, nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {str(path.parent)!r}"))
-    if path in NOTEBOOKS and path.stem in SMALL:
-        (parameters,) = tagged(ran.cells, "parameters")
-        names = SMALL[path.stem].partition(" = ")[0].split(", ")
-        assert all(re.search(rf"^{name} = ", parameters.source, re.M) for name in names)
-        ran.cells.insert(ran.cells.index(parameters) + 1, nbformat.v4.new_code_cell(SMALL[path.stem]))
+def stem(path: Path) -> str:
+    """A notebook's name, with its folder if it is a solution."""
+    return path.relative_to(FOLDER).with_suffix("").as_posix()
+
+
+def execute(ran: nbformat.NotebookNode, folder: Path, kernel: AsyncKernelManager) -> nbformat.NotebookNode:
+    """`ran` after a run in `folder` with an empty namespace; raises CellExecutionError with a cell's traceback."""
+    ran.cells.insert(0, nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {str(folder)!r}"))
     NotebookClient(ran, km=kernel, timeout=170, startup_timeout=120).execute()
     return ran
 
 
+def shorten(notebook: nbformat.NotebookNode, parameters: str, few: Path) -> None:
+    """Give a notebook's parameters other values."""
+    names = parameters.partition(" = ")[0].split(", ")
+    (cell,) = tagged(notebook.cells, "parameters")
+    assert all(re.search(rf"^{name} = ", cell.source, re.M) for name in names)
+    source = parameters.replace('"few.tsv"', repr(str(few)))
+    notebook.cells.insert(notebook.cells.index(cell) + 1, nbformat.v4.new_code_cell(source))
+
+
 @everything
-def test_a_notebook_runs_offline_without_error_and_writes_nothing_here(path, kernel):
+def test_a_notebook_runs_offline_without_error_and_writes_nothing_here(path, kernel, few):
     if "distributed.start" in "".join(cell.source for cell in code(path)):
         pytest.importorskip("ray", reason="Ray is not installed (extra `scale`)")
+    notebook = read(path)
+    if stem(path) in SMALL:
+        shorten(notebook, SMALL[stem(path)], few)
     before = snapshot()
-    ran = executed(path, kernel)
+    ran = execute(notebook, path.parent, kernel)
     assert snapshot() == before
     verdict = "right" if path in SOLUTIONS else "open"
     assert verdicts(ran) == dict.fromkeys(exercises(path), verdict)
@@ -146,11 +164,9 @@ def test_a_name_of_one_notebook_is_unknown_to_the_next(kernel, tmp_path):
     first, second = (
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]) for source in ("left = 1", "left")
     )
-    for name, notebook in (("first", first), ("second", second)):
-        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
-    executed(tmp_path / "first.ipynb", kernel)
+    execute(first, tmp_path, kernel)
     with pytest.raises(CellExecutionError, match="NameError"):
-        executed(tmp_path / "second.ipynb", kernel)
+        execute(second, tmp_path, kernel)
 
 
 @everything
