@@ -6,7 +6,7 @@ this model without a warning.
 `language_cosines` and its neighbours look at the language embeddings, `retrieval` at the layers,
 and `fill_mask` at the language model."""
 
-from xlmkit.probes.ablation import ablation, unmasked_baseline
+from xlmkit.probes.ablation import TRAPS, ablation, unmasked_baseline
 from xlmkit.probes.fill_mask import fill_mask
 from xlmkit.probes.geometry import (
     FAMILIES,
@@ -24,7 +24,6 @@ from xlmkit.probes.mixed_languages import (
     mixed_pairs,
 )
 from xlmkit.probes.retrieval import project, retrieval, sentence_embeddings
-from xlmkit.probes.traps import TRAPS
 
 __all__ = [
     "FAMILIES",

@@ -1,12 +1,20 @@
-"""The trap ablation: seven mistakes of the default transformers pipeline, one at a time and
-together, and what they cost.
+"""The trap ablation: seven mistakes that the default transformers pipeline makes with XLM without a
+warning, one at a time and together, and what they cost.
 
-`traps` makes their inputs; here they are computed and compared with the right input."""
+The right way is the authors' (facebookresearch/XLM: `concat_batches` in xlm/utils.py,
+xlm/evaluation/xnli.py, tools/tokenize.sh). The French pair "Un chat dort." / "Il dort.":
+
+    right      </s> un chat dort . </s> il dort . </s>    tokenized as French, all with the id of fr
+    default    <s>  un chat dort . </s> il dort . </s>    tokenized as English, without ids
+
+Where the mistakes are reported: transformers PR #3791 (trap 1), XLM #103 (4), captum #1334 (6),
+transformers #14558 and #2053 (7)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,22 +22,49 @@ import torch
 from tqdm.auto import tqdm
 from transformers import XLMTokenizer
 
-from xlmkit import inference
+from xlmkit import forward, inference
 from xlmkit.checks import check_int
 from xlmkit.encoding import Encoding
 from xlmkit.model import NLIModel
+from xlmkit.model.source import EMBEDDED, locate
 from xlmkit.model.weights import random_head
-from xlmkit.pairs import row_language
-from xlmkit.probes.comparison import compare_inputs, gold_numbers, is_correct
+from xlmkit.pairs import language_columns, row_language, sentence_columns
 from xlmkit.probes.language_ids import (
     add_language_ids,
     check_has_language_ids,
-    encode_chunks,
-    shallow_copy,
+    compare_inputs,
+    comparison_rows,
+    gold_numbers,
+    language_embeddings,
+    logits_if_changed,
+    set_language_id,
 )
-from xlmkit.probes.traps import TRAPS, TrapInput, extra_embeddings, hf_tokenizer, trap_inputs, without_mask
-from xlmkit.stats import ALL, premise_groups, with_all
-from xlmkit.tokenization import EOS, PAD
+from xlmkit.stats import ALL, with_all
+from xlmkit.tokenization import BOS, EOS, PAD
+
+RIGHT = "right"
+TRAPS = {
+    RIGHT: "as the authors fed it",
+    "1": "`<s>` at the pooled position",
+    "2": "every text tokenized as English",
+    "3": "sacremoses instead of the Perl scripts",
+    "4": "no language ids",
+    "5": "token types 0 and 1 look up word embeddings",
+    "6": "no attention mask",
+    "7": "a random head",
+    "usual": "transformers 5's pipeline: 1 to 4",
+    "1-6": "1 to 6",
+    "all": "1 to 7",
+}
+"""What each row of `ablation` changes.
+
+2 uses the kit's own English rules, so that English stays as it is; what transformers' port of them
+adds is 3. 5 is transformers 4, whose tokenizer returned token types by default; in 5 one has to ask
+for them. 6 takes lengths from `ids != pad`, as transformers does without a mask: a batch that is
+padded at its end gives the same mask, so predictions do not change. It matters where padding is
+inside the input, as in the baseline of an attribution (`unmasked_baseline`). 7 is what loading the
+published checkpoint as a classifier gives."""
+RANDOM_HEAD = ("7", "all")
 
 
 def ablation(
@@ -70,27 +105,31 @@ def ablation(
     inference.need_head(nli)
     check_int("n_random_heads", n_random_heads, 1)
     frame = inference.check_input(nli, pairs)
-    tokenizer = tokenizer or hf_tokenizer(nli)
-    own = add_language_ids(nli, extra_embeddings(nli))
+    if tokenizer is None:
+        folder = locate(None if nli.source == EMBEDDED else nli.source).folder
+        tokenizer = XLMTokenizer.from_pretrained(folder)
+    inputs = trap_inputs(nli, frame, tokenizer, max_length)
+    wide = add_language_ids(nli, extra_embeddings(nli))
     heads = [random_head(nli.network.config, seed=number) for number in range(n_random_heads)]
-    random = with_heads(replace(own, dtype=torch.float32), heads)
-    gold = gold_numbers(frame, nli.labels)
-    parts: list[list[pd.DataFrame]] = []  # by chunk, then by trap
+    weight, bias = (  # (heads * labels, H) and (heads * labels,)
+        np.concatenate([head[f"sequence_summary.summary.{name}"] for head in heads])
+        for name in ("weight", "bias")
+    )
+    gold, budget, parts = gold_numbers(frame, nli.labels), forward.Budget.of(nli, batch_tokens), []
+    last = [int(nli.network.config.n_layers)]
     total = len(frame) * (len(TRAPS) + 1)  # the right input is computed, then compared with itself
     with tqdm(total=total, desc="ablation", unit="pair", disable=not progress) as bar:
-
-        def predict(encoding: Encoding, with_random_heads: bool) -> np.ndarray:
-            model, n_heads = (random, n_random_heads) if with_random_heads else (own, 1)
-            logits = inference.logits(model, encoding, batch_tokens=batch_tokens, bar=bar)
-            return logits.reshape(len(encoding), n_heads, len(nli.labels)).argmax(2)
-
-        for start in range(0, len(frame), inference.CHUNK):
-            rows = slice(start, start + inference.CHUNK)
-            inputs = trap_inputs(nli, frame.iloc[rows], tokenizer, max_length)
-            parts.append(list(_rows(inputs, predict, gold[rows], bar)))
-    table = pd.concat([part for trap in zip(*parts, strict=True) for part in trap], ignore_index=True)
-    table["language"] = np.tile(row_language(frame), len(TRAPS))
-    table["premise_group"] = np.tile(premise_groups(frame)[0], len(TRAPS))
+        right = inference.logits(wide, inputs[RIGHT], batch_tokens=batch_tokens, bar=bar)
+        for trap, encoding in inputs.items():
+            if trap in RANDOM_HEAD:
+                states = forward.hidden_states(wide, encoding, last, "first", budget=budget, bar=bar)
+                logits, changed = np.concatenate(states) @ weight.T + bias, np.ones(len(frame), dtype=bool)
+            else:
+                logits, changed = logits_if_changed(wide, encoding, inputs[RIGHT], right, batch_tokens, bar)
+            predicted = logits.reshape(len(frame), -1, len(nli.labels)).argmax(2)  # (N, heads)
+            rows = comparison_rows(frame, gold, right.argmax(1), predicted, changed)
+            parts.append(rows.assign(trap=trap))
+    table = pd.concat(parts, ignore_index=True)
     result = compare_inputs(with_all(table, "language"), ["trap", "language"], seed=seed)
     languages = [*sorted(set(result["language"]) - {ALL}), ALL]
     order = pd.MultiIndex.from_product([TRAPS, languages], names=["trap", "language"])
@@ -129,85 +168,131 @@ def unmasked_baseline(
     ValueError : if the model has no head, or rows are invalid."""
     inference.need_head(nli)
     frame = inference.check_input(nli, pairs)
-    table = pd.DataFrame({"language": row_language(frame), "attended": np.nan, "shift": np.nan})
+    encoding = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
+    masked = replace(encoding, input_ids=encoding.input_ids.where(encoding.input_ids.le(EOS), PAD))
+    bare = without_mask(masked)
     with tqdm(total=2 * len(frame), desc="baseline", unit="pair", disable=not progress) as bar:
-        for rows, encoding in encode_chunks(nli, frame, max_length):
-            ids = torch.where(encoding.input_ids.le(EOS), encoding.input_ids, PAD)
-            masked = replace(encoding, input_ids=ids)
-            bare = without_mask(masked)
-            logits = [
-                inference.logits(nli, one, batch_tokens=batch_tokens, bar=bar) for one in (masked, bare)
-            ]
-            table.iloc[rows, 1] = bare.lengths / masked.lengths
-            table.iloc[rows, 2] = np.abs(logits[0] - logits[1]).mean(1)
-    groups = table.groupby("language")
+        right, wrong = (
+            inference.logits(nli, side, batch_tokens=batch_tokens, bar=bar) for side in (masked, bare)
+        )
+    table = pd.DataFrame({"language": row_language(frame), "attended": bare.lengths / masked.lengths})
+    groups = table.assign(shift=np.abs(right - wrong).mean(1).astype(float)).groupby("language")
     means = groups.agg(n=("shift", "size"), attended=("attended", "mean"), shift=("shift", "mean"))
     return means.reset_index()
 
 
-def with_heads(nli: NLIModel, heads: Sequence[dict[str, torch.Tensor]]) -> NLIModel:
-    """The same model with K other heads, which are computed in one pass.
+def trap_inputs(
+    nli: NLIModel, frame: pd.DataFrame, tokenizer: XLMTokenizer, max_length: int
+) -> dict[str, Encoding]:
+    """What each trap feeds to a network with the ids of `extra_embeddings`, in the order of
+    `TRAPS`."""
+    none = len(language_embeddings(nli))
+    right = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
+    as_english = frame.assign(**dict.fromkeys(language_columns(frame), "en"))
+    english = inference.encode_frame(nli, as_english, max_length=max_length, spans=False)
+    moses = sacremoses_encoding(tokenizer, frame, max_length)
+    moses = _with_first_token(moses, BOS if nli.pair_format == "huggingface" else EOS)
+    special = right.input_ids.le(EOS).long()  # `<s>` is 0, `</s>` is 1
+    default, second_sentence = hf_pipeline_encoding(tokenizer, frame, max_length)
+    default = set_language_id(default, none)
+    typed = without_mask(_with_token_types(nli, default, second_sentence))
+    return {
+        RIGHT: right,
+        "1": _with_first_token(right, BOS),
+        "2": _with_right_ids(nli, frame, english),
+        "3": _with_right_ids(nli, frame, moses),
+        "4": set_language_id(right, none),
+        "5": _with_token_types(nli, right, special.cumsum(1) - special >= 2),
+        "6": without_mask(right),
+        "7": right,
+        "usual": default,
+        "1-6": typed,
+        "all": typed,
+    }
 
-    Parameters
-    ----------
-    heads : tensors from `model.weights.random_head`, each for all labels.
+
+def extra_embeddings(nli: NLIModel) -> torch.Tensor:
+    """(1 + 2 (n + 1), H): embeddings for `add_language_ids`, for a model with n ids.
+
+        n              no id
+        n + 1 ...      ids 0 to n - 1 and no id, plus the word embedding that token type 0 looks up
+        2 n + 2 ...    the same with token type 1
+
+    transformers adds `embeddings(token_type_ids)` before the first layer norm, where it adds
+    language embeddings too."""
+    table = language_embeddings(nli)
+    none = torch.zeros_like(table[:1])
+    words = nli.network.transformer.embeddings.weight.detach()[:2]  # of `<s>` and `</s>`, the ids 0 and 1
+    ids = torch.cat([table, none])
+    return torch.cat([none, ids + words[0], ids + words[1]])
+
+
+def without_mask(encoding: Encoding) -> Encoding:
+    """The encoding with the mask that transformers makes if it is given none: lengths count the ids
+    that are not padding."""
+    lengths = (encoding.input_ids != PAD).sum(1)
+    mask = torch.arange(encoding.input_ids.size(1)) < lengths[:, None]
+    return replace(encoding, attention_mask=mask.long())
+
+
+def hf_pipeline_encoding(
+    tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int
+) -> tuple[Encoding, torch.Tensor]:
+    """The pairs as `tokenizer(premise, hypothesis)` gives them: `<s> P </s> H </s>`, all tokenized
+    as English.
 
     Returns
     -------
-    A model with K x labels logits, those of the first head first; its labels are "0 neutral" and so
-    on."""
-    weight, bias = (
-        torch.cat([head[f"sequence_summary.summary.{name}"] for head in heads]) for name in ("weight", "bias")
-    )
-    linear = torch.nn.Linear(weight.size(1), len(weight), device="meta")
-    linear.weight, linear.bias = (
-        torch.nn.Parameter(value.to(nli.device), requires_grad=False) for value in (weight, bias)
-    )
-    network = shallow_copy(nli.network)
-    network.sequence_summary = shallow_copy(network.sequence_summary)
-    network.sequence_summary.summary = linear
-    names = tuple(f"{number} {label}" for number in range(len(heads)) for label in nli.labels)
-    return replace(nli, network=network, labels=names)
+    The encoding, whose language ids are 0; and (N, T) bool, true in the second sentence (token type
+    1)."""
+    texts = [frame[name].to_list() for name in sentence_columns(frame)]
+    options = {"padding": True, "return_tensors": "pt", "return_token_type_ids": True}
+    found = tokenizer(*texts, truncation="longest_first", max_length=max_length, **options)
+    return _encoding(found), found["token_type_ids"].bool()
 
 
-def _rows(
-    inputs: Iterator[TrapInput],
-    predict: Callable[[Encoding, bool], np.ndarray],
-    gold: np.ndarray,
-    bar: tqdm,
-) -> Iterator[pd.DataFrame]:
-    """The rows for `compare_inputs` of each trap, but for language and premise group; the right
-    input comes first.
-
-    `predict` gives the (B, heads) label numbers of an encoding, with the model's own head or with
-    random ones."""
-    first = next(inputs)
-    right = predict(first.encoding, False)  # (B, 1)
-    for trap in (first, *inputs):
-        if trap.random_head:
-            changed, predicted = np.ones(len(gold), dtype=bool), predict(trap.encoding, True)
-        else:
-            changed, predicted = _differ(first.encoding, trap.encoding), right.copy()
-            rows = np.flatnonzero(changed)
-            predicted[rows] = predict(trap.encoding.select(rows), False)
-            bar.update(len(gold) - len(rows))
-        yield pd.DataFrame(
-            {
-                "trap": trap.trap,
-                "correct": is_correct(predicted, gold[:, None]).mean(1),
-                "right": is_correct(right[:, 0], gold),
-                "flip": (predicted != right).mean(1),
-                "changed": changed,
-            }
-        )
+def sacremoses_encoding(tokenizer: XLMTokenizer, frame: pd.DataFrame, max_length: int) -> Encoding:
+    """The same layout with each text tokenized by `_tokenize(text, lang=...)`: sacremoses instead
+    of the Perl scripts."""
+    languages = language_columns(frame)
+    sides = [
+        [
+            tokenizer.convert_tokens_to_ids(tokenizer._tokenize(text, lang=code))
+            for text, code in zip(frame[name], frame[language], strict=True)
+        ]
+        for name, language in zip(sentence_columns(frame), (languages[0], languages[-1]), strict=False)
+    ]
+    rows = [
+        tokenizer.prepare_for_model(*ids, truncation="longest_first", max_length=max_length)
+        for ids in zip(*sides, strict=True)
+    ]
+    return _encoding(tokenizer.pad(rows, return_tensors="pt"))
 
 
-def _differ(one: Encoding, other: Encoding) -> np.ndarray:
-    """(B,) whether anything that the network sees of a row differs, padding aside."""
-    width = max(one.input_ids.size(1), other.input_ids.size(1))
-    seen = []
-    for encoding in (one, other):
-        mask = encoding.attention_mask
-        parts = torch.stack([mask, encoding.input_ids * mask, encoding.langs * mask])  # (3, B, T)
-        seen.append(torch.nn.functional.pad(parts, (0, width - mask.size(1))))
-    return (seen[0] != seen[1]).any(0).any(1).numpy()
+def _encoding(batch: Mapping[str, Any]) -> Encoding:
+    ids = batch["input_ids"]
+    return Encoding(ids, torch.zeros_like(ids), batch["attention_mask"], ((0, 0),) * len(ids))
+
+
+def _with_first_token(encoding: Encoding, id: int) -> Encoding:
+    """The encoding with this token at the first position, which is pooled."""
+    ids = encoding.input_ids.clone()
+    ids[:, 0] = id
+    return replace(encoding, input_ids=ids)
+
+
+def _with_token_types(nli: NLIModel, encoding: Encoding, second: torch.Tensor) -> Encoding:
+    """The encoding with the ids of `extra_embeddings` that have a token type: 1 where `second`,
+    else 0."""
+    n_ids = len(language_embeddings(nli)) + 1
+    return replace(encoding, langs=encoding.langs + n_ids * (1 + second.long()))
+
+
+def _with_right_ids(nli: NLIModel, frame: pd.DataFrame, encoding: Encoding) -> Encoding:
+    """The encoding with the right language id at every position: the hypothesis's from the middle
+    `</s>` on."""
+    sides = [
+        torch.tensor([nli.lang2id[code] for code in frame[name]])[:, None] for name in language_columns(frame)
+    ]
+    premise = encoding.input_ids.le(EOS).cumsum(1) < 2
+    return replace(encoding, langs=torch.where(premise, sides[0], sides[-1]).expand_as(encoding.input_ids))

@@ -7,15 +7,19 @@ only the added vector changes. A model with more rows in that table has an id fo
 zeros, as in transformers where `langs` is None), for points between two languages, and for token
 types, so that one encoding serves them all:
 
-    ar bg ... zh | none           `add_none`: the 15 ids of the model, and one that adds nothing
+    ar bg ... zh | none           `language_id_matrix`: the 15 ids, and one that adds nothing
     ar bg ... zh | 1/2 ... 2/2    `interpolate`: 15 ids at every step of the way to another id
+
+`compare_inputs` compares the predictions on changed inputs with those on the right inputs of the
+same pairs. Premise groups are resampled with all their items and translations, and the same ones
+for every group of rows, so that differences are paired.
 
 That leaving the id out hurts is reported in XLM issue #103, without figures."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,8 +35,7 @@ from xlmkit.encoding import Encoding
 from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.model import NLIModel
 from xlmkit.pairs import row_language
-from xlmkit.probes.comparison import compare_inputs, gold_numbers, is_correct
-from xlmkit.stats import premise_groups
+from xlmkit.stats import grouped, premise_groups, wilson
 
 NONE = "none"
 """The name of "no language id": nothing is added."""
@@ -75,41 +78,24 @@ def language_id_matrix(
     inference.need_head(nli)
     names = resolve_ids(nli, ids)
     frame = inference.check_input(nli, pairs)
-    wide, numbers = add_none(nli)
-    right = np.empty((len(frame), len(nli.labels)), dtype=np.float32)
-    exchanged = np.empty((len(names), *right.shape), dtype=np.float32)
+    encoding = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
+    table = language_embeddings(nli)
+    wide, numbers = add_language_ids(nli, torch.zeros_like(table[:1])), {**nli.lang2id, NONE: len(table)}
+    parts = []
     total = len(frame) * (len(names) + 1)
     with tqdm(total=total, desc="language ids", unit="pair", disable=not progress) as bar:
-        for rows, encoding in encode_chunks(nli, frame, max_length):
-            right[rows] = inference.logits(wide, encoding, batch_tokens=batch_tokens, bar=bar)
-            for place, name in enumerate(names):
-                # Rows that have this id anyway keep their logits.
-                other = np.flatnonzero(_has_other_id(encoding, numbers[name]))
-                values = right[rows].copy()
-                given = set_language_id(encoding.select(other), numbers[name])
-                values[other] = inference.logits(wide, given, batch_tokens=batch_tokens, bar=bar)
-                exchanged[place, rows] = values
-                bar.update(len(values) - len(other))
-    gold, predicted = gold_numbers(frame, nli.labels), right.argmax(1)
-    languages, groups = row_language(frame), premise_groups(frame)[0]
-    parts = [
-        pd.DataFrame(
-            {
-                "text_language": languages,
-                "id": name,
-                "premise_group": groups,
-                "correct": is_correct(logits.argmax(1), gold),
-                "right": is_correct(predicted, gold),
-                "flip": logits.argmax(1) != predicted,
-                "changed": languages != name,
-                "margin": _margins(logits, gold) - _margins(right, gold),
-                "margin_predicted": _margins(logits, predicted) - _margins(right, predicted),
-            }
-        )
-        for name, logits in zip(names, exchanged, strict=True)
-    ]
+        right = inference.logits(wide, encoding, batch_tokens=batch_tokens, bar=bar)
+        gold, predicted = gold_numbers(frame, nli.labels), right.argmax(1)
+        for name in names:
+            other = set_language_id(encoding, numbers[name])
+            logits, changed = logits_if_changed(wide, other, encoding, right, batch_tokens, bar)
+            rows = comparison_rows(frame, gold, predicted, logits.argmax(1)[:, None], changed)
+            margin = _margins(logits, gold) - _margins(right, gold)
+            margin_predicted = _margins(logits, predicted) - _margins(right, predicted)
+            parts.append(rows.assign(id=name, margin=margin, margin_predicted=margin_predicted))
+    rows = pd.concat(parts, ignore_index=True).rename(columns={"language": "text_language"})
     means = ("margin", "margin_predicted")
-    result = compare_inputs(pd.concat(parts, ignore_index=True), ["text_language", "id"], means, seed=seed)
+    result = compare_inputs(rows, ["text_language", "id"], means, seed=seed)
     result = result.drop(columns="changed").sort_values("text_language", kind="stable", ignore_index=True)
     settings = {"ids": names, "max_length": max_length}
     result.attrs["provenance"] = inference.provenance(nli, "language_id_matrix", settings)
@@ -152,16 +138,16 @@ def interpolate(
     check_int("n_steps", n_steps, 1)
     (to,) = resolve_ids(nli, [to])
     frame = inference.check_input(nli, pairs)
+    encoding = inference.encode_frame(nli, frame, max_length=max_length, spans=False)
     start = language_embeddings(nli)  # (ids, H)
     end = torch.zeros_like(start[0]) if to == NONE else start[nli.lang2id[to]]
     points = [start + (end - start) * (step / n_steps) for step in range(1, n_steps + 1)]
     wide = add_language_ids(replace(nli, dtype=torch.float32), torch.cat(points))
     found = np.empty((len(frame), n_steps + 1, len(nli.labels)), dtype=np.float32)
     with tqdm(total=found[..., 0].size, desc="interpolate", unit="pair", disable=not progress) as bar:
-        for rows, encoding in encode_chunks(nli, frame, max_length):
-            for step in range(n_steps + 1):
-                moved = replace(encoding, langs=encoding.langs + len(start) * step)
-                found[rows, step] = inference.logits(wide, moved, batch_tokens=batch_tokens, bar=bar)
+        for step in range(n_steps + 1):
+            moved = replace(encoding, langs=encoding.langs + len(start) * step)
+            found[:, step] = inference.logits(wide, moved, batch_tokens=batch_tokens, bar=bar)
     kept = ["item", "gold", "premise", "hypothesis", "text", "english_premise", "english_hypothesis"]
     result = frame[["pair_id", *(name for name in kept if name in frame)]].copy()
     result.insert(1, "language", row_language(frame))
@@ -281,23 +267,107 @@ def add_language_ids(nli: NLIModel, embeddings: torch.Tensor) -> NLIModel:
     return _with_embeddings(nli, table)
 
 
-def add_none(nli: NLIModel) -> tuple[NLIModel, dict[str, int]]:
-    """The model with an id for "none", and the number of each name."""
-    table = language_embeddings(nli)
-    numbers = {code: nli.lang2id[code] for code in language_codes(nli)}
-    return add_language_ids(nli, torch.zeros_like(table[:1])), {**numbers, NONE: len(table)}
-
-
 def set_language_id(encoding: Encoding, id: int) -> Encoding:
     """The encoding with this id at every position."""
     return replace(encoding, langs=torch.full_like(encoding.langs, id))
 
 
-def encode_chunks(nli: NLIModel, frame: pd.DataFrame, max_length: int) -> Iterator[tuple[slice, Encoding]]:
-    """The rows of a checked frame with their encoding, `inference.CHUNK` at a time."""
-    for start in range(0, len(frame), inference.CHUNK):
-        rows = slice(start, start + inference.CHUNK)
-        yield rows, inference.encode_frame(nli, frame.iloc[rows], max_length=max_length, spans=False)
+def logits_if_changed(
+    nli: NLIModel,
+    encoding: Encoding,
+    before: Encoding,
+    logits: np.ndarray,
+    batch_tokens: int | None,
+    bar: tqdm,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, labels) logits of an encoding, and (N,) whether the network sees another row than before;
+    rows that do not change keep their `logits` of `before`."""
+    width = max(encoding.input_ids.size(1), before.input_ids.size(1))
+    seen = []
+    for side in (encoding, before):
+        mask = side.attention_mask
+        tensors = torch.stack([mask, side.input_ids * mask, side.langs * mask])  # (3, N, T)
+        seen.append(torch.nn.functional.pad(tensors, (0, width - mask.size(1))))
+    changed = (seen[0] != seen[1]).any(0).any(1).numpy()
+    rows, result = np.flatnonzero(changed), logits.copy()
+    result[rows] = inference.logits(nli, encoding.select(rows), batch_tokens=batch_tokens, bar=bar)
+    bar.update(len(logits) - len(rows))
+    return result, changed
+
+
+def gold_numbers(frame: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
+    """(N,) the number of each row's gold label; -1 if there is none."""
+    if "gold" not in frame:
+        return np.full(len(frame), -1)
+    return pd.Index(labels).get_indexer(pd.Index(frame["gold"]))
+
+
+def comparison_rows(
+    frame: pd.DataFrame, gold: np.ndarray, right: np.ndarray, predicted: np.ndarray, changed: np.ndarray
+) -> pd.DataFrame:
+    """The rows for `compare_inputs`, with their `language`.
+
+    Parameters
+    ----------
+    gold, right : (N,) label numbers: gold (-1: none), and what is predicted on the right inputs.
+    predicted : (N, K) label numbers on the changed inputs, by K heads, which are averaged.
+    changed : (N,) bool."""
+    known = gold >= 0
+    return pd.DataFrame(
+        {
+            "language": row_language(frame),
+            "premise_group": premise_groups(frame)[0],
+            "correct": np.where(known, (predicted == gold[:, None]).mean(1), np.nan),
+            "right": np.where(known, right == gold, np.nan),
+            "flip": (predicted != right[:, None]).mean(1),
+            "changed": changed,
+        }
+    )
+
+
+def compare_inputs(
+    rows: pd.DataFrame, by: Sequence[str], means: Sequence[str] = (), *, seed: int = 0
+) -> pd.DataFrame:
+    """Accuracy by group on changed inputs, and its difference to the right inputs.
+
+    Parameters
+    ----------
+    rows : one row per pair and changed input: `premise_group`, `correct` (0 to 1, NaN without
+        gold), `right` (the same of the right input), `flip` (0 to 1: the prediction differs) and
+        `changed` (0 or 1: the network was given something else).
+    by : the columns to group by.
+    means : further columns, which are averaged.
+
+    Returns
+    -------
+    One row per group, in order of appearance: `by`, `n` rows, `without_gold` (how many of them have
+    none), `accuracy` in [0, 1] with `low` and `high`, `difference` to the right input in [-1, 1]
+    (negative: worse) with `difference_low` and `difference_high`, `flips` and `changed` (mean of
+    `flip` and `changed`), and the `means`. Intervals are 95 %. Accuracies are missing without gold.
+    Below 30 premise groups the difference has no interval, unless it is 0 in all."""
+    by = list(by)
+    rows = rows.assign(difference=rows["correct"] - rows["right"])
+    accuracy = grouped(rows, {"accuracy": "correct"}, by, "premise_group", few="wilson", seed=seed)
+    difference = grouped(rows, {"difference": "difference"}, by, "premise_group", seed=seed)
+    groups = rows.groupby(by, sort=False)
+    result = groups.agg(n=("flip", "size"), known=("correct", "count")).reset_index()
+    result.insert(len(by) + 1, "without_gold", result["n"] - result.pop("known"))
+    result[["accuracy", "low", "high"]] = accuracy[["accuracy", "accuracy_low", "accuracy_high"]]
+    ends = ["difference_low", "difference_high"]
+    result[["difference", *ends]] = difference[["difference", *ends]]
+    # Where no premise group changes, every resample says 0, which is too sure.
+    # Wilson's interval of 0 in so many groups bounds the difference.
+    sums = rows.dropna(subset="correct").groupby([*by, "premise_group"], sort=False)["difference"].sum()
+    same = (
+        sums.eq(0).groupby(by, sort=False).agg(["all", "size"]).reindex(pd.MultiIndex.from_frame(result[by]))
+    )
+    unchanged = same["all"].eq(True).to_numpy()
+    bound = wilson(0.0, same["size"].to_numpy(float)[unchanged])[1]
+    result.loc[unchanged, ends] = np.stack([-bound, bound], 1)
+    averages = groups[["flip", "changed", *means]].mean().reset_index()
+    result[["flips", "changed", *means]] = averages[["flip", "changed", *means]]
+    result.loc[(result["changed"] == 0) & result["difference"].notna(), ends] = 0.0  # equal by definition
+    return result
 
 
 def shallow_copy(module: Any) -> Any:
@@ -316,11 +386,6 @@ def _with_embeddings(nli: NLIModel, table: torch.Tensor) -> NLIModel:
     network.config = copy.deepcopy(network.config)
     network.config.n_langs = len(table)
     return replace(nli, network=network)
-
-
-def _has_other_id(encoding: Encoding, id: int) -> np.ndarray:
-    """(B,) whether a token of the pair has another language id than this."""
-    return ((encoding.langs != id) & encoding.attention_mask.bool()).any(1).numpy()
 
 
 def _margins(logits: np.ndarray, label: np.ndarray) -> np.ndarray:

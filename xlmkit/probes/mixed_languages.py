@@ -11,7 +11,7 @@ import pandas as pd
 from xlmkit.inference import predict
 from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, shared_items, with_english
-from xlmkit.probes.comparison import compare_inputs
+from xlmkit.probes.language_ids import compare_inputs
 from xlmkit.stats import cluster_sums, estimate, premise_groups
 
 _KEPT = ("promptID", "pairID", "genre", "phenomenon", "gold", "english_premise", "english_hypothesis")

@@ -90,11 +90,24 @@ def retrieval(
     budget = forward.Budget.of(nli, batch_tokens)
     rows = []
     with tqdm(total=len(ids) * len(frame), desc="retrieval", unit="sentence", disable=not progress) as bar:
+
+        def directions(code: str, setting: str) -> np.ndarray:
+            """(layers + 1, N, H) embeddings of the sentences of a language, of length 1."""
+            encoding = encode(nli, texts[code], None, code, max_length=max_length, spans=False)
+            if setting == "wrong":
+                encoding = set_language_id(encoding, nli.lang2id[wrong_language(nli, code)])
+            states = forward.hidden_states(
+                nli, encoding, budget=budget, language_ids=setting != NONE, bar=bar
+            )
+            vectors = np.stack(states, axis=1)
+            if centred:
+                vectors = vectors - vectors.mean(1, keepdims=True)
+            return vectors / np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-12)
+
         for setting in ids:
-            options = (setting, centred, max_length, budget, bar)
-            targets = _directions(nli, texts[pivot], pivot, *options)  # (layers + 1, N, H)
+            targets = directions(pivot, setting)
             for code in [code for code in texts if code != pivot]:
-                queries = _directions(nli, texts[code], code, *options)
+                queries = directions(code, setting)
                 for layer, (query, target) in enumerate(zip(queries, targets, strict=True)):
                     hits = (query @ target.T).argmax(1) == np.arange(len(query))
                     low, high = map(float, wilson(hits.mean(), len(hits)))
@@ -202,24 +215,3 @@ def project(
 def has_umap() -> bool:
     """Whether umap-learn is installed, without loading it."""
     return importlib.util.find_spec("umap") is not None
-
-
-def _directions(
-    nli: NLIModel,
-    texts: list[str],
-    code: str,
-    ids: str,
-    centred: bool,
-    max_length: int,
-    budget: forward.Budget,
-    bar: tqdm,
-) -> np.ndarray:
-    """(layers + 1, N, H) embeddings of the sentences of a language, of length 1."""
-    encoding = encode(nli, texts, None, code, max_length=max_length, spans=False)
-    if ids == "wrong":
-        encoding = set_language_id(encoding, nli.lang2id[wrong_language(nli, code)])
-    states = forward.hidden_states(nli, encoding, budget=budget, language_ids=ids != NONE, bar=bar)
-    vectors = np.stack(states, axis=1)
-    if centred:
-        vectors = vectors - vectors.mean(1, keepdims=True)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-12)
