@@ -46,6 +46,12 @@ def wrong(nli):
 
 
 @pytest.fixture(scope="module")
+def whole(nli, wrong):
+    """The minimal edits of all nine."""
+    return errors.minimal_edits(nli, wrong, progress=False)
+
+
+@pytest.fixture(scope="module")
 def mlm(nli):
     """A language model around the same body; its head is random."""
     network = XLMWithLMHeadModel(nli.network.config)
@@ -264,10 +270,9 @@ def brute_force(nli, row, sizes=(1, 2)):
     return None
 
 
-def test_up_to_two_words_the_search_finds_what_trying_everything_finds(nli, wrong):
-    found = errors.minimal_edits(nli, wrong, progress=False)
+def test_up_to_two_words_the_search_finds_what_trying_everything_finds(nli, whole):
     checked = 0
-    for row in found.itertuples():
+    for row in whole.itertuples():
         expected = brute_force(nli, row)
         if expected is None:
             assert pd.isna(row.size) or row.size > 2
@@ -282,9 +287,8 @@ def test_up_to_two_words_the_search_finds_what_trying_everything_finds(nli, wron
     assert checked >= 2, "the tiny model should let some errors flip"
 
 
-def test_the_text_after_an_edit_is_the_text_without_the_words(nli, wrong):
-    found = errors.minimal_edits(nli, wrong, progress=False)
-    for row in found[found["size"].notna()].itertuples():
+def test_the_text_after_an_edit_is_the_text_without_the_words(whole):
+    for row in whole[whole["size"].notna()].itertuples():
         words = [*row.premise.split(), *row.hypothesis.split()]
         assert row.edited_words == [words[number] for number in row.edits]
         assert row.new_words == [""] * row.size
@@ -299,8 +303,7 @@ def test_what_is_taken_out_of_a_text_takes_the_space_before_it_along():
     assert edit_text(text, [((0, 2), ""), ((place, place + 5), "gern")]) == "stimmt gern, dass er schläft."
 
 
-def test_the_result_does_not_depend_on_what_is_searched_together(nli, wrong):
-    whole = errors.minimal_edits(nli, wrong, progress=False)
+def test_the_result_does_not_depend_on_what_is_searched_together(nli, wrong, whole):
     alone = pd.concat(
         [errors.minimal_edits(nli, wrong.iloc[[row]], batch_tokens=1, progress=False) for row in range(2)]
     )
@@ -354,27 +357,26 @@ def test_right_predictions_are_left_out_with_a_notice(nli, wrong):
 
 
 def test_the_given_frame_stays_as_it_is_and_its_columns_pass_through(nli, wrong):
-    given = wrong.assign(english_premise="x", english_hypothesis="y")
+    given = wrong.iloc[:2].assign(english_premise="x", english_hypothesis="y")
     before = given.copy()
     found = errors.minimal_edits(nli, given, progress=False)
     pd.testing.assert_frame_equal(given, before)
     assert found["english_premise"].eq("x").all()
 
 
-def test_explanations_order_the_words_and_must_be_of_the_same_words(nli, wrong):
+def test_explanations_order_the_words_and_must_be_of_the_same_words(nli, wrong, whole):
     from xlmkit.attribution import explain
 
     explanations = explain(
         nli, wrong, method="occlusion", target="predicted", contrast="gold", progress=False
     )
     found = errors.minimal_edits(nli, wrong, explanations=explanations, progress=False)
-    plain = errors.minimal_edits(nli, wrong, progress=False)
     order = word_order(explanations[0], explanations[0].words)
     assert explanations[0].word_scores[list(order)].tolist() == sorted(
         explanations[0].word_scores, reverse=True
     )
-    small = plain["size"].le(2)
-    assert found.loc[small, "edits"].tolist() == plain.loc[small, "edits"].tolist()
+    small = whole["size"].le(2)
+    assert found.loc[small, "edits"].tolist() == whole.loc[small, "edits"].tolist()
     other = [dataclasses.replace(explanations[0], pair_id="p1")]
     with pytest.raises(ValueError, match=r"'p1'.*max_length"):
         errors.minimal_edits(nli, wrong, explanations=other, progress=False)

@@ -106,9 +106,8 @@ def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
     inputs, found = _inputs(frame, baseline.kind), np.zeros((len(frame), len(baseline.labels)))
     for name, rows in places.items():
         found[rows] = _probabilities(baseline.models[name], inputs, rows, baseline.labels)
-    return _with_predictions(
-        frame, baseline.labels, found, _provenance(baseline.kind, {"trained_on": dict(baseline.trained_on)})
-    )
+    settings = {"trained_on": dict(baseline.trained_on)}
+    return _with_predictions(frame, baseline.labels, found, baseline.kind, settings)
 
 
 def cross_predict(
@@ -144,7 +143,7 @@ def cross_predict(
             if len(asked):
                 model = _fit(name, inputs, gold, learnt[part[learnt] != fold])
                 found[asked] = _probabilities(model, inputs, asked, labels)
-    return _with_predictions(frame, labels, found, _provenance(kind, {"folds": folds, "seed": seed}))
+    return _with_predictions(frame, labels, found, kind, {"folds": folds, "seed": seed})
 
 
 @dataclass(frozen=True)
@@ -234,18 +233,13 @@ def _hashes(frame: pd.DataFrame) -> list[int]:
 
 
 def _with_predictions(
-    frame: pd.DataFrame, labels: Sequence[str], found: np.ndarray, provenance: dict[str, Any]
+    frame: pd.DataFrame, labels: Sequence[str], found: np.ndarray, kind: str, settings: dict[str, Any]
 ) -> pd.DataFrame:
-    result = frame.copy()
-    result["prediction"] = np.array(labels, dtype=object)[found.argmax(1)]
-    for place, label in enumerate(labels):
-        result[f"p_{label}"] = found[:, place]
+    result = frame.assign(prediction=np.array(labels, dtype=object)[found.argmax(1)])
+    result[[f"p_{label}" for label in labels]] = found
     if "gold" in result:
         correct = (result["prediction"] == result["gold"]).astype("boolean")
         result["correct"] = correct.mask(result["gold"].isna())
-    result.attrs["provenance"] = provenance
+    source = {"xlmkit": __version__, "task": "baseline", "settings": settings, "model": {"kind": kind}}
+    result.attrs["provenance"] = source
     return result
-
-
-def _provenance(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
-    return {"xlmkit": __version__, "task": "baseline", "settings": settings, "model": {"kind": kind}}

@@ -21,7 +21,6 @@ from xlmkit.stats.bootstrap import Resampling
 
 UNITS = ("word", "class")
 CELLS = 2**22  # sums that are in memory together, 32 MB
-_FIGURES = ("share", "chance", "excess", "score")
 
 
 def blame(
@@ -95,15 +94,10 @@ def blame(
     table = table[table["blamed"] >= min_errors].reset_index()
     present["row"] = rows.ngroup().map(pd.Series(table.index, table.pop("index"))).fillna(-1).astype(int)
     present["prompt"] = present["pair_id"].map(prompts.set_index("pair_id")["prompt"])
-    options: Resampling = {
-        "confidence_level": confidence_level,
-        "n_resamples": n_resamples,
-        "seed": seed,
-    }
+    options: Resampling = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
     table = table.join(_intervals(present, errors, table["group"].to_numpy(), options))
-    strongest = present[present["blamed"] & (present["row"] >= 0)].sort_values(
-        "score", ascending=False, kind="stable"
-    )
+    strongest = present[present["blamed"] & (present["row"] >= 0)]
+    strongest = strongest.sort_values("score", ascending=False, kind="stable")
     table["examples"] = strongest.groupby("row")["pair_id"].agg(lambda ids: ids.head(3).to_list())
     order = [*groups, "blamed", "excess"]
     table = table.sort_values(order, ascending=[*[True] * len(groups), False, False], ignore_index=True)
@@ -187,18 +181,16 @@ def _intervals(
         np.add.at(sums[..., :4], (own["prompt"].to_numpy(), own["row"].to_numpy() - start), values)
         sums[..., 4] = errors[:, groups[start : start + block]]
         found = estimate(sums, _ratios, few="percentile", **options)
-        sides = (("", found.value), ("_low", found.low), ("_high", found.high))
-        parts.append(
-            {f"{name}{end}": array[:, place] for place, name in enumerate(_FIGURES) for end, array in sides}
-        )
-    columns = ["share", "share_low", "share_high", "chance", "excess", "excess_low", "excess_high"]
-    columns += ["score", "score_low", "score_high"]
-    result = pd.concat(map(pd.DataFrame, parts), ignore_index=True)[columns]
-    return result.rename(columns={"share_low": "low", "share_high": "high"})
+        parts.append(np.stack([found.value, found.low, found.high], axis=2).reshape(-1, 12))
+    ends = ("", "_low", "_high")
+    columns = [f"{name}{end}" for name in ("share", "chance", "excess", "score") for end in ends]
+    result = pd.DataFrame(np.concatenate(parts), columns=columns)
+    result = result.rename(columns={"share_low": "low", "share_high": "high"})
+    return result.drop(columns=["chance_low", "chance_high"])
 
 
 def _ratios(sums: np.ndarray) -> np.ndarray:
-    """(..., 5) sums of blamed, chance, score, present and errors -> (..., 4), in the order of
-    `_FIGURES`."""
+    """(..., 5) sums of blamed, chance, score, present and errors -> (..., 4) share, chance,
+    excess and score."""
     blamed, chance, score, present, errors = np.moveaxis(sums, -1, 0)
     return np.stack([blamed / errors, chance / errors, (blamed - chance) / errors, score / present], -1)

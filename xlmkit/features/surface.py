@@ -57,13 +57,10 @@ def features(pairs: pd.DataFrame, nli: NLIModel | None = None) -> pd.DataFrame:
     sides = language_columns(frame)
     premises = split_column(frame, "premise", sides[0])
     hypotheses = split_column(frame, "hypothesis", sides[-1])
-    lengths = np.array(
-        [[len(first), len(second)] for first, second in zip(premises, hypotheses, strict=True)]
-    )
-    lengths = lengths.reshape(-1, 2)
+    first, second = (np.array([len(words) for words in side], dtype=int) for side in (premises, hypotheses))
     added: dict[str, Any] = {
-        "length": lengths.sum(1),
-        "length_ratio": _ratio(lengths[:, 1], lengths[:, 0]),
+        "length": first + second,
+        "length_ratio": _ratio(second, first),
         "overlap": [_overlap(*words) for words in zip(premises, hypotheses, strict=True)],
         "negation": _negation(premises, hypotheses, frame[sides[0]], frame[sides[-1]]),
     }
