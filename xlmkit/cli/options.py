@@ -96,50 +96,32 @@ def _predict(command: argparse.ArgumentParser) -> None:
 
 
 def _explain(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     _add_pairs(command)
-    command.add_argument(
-        "--method", default="integrated_gradients", help=f"{METHODS} (default: integrated_gradients)"
-    )
-    command.add_argument(
-        "--target", default="predicted", help="predicted (default), gold, or the name of a label"
-    )
-    command.add_argument(
-        "--contrast", help="explain the target in contrast to this label: gold, predicted, or a name"
-    )
-    command.add_argument(
-        "--errors", action="store_true", help="explain wrong predictions only, in contrast to gold"
-    )
-    command.add_argument("--aggregation", help="sum (signed) or l2 (default: depends on the method)")
-    command.add_argument(
-        "--n-steps", type=positive, help="steps (path methods only; default: until scores add up)"
-    )
-    command.add_argument(
-        "--checkpoint", metavar="FILE", help="save results here every few pairs; the same command resumes"
-    )
+    add("--method", default="integrated_gradients", help=f"{METHODS} (default: integrated_gradients)")
+    add("--target", default="predicted", help="predicted (default), gold, or the name of a label")
+    add("--contrast", help="explain the target in contrast to this label: gold, predicted, or a name")
+    add("--errors", action="store_true", help="explain wrong predictions only, in contrast to gold")
+    add("--aggregation", help="sum (signed) or l2 (default: depends on the method)")
+    add("--n-steps", type=positive, help="steps (path methods only; default: until scores add up)")
+    add("--checkpoint", metavar="FILE", help="save results here every few pairs; the same command resumes")
     _add_model(command)
     _add_output(command, "jsonl", "html")
     _add_ray(command)
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     _add_pairs(command)
-    command.add_argument(
-        "--predictions", metavar="FILE", help="evaluate a file that `predict` wrote, instead of pairs"
-    )
-    command.add_argument(
-        "--by", default="language", metavar="COLUMN", help="for example phenomenon (default: language)"
-    )
+    add("--predictions", metavar="FILE", help="evaluate a file that `predict` wrote, instead of pairs")
+    add("--by", default="language", metavar="COLUMN", help="for example phenomenon (default: language)")
     _add_model(command)
     _add_output(command, "text")
     _add_ray(command)
-    group = command.add_argument_group("report")
-    group.add_argument(
-        "--report", metavar="FILE", help="write an .html page with all numbers by language, and figures"
-    )
-    group.add_argument(
-        "--dev", metavar="FILE", help="predictions of the same model on which temperatures are fitted"
-    )
-    group.add_argument(
+    add = command.add_argument_group("report").add_argument
+    add("--report", metavar="FILE", help="write an .html page with all numbers by language, and figures")
+    add("--dev", metavar="FILE", help="predictions of the same model on which temperatures are fitted")
+    add(
         "--others",
         nargs="+",
         default=(),
@@ -157,91 +139,70 @@ def _probe(command: argparse.ArgumentParser) -> None:
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("model and data")
-    group.add_argument(
-        "--model", required=True, metavar="FOLDER|NAME", help="a checkpoint, with or without a head"
-    )
+    add = command.add_argument_group("model and data").add_argument
+    add("--model", required=True, metavar="FOLDER|NAME", help="a checkpoint, with or without a head")
     for name in ("train", "dev"):
-        group.add_argument(
+        add(
             f"--{name}",
             required=True,
             nargs="+",
             metavar="FILE",
             help="labelled files of any kind, or `xnli/dev`",
         )
-    group.add_argument(
-        "--out", required=True, metavar="FOLDER", help="new folder of the result, or that of a run to resume"
-    )
-    group.add_argument(
-        "--languages", type=comma_separated, metavar="CODES", help="keep only these training rows: en,fr"
-    )
-    group.add_argument(
-        "--seeds", type=positive, metavar="N", help="run N times, in OUT/seed-0 ...: mean and deviation"
-    )
-    group.add_argument(
+    add("--out", required=True, metavar="FOLDER", help="new folder of the result, or that of a run to resume")
+    add("--languages", type=comma_separated, metavar="CODES", help="keep only these training rows: en,fr")
+    add("--seeds", type=positive, metavar="N", help="run N times, in OUT/seed-0 ...: mean and deviation")
+    add(
         "--country",
         default="WLD",
         help="country whose electricity is used (ISO 3166-1 alpha-3; default: WLD)",
     )
-    group = command.add_argument_group("settings")
+    add = command.add_argument_group("settings").add_argument
     types = {"int": int, "float": float, "str": str}
     for setting in fields(TrainingConfig):
         about, flag = setting.metadata.get("help", ""), f"--{setting.name.replace('_', '-')}"
         if setting.type == "bool" and setting.name != "progress":
-            group.add_argument(flag, action="store_true", help=about)
+            add(flag, action="store_true", help=about)
         elif about and setting.name != "progress":
             default = "" if setting.default is None else f" (default: {setting.default})"
             kind = types[str(setting.type).split(" ")[0]]
-            group.add_argument(
-                flag, type=kind, default=setting.default, metavar="X", help=f"{about}{default}"
-            )
+            add(flag, type=kind, default=setting.default, metavar="X", help=f"{about}{default}")
 
 
 def _convert(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "source", metavar="FILE", help="the .pth file, as published or as XLM's training script saved it"
-    )
-    command.add_argument("folder", metavar="FOLDER", help="the new folder, for `--model`")
-    command.add_argument(
-        "--codes", metavar="FILE", help="its BPE codes (default: `codes_xnli_15` in the same folder)"
-    )
+    add = command.add_argument
+    add("source", metavar="FILE", help="the .pth file, as published or as XLM's training script saved it")
+    add("folder", metavar="FOLDER", help="the new folder, for `--model`")
+    add("--codes", metavar="FILE", help="its BPE codes (default: `codes_xnli_15` in the same folder)")
 
 
 def _add_pairs(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("pairs")
-    group.add_argument("pairs", nargs="?", help=PAIRS)
-    group.add_argument("--data", metavar="PAIRS", help="the same, as an option")
-    group.add_argument(
+    add = command.add_argument_group("pairs").add_argument
+    add("pairs", nargs="?", help=PAIRS)
+    add("--data", metavar="PAIRS", help="the same, as an option")
+    add(
         "--format",
         choices=("jsonl", "tsv", "csv"),
         default="jsonl",
         help="of standard input (default: jsonl)",
     )
-    group.add_argument("--languages", type=comma_separated, metavar="CODES", help="keep only these: en,fr")
-    group.add_argument(
-        "--phenomena", type=comma_separated, metavar="NAMES", help="keep only these: negation,time"
-    )
-    group.add_argument("--items", type=comma_separated, metavar="NAMES", help="keep only these: negation-03")
-    group.add_argument("--limit", type=positive, metavar="N", help="read at most N pairs of each language")
-    group.add_argument("--premise", help="the premise of a single pair")
-    group.add_argument("--hypothesis", help="its hypothesis")
-    group.add_argument("--text", help="a single text, for a model that classifies texts")
-    group.add_argument("--language", metavar="CODE", help="language of the single pair or text (default: en)")
-    group.add_argument(
-        "--hypothesis-language", metavar="CODE", help="language of the hypothesis, if it is another"
-    )
+    add("--languages", type=comma_separated, metavar="CODES", help="keep only these: en,fr")
+    add("--phenomena", type=comma_separated, metavar="NAMES", help="keep only these: negation,time")
+    add("--items", type=comma_separated, metavar="NAMES", help="keep only these: negation-03")
+    add("--limit", type=positive, metavar="N", help="read at most N pairs of each language")
+    add("--premise", help="the premise of a single pair")
+    add("--hypothesis", help="its hypothesis")
+    add("--text", help="a single text, for a model that classifies texts")
+    add("--language", metavar="CODE", help="language of the single pair or text (default: en)")
+    add("--hypothesis-language", metavar="CODE", help="language of the hypothesis, if it is another")
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("model")
-    group.add_argument(
-        "--model", metavar="FOLDER|NAME", help="a folder or a Hub name (default: the bundled model)"
-    )
-    group.add_argument("--device", default="auto", help="auto (default), cpu, mps, cuda, cuda:1")
-    group.add_argument(
-        "--dtype", default="auto", help="precision of predictions: auto (default), float32, bfloat16"
-    )
-    group.add_argument(
+    add = command.add_argument_group("model").add_argument
+    add("--model", metavar="FOLDER|NAME", help="a folder or a Hub name (default: the bundled model)")
+    add("--device", default="auto", help="auto (default), cpu, mps, cuda, cuda:1")
+    add("--dtype", default="auto", help="precision of predictions: auto (default), float32, bfloat16")
+    add(
         "--allow-untrained",
         action="store_true",
         help="load a model without a trained head; its labels mean nothing",
@@ -249,19 +210,17 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 
 
 def _add_output(command: argparse.ArgumentParser, default: str, *more: str) -> None:
-    group = command.add_argument_group("output")
+    add = command.add_argument_group("output").add_argument
     extensions = tuple(f".{name}" for name in ("csv", "tsv", "jsonl", "parquet", *more))
     command.set_defaults(extensions=extensions)
-    group.add_argument("--out", metavar="FILE", help=f"{', '.join(extensions)}: the extension decides")
+    add("--out", metavar="FILE", help=f"{', '.join(extensions)}: the extension decides")
     forms = ("csv", "tsv", "jsonl", "text") if default == "text" else ("csv", "tsv", "jsonl")
-    group.add_argument(
-        "--to", choices=forms, default=default, help=f"form of standard output (default: {default})"
-    )
+    add("--to", choices=forms, default=default, help=f"form of standard output (default: {default})")
 
 
 def _add_ray(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("beyond one machine")
-    group.add_argument(
+    add = command.add_argument_group("beyond one machine").add_argument
+    add(
         "--ray",
         nargs="?",
         const="local",
@@ -269,12 +228,8 @@ def _add_ray(command: argparse.ArgumentParser) -> None:
         help="compute with many workers, on this machine or, with `auto` or host:port, on a Ray cluster; reads a .jsonl "
         "or .parquet file, a folder or a quoted pattern of them in shards, writes shards to the folder `--out`, and resumes",
     )
-    group.add_argument(
-        "--workers", type=positive, metavar="N", help="at most N (default: one per GPU or processor)"
-    )
-    group.add_argument(
-        "--shard-rows", type=positive, metavar="N", help="rows of a shard (default: by the task)"
-    )
+    add("--workers", type=positive, metavar="N", help="at most N (default: one per GPU or processor)")
+    add("--shard-rows", type=positive, metavar="N", help="rows of a shard (default: by the task)")
 
 
 OPTIONS = {
