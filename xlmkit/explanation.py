@@ -24,11 +24,8 @@ from xlmkit.notices import warn_once
 RELATIVE_GATE = 0.05  # of |F(x) - F(baseline)|
 ABSOLUTE_GATE = 0.02  # logit
 FORMAT = 2  # of `to_dict`; raise it when a reader of the old form would misread the new one
-RENAMED = {
-    "label": "prediction",
-    "steps": "n_steps",
-    "passed": "converged",
-}  # fields of format 1 (version 0.1)
+# Fields of format 1 (version 0.1)
+RENAMED = {"label": "prediction", "steps": "n_steps", "passed": "converged"}
 SENTENCES = ("premise", "hypothesis")
 
 
@@ -184,9 +181,7 @@ class Explanation:
     @property
     def remainder(self) -> float:
         """The sum of the special tokens' scores, in `unit`."""
-        return float(
-            sum(score for token, score in zip(self.tokens, self.scores, strict=True) if token.special)
-        )
+        return float(sum(self.scores[[token.special for token in self.tokens]]))
 
     @property
     def change(self) -> float | None:
@@ -214,10 +209,8 @@ class Explanation:
         untrained                     True; the column is there only if the model's head is random
         ============================  ========================================================"""
         tokens, n = self.tokens, len(self.tokens)
-        integers = {
-            name: pd.array([getattr(token, name) for token in tokens], dtype="Int64")
-            for name in ("word", "start", "end")
-        }
+        words = [None if token.word is None else written(self.words[token.word].text) for token in tokens]
+        sentences = [None if token.sentence is None else self.sides[token.sentence] for token in tokens]
         frame = pd.DataFrame(
             {
                 "pair_id": written(self.pair_id),
@@ -228,15 +221,11 @@ class Explanation:
                 "position": range(n),
                 "token": [written(token.text) for token in tokens],
                 "special": [token.special for token in tokens],
-                "sentence": [
-                    None if token.sentence is None else self.sides[token.sentence] for token in tokens
-                ],
-                "word": integers["word"],
-                "word_text": [
-                    None if token.word is None else written(self.words[token.word].text) for token in tokens
-                ],
-                "start": integers["start"],
-                "end": integers["end"],
+                "sentence": sentences,
+                "word": pd.array([token.word for token in tokens], dtype="Int64"),
+                "word_text": words,
+                "start": pd.array([token.start for token in tokens], dtype="Int64"),
+                "end": pd.array([token.end for token in tokens], dtype="Int64"),
                 "score": self.scores,
                 "converged": pd.array([self.converged] * n, dtype="boolean"),
             }

@@ -22,13 +22,8 @@ if TYPE_CHECKING:
     from xlmkit.model import NLIModel
 
 FILTERS = ("languages", "phenomena", "items", "limit")  # among the pairs of a source
-SINGLE = (
-    "premise",
-    "hypothesis",
-    "text",
-    "language",
-    "hypothesis_language",
-)  # a pair or text in the command itself
+# A pair or text in the command itself
+SINGLE = ("premise", "hypothesis", "text", "language", "hypothesis_language")
 
 
 def read(args: argparse.Namespace, labels: Sequence[str] | None) -> pd.DataFrame:
@@ -81,8 +76,7 @@ def _source(args: argparse.Namespace) -> str | None:
         raise ValueError(
             f"pairs must have one source; got both {args.pairs!r} and `--data {args.data}`. Leave one out."
         )
-    source: str | None = args.pairs if args.data is None else args.data
-    return source
+    return args.data or args.pairs
 
 
 def _single(values: dict[str, str]) -> pd.DataFrame:
@@ -101,9 +95,8 @@ def _single(values: dict[str, str]) -> pd.DataFrame:
             if name not in values:
                 raise ValueError(f"a pair needs `--premise` and `--hypothesis`; `--{name}` is missing.")
         values["premise_language" if "hypothesis_language" in values else "language"] = language
-    return pd.DataFrame(
-        [{"pair_id": "1", **values}], dtype=object
-    )  # pandas' type for text refuses what `predict` then names
+    # pandas' type for text refuses what `predict` then names
+    return pd.DataFrame([{"pair_id": "1", **values}], dtype=object)
 
 
 def load(args: argparse.Namespace) -> NLIModel:

@@ -42,7 +42,8 @@ def choose_device(device: str | torch.device) -> torch.device:
         ) from error
     here = {"cpu": True, "mps": mps, "cuda": cuda and (place.index or 0) < torch.cuda.device_count()}
     if not here.get(place.type, False):
-        found = ", ".join(repr(name) for name in ("cpu", *(["mps"] if mps else []), *_cuda_names()))
+        gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        found = ", ".join(map(repr, ["cpu", *(["mps"] if mps else []), *gpus]))
         raise ValueError(
             f"`device` {str(device)!r} is not usable here: torch {torch.__version__} finds {found}. Choose one of "
             "these or 'auto', or install the torch build for your hardware."
@@ -56,10 +57,9 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.
     bfloat16 is taken only where the hardware multiplies it natively; elsewhere it would be
     emulated, at no gain."""
     if dtype == "auto":
-        native = _native_bfloat16(device)
-        return (
-            (torch.bfloat16, " (native there)") if native else (torch.float32, " (no native bfloat16 there)")
-        )
+        if _native_bfloat16(device):
+            return torch.bfloat16, " (native there)"
+        return torch.float32, " (no native bfloat16 there)"
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if chosen is None or chosen not in DTYPES.values():
         raise ValueError(
@@ -78,7 +78,3 @@ def _native_bfloat16(device: torch.device) -> bool:
         able = ask()
         return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
     return False
-
-
-def _cuda_names() -> list[str]:
-    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]

@@ -97,20 +97,12 @@ def _download(name: str) -> Place:
             f"spelling, for example {EXAMPLES!r}, or log in with `hf auth login`."
         ) from error
     except (LocalEntryNotFoundError, HTTPError, OSError) as error:
-        raise ConnectionError(_unreachable(name, repository, error)) from error
+        cause = error.__cause__ or error
+        why, action = f"the Hub is unreachable ({str(cause).splitlines()[0]})", "Connect to the network once"
+        if isinstance(cause, OfflineModeIsEnabled):
+            why, action = "HF_HUB_OFFLINE is set", "Unset HF_HUB_OFFLINE once"
+        raise ConnectionError(
+            f"cannot load {name!r}: no such folder, {repository!r} is not completely in the Hub's cache, and {why}. {action} to "
+            "download it, or pass the path of a local copy, or use the bundled model with `xlmkit.load()`."
+        ) from error
     return Place(folder, name, folder.name)
-
-
-def _unreachable(name: str, repository: str, error: BaseException) -> str:
-    cause = error.__cause__ or error
-    if isinstance(cause, OfflineModeIsEnabled):
-        why, action = "HF_HUB_OFFLINE is set", "Unset HF_HUB_OFFLINE once"
-    else:
-        why, action = (
-            f"the Hub is unreachable ({str(cause).splitlines()[0]})",
-            "Connect to the network once",
-        )
-    return (
-        f"cannot load {name!r}: no such folder, {repository!r} is not completely in the Hub's cache, and {why}. {action} to "
-        "download it, or pass the path of a local copy, or use the bundled model with `xlmkit.load()`."
-    )
