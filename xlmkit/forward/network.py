@@ -190,8 +190,7 @@ def all_layers(
     -------
     One (R, H) tensor after the embeddings and one after each layer, where R counts the ones of
     `attention_mask`, row by row."""
-    packing = Packing.of(attention_mask)
-    states = _packed_layers(network, input_ids, langs, packing, dropout)
+    states = _packed_layers(network, input_ids, langs, Packing.of(attention_mask), dropout)
     real = int(attention_mask.sum())  # the packed rows after that are padding
     return [rows[:real] for rows in states]
 

@@ -116,22 +116,12 @@ def convert(
         # XLM-15's dictionary has some Cyrillic and Greek capitals, but no Latin ones: its text was
         # lower-cased.
         lowercase = not any(re.search("[A-Z]", word) for word in words)
-        _write_json(
-            place / "tokenizer_config.json",
-            {
-                "do_lowercase_and_remove_accent": lowercase,
-                "lang2id": config.lang2id,
-                "id2lang": config.id2lang,
-                "model_max_length": config.max_position_embeddings,
-            },
-        )
-        kit = {
-            "format": settings.FORMAT,
-            "pair_format": "xlm",
-            "preprocessing": VERSION,
-            "converted_from": provenance,
-        }
-        _write_json(place / "xlmkit.json", kit | ({"task": "nli", "labels": list(LABELS)} if head else {}))
+        tokenizer = {"do_lowercase_and_remove_accent": lowercase, "lang2id": config.lang2id}
+        tokenizer |= {"id2lang": config.id2lang, "model_max_length": config.max_position_embeddings}
+        _write_json(place / "tokenizer_config.json", tokenizer)
+        kit = {"format": settings.FORMAT, "pair_format": "xlm", "preprocessing": VERSION}
+        kit |= {"converted_from": provenance} | ({"task": "nli", "labels": list(LABELS)} if head else {})
+        _write_json(place / "xlmkit.json", kit)
         settings.read_languages(config, place, source.name)
     return folder
 
@@ -178,10 +168,11 @@ def _read(source: Path) -> dict[str, Any]:
 def _params(content: Mapping[str, Any], source: Path) -> dict[str, Any]:
     """The settings of the network, which are refused unless this kit computes exactly that
     network."""
-    given = content.get("params")
-    params = (
-        given if isinstance(given, dict) else vars(given) if isinstance(given, argparse.Namespace) else {}
-    )
+    params = content.get("params")
+    if isinstance(params, argparse.Namespace):
+        params = vars(params)
+    if not isinstance(params, dict):
+        params = {}
     found = {key: params.get(key, served) for key, served in _SUPPORTED.items()}
     if "model" not in content:
         found["encoder_only"] = False  # an encoder and a decoder, each on its own
@@ -312,11 +303,8 @@ def _write_vocabulary(place: Path, names: Mapping[str, int], merges: Path) -> No
         raise ValueError(str(error).replace(str(place / "merges.txt"), str(merges))) from error
     lines = merges.read_text(encoding="utf-8").split("\n")
     made = {"".join(line.split(" ")[:2]) for line in lines}
-    several = [
-        name
-        for name, number in names.items()
-        if number >= len(SPECIALS) and len(name.removesuffix("</w>")) > 1
-    ]
+    words = [name for name, number in names.items() if number >= len(SPECIALS)]
+    several = [name for name in words if len(name.removesuffix("</w>")) > 1]
     stray = [name for name in several if name not in made]
     if len(stray) > STRAY * len(several):
         raise ValueError(

@@ -76,14 +76,9 @@ def load(
     classifier = task in CLASSIFIERS
     parts = _Parts.read(place, kit_file, classifier=classifier)
     trained = _check_head(parts.tensors, place.name, task, allow_untrained)
-    labels: tuple[str, ...] = ()
-    if classifier:
-        labels = settings.read_labels(
-            parts.config, kit_file, weights.head_rows(parts.tensors), place.name, task
-        )
     return parts.model(
         task,
-        labels,
+        parts.labels(task) if classifier else (),
         trained=trained,
         device=chosen_device,
         dtype=chosen_dtype,
@@ -124,9 +119,7 @@ def init_for_training(
     task = "nli" if sentences == 2 and sorted(labels) == sorted(LABELS) else "classification"
     names: tuple[str, ...] = ()
     if weights.has_head(parts.tensors, task) and settings.choose_task(None, kit_file, place.name) == task:
-        names = settings.read_labels(
-            parts.config, kit_file, weights.head_rows(parts.tensors), place.name, task
-        )
+        names = parts.labels(task)
     trained = sorted(names) == sorted(labels)
     recorded = (kit_file or {}).get("pair_format", "xlm")
     return parts.model(
@@ -163,6 +156,11 @@ class _Parts:
             )
         files = weights.weight_files(place.folder, place.name)
         return cls(place, kit_file, config, tokenizer, files, weights.read_tensors(files))
+
+    def labels(self, task: str) -> tuple[str, ...]:
+        """The names of the logits, as the folder records them."""
+        rows = weights.head_rows(self.tensors)
+        return settings.read_labels(self.config, self.kit_file, rows, self.place.name, task)
 
     def model(
         self,
