@@ -177,7 +177,7 @@ def _labels(gold: pd.Series) -> tuple[str, ...]:
 
 
 def _by_language(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The places of the rows of each language, languages by name."""
+    """The positions of each language's rows, by language name."""
     names = group_names(frame, "language")
     return {name: np.flatnonzero(names == name) for name in sorted(set(names))}
 

@@ -11,7 +11,7 @@ attention_rollout     where attention flows; a warning example that knows no lab
 random                normal noise; the control that every method must beat
 ====================  ========================================================================
 
-`explain` is their common entrance, and the modules run in this order: `targets` (labels by name),
+`explain` calls them all. Read the modules in this order: `targets` (labels by name),
 `batch` (pairs as tensors), `path` and `perturbation` (the methods), `methods` (the table of them,
 and `attribute`, which runs one), `explain`, `tabulate` (explanations as frames).
 

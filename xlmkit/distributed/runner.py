@@ -358,7 +358,7 @@ def _split_options(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], 
 def _compute(
     task: Task, shards: Sequence[Shard], waiting: Sequence[Shard], workers: Workers, *, progress: bool
 ) -> list[Outcome]:
-    """Have the waiting shards computed, and see that they are."""
+    """Let the cluster compute the waiting shards, and check that each was written."""
     outcomes: list[Outcome] = []
     by_number = {shard.number: shard for shard in waiting}
     rows, left = (sum(shard.rows for shard in some) for some in (shards, waiting))

@@ -116,7 +116,7 @@ def list_shards(source: Source, rows: int) -> list[Shard]:
 
 
 def describe_files(shards: Sequence[Shard]) -> list[dict[str, Any]]:
-    """What of the files decides the results, as JSON can hold it; not where they are."""
+    """The properties of the files that results depend on, as JSON values; not their location."""
     files = dict.fromkeys(shard.file for shard in shards)
     return [{**asdict(file), "path": file.name, "columns": list(file.columns)} for file in files]
 

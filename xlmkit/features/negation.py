@@ -11,14 +11,9 @@ Sources that were seen: the lists of Hartmann et al. for bg, de, en and fr; Gram
 (grambank.clld.org/parameters/GB107, after Kornfilt 1997: 123), for Turkish -mA- on the verb; for
 Swahili two courses (2seedsswahili.wordpress.com, unit 8, "Negations"; waswahilitrust.plus.com,
 "Present tense, negative") for the subject prefixes by person and noun class with -ku-, -ja-, -ta-
-or a final -i, and dailynews.co.tz ("The Swahili negative forms") for kuto-. From memory and not
-seen again: WALS chapter 112 (Dryer 2013), `Polarity=Neg` in Universal Dependencies, Hossain et al.
-2020 (EMNLP), Göksel and Kerslake 2005 (Turkish, sections 8.2.2 and 20), Ashton 1944 and Mohamed
-2001 (Swahili, -si- too). For ar, el, es, hi, ru, th, ur, vi and zh no source was looked up; XNLI
-itself is the evidence. Candidates were words that occur with English negation in XNLI dev, where,
-sentence by sentence, a language's negation agrees with the English one at phi = 0.96 to 0.97 (bg,
-de, el), 0.94 to 0.95 (es, hi, ur), 0.89 to 0.91 (ar, fr, ru, tr), 0.86 to 0.88 (sw, th, zh) and
-0.82 (vi).
+or a final -i, and dailynews.co.tz ("The Swahili negative forms") for kuto-. For ar, el, es, hi,
+ru, th, ur, vi and zh there is no published source: candidates were words that occur in XNLI dev
+where the English version is negated.
 
 How the form of a language affects the feature:
 - tr: the suffix -mA- is matched together with the tense or participle that follows it; -mA alone
@@ -33,8 +28,9 @@ How the form of a language affects the feature:
   "not yet" and "lord" and "khong" also ends questions (they count); hi न and मत are "not" and parts
   of frequent other words (they do not count).
 - fr: pas, jamais, rien, ... count, but not ne, which is also "only" (ne ... que); ne ... plus is
-missed. - el: μη does not count; it is mostly the prefix "non-". - hi, ur: XNLI contains items in
-Latin letters, so `nahi` is listed."""
+  missed.
+- el: μη does not count; it is mostly the prefix "non-".
+- hi, ur: XNLI contains items in Latin letters, so `nahi` is listed."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def with_language_id(nli: NLIModel, id: str) -> NLIModel:
 
 
 def check_has_language_ids(nli: NLIModel) -> None:
-    """Refuse with a ValueError a model without language embeddings, and with a TypeError what is
+    """Raise a ValueError for a model without language embeddings, a TypeError for anything that is
     not a model."""
     if not isinstance(nli, NLIModel):
         raise TypeError(f"expected a model first; got {type(nli).__name__}. Load one with nli = load(...).")

@@ -1,5 +1,5 @@
-"""Findings: what the frames of an analysis say, in sentences. Every number is one of the
-frames'."""
+"""Findings: what the frames of an analysis say, in sentences. Every number comes from
+one of the frames."""
 
 from __future__ import annotations
 

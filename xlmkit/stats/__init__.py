@@ -5,8 +5,9 @@ any function of sums; `sign_flip` tests paired differences, `slice_p` a slice ag
 
     from xlmkit.stats import grouped, premise_groups, with_all
 
-    frame["premise_group"] = premise_groups(frame)[0] grouped(with_all(frame, "language"),
-    {"accuracy": "correct"}, "language", "premise_group", few="wilson")"""
+    frame["premise_group"] = premise_groups(frame)[0]
+    rows = with_all(frame, "language")
+    grouped(rows, {"accuracy": "correct"}, "language", "premise_group", few="wilson")"""
 
 from xlmkit.stats.bootstrap import ALL, Estimate, cluster_sums, estimate, grouped, wilson, with_all
 from xlmkit.stats.frames import group_names, paired_items, premise_groups

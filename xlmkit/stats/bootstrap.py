@@ -6,8 +6,9 @@ the same resamples. Whatever is computed from sums over rows is computed from su
 all resamples of a sum are one product of matrices, (R resamples x P clusters) x (P clusters x
 sums).
 
-    preds = preds.assign(premise=premise_groups(preds)[0], correct=preds["prediction"] ==
-    preds["gold"]) grouped(preds, {"accuracy": "correct"}, "language", "premise", few="wilson")
+    preds["premise_group"] = premise_groups(preds)[0]
+    preds["correct"] = preds["prediction"] == preds["gold"]
+    grouped(preds, {"accuracy": "correct"}, "language", "premise_group", few="wilson")
 
        language  accuracy  accuracy_low  accuracy_high
     0        en      0.80          0.76           0.84

@@ -260,7 +260,7 @@ class Training:
         return self.progress.rows // every > (self.progress.rows - rows) // every
 
     def _evaluate(self, note: Callable[..., None]) -> bool:
-        """Evaluate the weights on dev; whether they are the best so far."""
+        """Evaluate the weights on dev, and return whether they are the best so far."""
         progress, counts = self.progress, self._count_correct()
         score = accuracy(counts, self.config.select_on)
         better = progress.best is None or score > progress.evaluations[progress.best]["accuracy"]

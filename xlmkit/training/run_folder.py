@@ -154,8 +154,8 @@ def is_finished(folder: Path) -> bool:
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder; refuse a file, a folder with other things than a run in it, or one that
-    cannot be written to.
+    """Make the folder; refuse a file, a folder that contains anything but a run, and one that is
+    not writable.
 
     Raises
     ------
