@@ -69,8 +69,8 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> tuple[torch.
 
 
 def _native_bfloat16(device: torch.device) -> bool:
-    """CUDA from compute capability 8.0 (Ampere) on; x86 with AVX512-BF16 or AMX. False on MPS and ARM,
-    which were not measured."""
+    """CUDA from compute capability 8.0 (Ampere) on; x86 with AVX512-BF16 or AMX. False on MPS and
+    ARM, which were not measured."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
