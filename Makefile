@@ -29,7 +29,7 @@ lab: .venv/.ready-lab  ## open the notebooks in JupyterLab (sets up .venv the fi
 	exec ../$(BIN)/python -m jupyterlab --port=$(PORT) $$root $(LAB_FLAGS) 00_start_here.ipynb
 
 test: .venv/.ready-test  ## run all tests (sets up .venv the first time)
-	@echo "make test: all tests, offline, on the bundled model; about ten minutes on two cores."
+	@echo "make test: all tests, offline, on the bundled model; ten to twenty minutes on two cores."
 	@$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations=25
 
 unit: .venv/.ready-test  ## run the tests that need no kernel, cluster or browser

@@ -27,7 +27,7 @@ from xlmkit.distributed.worker import Worker
 CLUSTERS = Path(distributed.__file__).parent / "clusters"
 COLUMNS = ["pair_id", "item", "language", "premise", "hypothesis", "gold"]
 WAIT = 120  # seconds after which a hanging test gives up
-ATTEMPTS = 3  # Ray gives a node half a minute to start
+ATTEMPTS = 6  # Ray gives a node half a minute to start
 STRUCK = "negation-02-fr"  # the row that sets a fault off
 
 
