@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from contextlib import redirect_stdout
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,19 +168,21 @@ def _run_in_shards(args: argparse.Namespace, task: str, **options: Any) -> Run:
         )
     from xlmkit import distributed
 
-    return distributed.run(
-        task,
-        io.read_in_shards(args),
-        args.out,
-        model=args.model,
-        workers=distributed.Workers(args.ray, args.workers),
-        shard_rows=args.shard_rows,
-        progress=io.progress(args),
-        device=args.device,
-        dtype=args.dtype,
-        allow_untrained=args.allow_untrained,
-        **options,
-    )
+    # Ray prints its notices of lost workers to standard output, `log_to_driver=False` or not.
+    with redirect_stdout(sys.stderr):
+        return distributed.run(
+            task,
+            io.read_in_shards(args),
+            args.out,
+            model=args.model,
+            workers=distributed.Workers(args.ray, args.workers),
+            shard_rows=args.shard_rows,
+            progress=io.progress(args),
+            device=args.device,
+            dtype=args.dtype,
+            allow_untrained=args.allow_untrained,
+            **options,
+        )
 
 
 def _report_refused(run: Run, args: argparse.Namespace) -> int:
