@@ -59,10 +59,10 @@ def test_resampled_sums_are_sums_over_the_rows_of_the_drawn_clusters():
         np.testing.assert_allclose(total, values[np.concatenate(rows)].sum(0))
 
 
-@pytest.mark.parametrize(("n_clusters", "n_resamples"), [(0, 10), (3, 0)])
-def test_nothing_to_draw_is_refused(n_clusters, n_resamples):
-    with pytest.raises(ValueError, match="n_resamples"):
-        next(resample_weights(n_clusters, n_resamples))
+@pytest.mark.parametrize(("n_clusters", "n_resamples", "token"), [(0, 10, "cluster"), (3, 0, "n_resamples")])
+def test_nothing_to_draw_is_refused(n_clusters, n_resamples, token):
+    with pytest.raises(ValueError, match=token):
+        estimate(np.ones((n_clusters, 1, 2)), n_resamples=n_resamples)
 
 
 def test_the_interval_leaves_the_tails_out_and_skips_what_is_missing():

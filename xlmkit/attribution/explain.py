@@ -9,7 +9,7 @@ with the words."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,7 @@ from tqdm.auto import tqdm
 
 from xlmkit import forward
 from xlmkit.attribution.batch import NO_LANGUAGE, explained_tokens
-from xlmkit.attribution.methods import (
-    AUTO,
-    BATCH_TOKENS,
-    METHOD,
-    Attribution,
-    Request,
-    attribute,
-)
+from xlmkit.attribution.methods import AUTO, BATCH_TOKENS, METHOD, Attribution, Request, attribute
 from xlmkit.attribution.targets import (
     check_targets,
     gold_labels,
@@ -245,17 +238,10 @@ def _run(
                 for row, number in enumerate(rows)
             ]
 
-        results: Iterator[list[Explanation]] = map(explain_chunk, chunks)
-        if checkpoint is not None:
-            results = resumable_map(
-                checkpoint,
-                config,
-                chunks,
-                explain_chunk,
-                serialize=Explanation.to_dict,
-                deserialize=Explanation.from_dict,
-            )
-        for some in results:
+        write, read = Explanation.to_dict, Explanation.from_dict
+        for some in resumable_map(
+            checkpoint, config, chunks, explain_chunk, serialize=write, deserialize=read
+        ):
             explanations += some
             bar.update(len(explanations) - bar.n)  # those that the checkpoint had already
     return explanations

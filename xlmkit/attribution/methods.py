@@ -16,13 +16,7 @@ from scipy.special import softmax
 
 from xlmkit import forward
 from xlmkit.attribution.batch import Attributed, Batch, spread_over_tokens
-from xlmkit.attribution.path import (
-    STEPS,
-    gradient_shap,
-    input_x_gradient,
-    integrated_gradients,
-    saliency,
-)
+from xlmkit.attribution.path import STEPS, gradient_shap, input_x_gradient, integrated_gradients, saliency
 from xlmkit.attribution.perturbation import kernel_shap, lime, occlusion
 from xlmkit.attribution.targets import Targets
 from xlmkit.checks import check_choice, check_int

@@ -12,8 +12,7 @@ These methods give one number per word, which its tokens share equally."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -84,7 +83,8 @@ def _fit_linear_model(
     # Special tokens join the first word: the baseline leaves them unchanged, so they add nothing
     # there, and no set is spent on them.
     features = (batch.words - 1).clamp(min=0)  # (1, T)
-    with _seed_torch(batch.generators(seed)[0]):
+    with torch.random.fork_rng(devices=[]):  # captum draws from torch's global generator
+        torch.manual_seed(int(batch.generators(seed)[0].integers(2**63)))
         coefficients = method.attribute(
             batch.inputs,
             baselines=baseline,
@@ -96,14 +96,6 @@ def _fit_linear_model(
         ).flatten()  # (W,)
     values = coefficients.to(features.device)[features]  # (1, T)
     return Attributed(spread_over_tokens(batch.words, values), before, n_steps=n_samples)
-
-
-@contextmanager
-def _seed_torch(generator: np.random.Generator) -> Iterator[None]:
-    """Seed torch's global generator, from which captum draws, and restore it afterwards."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(generator.integers(2**63)))
-        yield
 
 
 def interaction(
@@ -210,9 +202,6 @@ def _scorer(
 
 def _number_repeated(words: list[str]) -> list[str]:
     """Make words unique: the second "the" is "the (2)"."""
-    counts: dict[str, int] = {}
-    names = []
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-        names.append(word if counts[word] == 1 else f"{word} ({counts[word]})")
-    return names
+    texts = pd.Series(words, dtype=object)
+    counts = texts.groupby(texts).cumcount() + 1
+    return [word if count == 1 else f"{word} ({count})" for word, count in zip(words, counts, strict=True)]

@@ -51,11 +51,8 @@ def tabulate(
     listed = list(explanations)
     rows = [{**_keys(explanation), **row} for explanation in listed for row in _word_rows(explanation)]
     frame = pd.DataFrame(rows, columns=[*_KEYS, *_WORD])
-    numbers, scores = (
-        dict.fromkeys(("word", "start", "end"), "Int64"),
-        dict.fromkeys(("score", "share"), float),
-    )
-    frame = frame.astype({**numbers, **scores, "converged": "boolean"})
+    whole = dict.fromkeys(("word", "start", "end"), "Int64")
+    frame = frame.astype({**whole, "score": "float64", "share": "float64", "converged": "boolean"})
     if not all(explanation.trained for explanation in listed):
         untrained = {explanation.pair_id for explanation in listed if not explanation.trained}
         frame["untrained"] = frame["pair_id"].isin(untrained)

@@ -78,7 +78,9 @@ def plausibility(
     for one in listed:
         rationale = rationale_words(one, _spans(one, known, rationales))
         if rationale.any():
-            rows += _rows(one, rationale, random_orders(one, n_controls, seed))
+            scores = with_controls(one.word_scores, random_orders(one, n_controls, seed))
+            values = [agreement(row, rationale) for row in scores]
+            rows += [metric_row(one, metric, None, [value[metric] for value in values]) for metric in METRICS]
         else:
             skipped += 1
     if skipped:
@@ -152,12 +154,6 @@ def _parse(pair_id: str, column: str, value: Any) -> list[Any]:
     if is_missing(value):
         return []
     raise ValueError(f"expected a list of spans in `{column}` of pair {pair_id!r}; got {value!r}.")
-
-
-def _rows(one: Explanation, rationale: np.ndarray, orders: np.ndarray) -> list[dict[str, object]]:
-    """One explanation by the four measures, each with its controls."""
-    values = [agreement(scores, rationale) for scores in with_controls(one.word_scores, orders)]
-    return [metric_row(one, metric, None, [value[metric] for value in values]) for metric in METRICS]
 
 
 def agreement(scores: np.ndarray, rationale: np.ndarray) -> dict[str, float]:

@@ -21,11 +21,11 @@ from statsmodels.stats.multitest import multipletests
 
 from xlmkit.checks import check_choice, check_int
 from xlmkit.explanation import Explanation
-from xlmkit.faithfulness.controls import HIGHER_IS_BETTER, add_items, check_explanations, describe
+from xlmkit.faithfulness.controls import COLUMNS, HIGHER_IS_BETTER, add_items, check_explanations, describe
 from xlmkit.notices import warn_once
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
 from xlmkit.stats import cluster_sums, estimate, grouped, premise_groups
-from xlmkit.stats.bootstrap import ratio
+from xlmkit.stats.bootstrap import Resampling, ratio
 from xlmkit.tokenization import split_batch
 
 CHANCE = 0.5  # the mean percentile of a random explanation
@@ -74,15 +74,9 @@ def summarize(
     clusters, over = _clusters(scored)
     frame = scored.assign(cluster=clusters, missing=scored["value"].isna())
     frame["known_cluster"] = frame["cluster"].mask(frame["missing"])  # of explanations with a value
-    result = grouped(
-        frame,
-        {"mean": "value", "control": "control", "percentile": "percentile"},
-        keys,
-        "cluster",
-        few="student",
-        confidence_level=confidence_level,
-        seed=seed,
-    )
+    means = {"mean": "value", "control": "control", "percentile": "percentile"}
+    options: Resampling = {"confidence_level": confidence_level, "seed": seed}
+    result = grouped(frame, means, keys, "cluster", few="student", **options)
     counts = frame.groupby(keys, sort=False, dropna=False).agg(
         n=("value", "count"), missing=("missing", "sum"), n_premise_groups=("known_cluster", "nunique")
     )
@@ -181,8 +175,7 @@ def profile(
         for one in check_explanations(None, explanations)
         for name, value in _features(one, function_words).items()
     ]
-    columns = ["pair_id", "language", "method", "aggregation", "target", "contrast", "prediction", "gold"]
-    frame = pd.DataFrame(rows, columns=[*columns, "correct", "feature", "value"])
+    frame = pd.DataFrame(rows, columns=[*COLUMNS[:8], "correct", "feature", "value"])
     if scored is not None:
         keys = ["pair_id", "method", "aggregation", "target"]
         _check_columns(scored, [*keys, "metric", "percentile"], "erasure_metrics")

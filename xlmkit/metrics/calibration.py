@@ -27,16 +27,9 @@ from scipy.stats import t as student
 
 from xlmkit.checks import check_choice, check_int
 from xlmkit.notices import warn_once
-from xlmkit.stats.bootstrap import (
-    ALL,
-    MIN_CLUSTERS,
-    Resampling,
-    check_confidence_level,
-    cluster_sums,
-    grouped,
-    with_all,
-)
-from xlmkit.stats.frames import group_names, infer_labels, item_codes, scored_rows, with_gold
+from xlmkit.stats import ALL, cluster_sums, group_names, grouped, with_all
+from xlmkit.stats.bootstrap import MIN_CLUSTERS, Resampling, check_confidence_level
+from xlmkit.stats.frames import infer_labels, item_codes, scored_rows, with_gold
 
 N_BINS = 10
 BINNINGS = ("width", "mass")
@@ -91,13 +84,13 @@ def calibration(
         positive, or probabilities are not in [0, 1] with a sum of 1."""
     check_int("bins", bins, 1)
     rows, *_ = _scored(preds, by, labels)
-    table = with_all(rows, by).groupby(by).mean(numeric_only=True)
-    table = table.loc[[*sorted(rows[by].unique()), ALL], ["confidence", "accuracy", "brier_expected", "nll"]]
-    members = [np.flatnonzero(rows[by] == name) for name in table.index[:-1]] + [np.arange(len(rows))]
+    table = with_all(rows, by).groupby(by)[["confidence", "accuracy", "brier_expected", "nll"]].mean()
+    groups = rows.groupby(by).indices | {ALL: np.arange(len(rows))}
+    table = table.loc[list(groups)]
+    members = [np.asarray(own) for own in groups.values()]
     table.insert(0, "n", [len(own) for own in members])
-    ece, floors = _ece_and_floors(
-        rows, members, bins, n_simulations, resampling.get("seed", 0)
-    )  # (G, 2), (D, G, 2)
+    # (G, 2) and (D, G, 2)
+    ece, floors = _ece_and_floors(rows, members, bins, n_simulations, resampling.get("seed", 0))
     table["ece"], table["ece_mass"] = ece.T
     table["ece_floor"], table["ece_mass_floor"] = floors.mean(0).T
     upper = 0.5 + resampling.get("confidence_level", 0.95) / 2
@@ -181,11 +174,9 @@ def fit_temperature(
     check_confidence_level(confidence_level)
     rows, probabilities, gold = _scored(preds, by, labels)
     logits, premises = _logits(probabilities), rows["premise_group"].to_numpy()
-    table = []
-    for name in [*sorted(rows[by].unique()), ALL]:
-        own = (rows[by] == name).to_numpy() | (name == ALL)
-        table.append({by: name, **_fitted(logits[own], gold[own], premises[own], confidence_level)})
-    result = pd.DataFrame(table)
+    groups = rows.groupby(by).indices | {ALL: np.arange(len(rows))}
+    fitted = [_fitted(logits[own], gold[own], premises[own], confidence_level) for own in groups.values()]
+    result = pd.DataFrame({by: list(groups)}).join(pd.DataFrame(fitted))
     bound = result[by][~result["temperature"].between(LOWEST * 1.001, HIGHEST * 0.999)]
     if len(bound):
         warn_once(

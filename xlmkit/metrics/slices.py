@@ -37,9 +37,7 @@ KNOWN = (
     *("length", "length_ratio", "overlap", "negation", "pieces_per_word", "unknown_pieces"),
     *("genre", "phenomenon"),
 )
-PER_TEST = (
-    40  # permutations for each p of a table that are drawn at most: p then reaches half of 0.05 / tests
-)
+PER_TEST = 40  # permutations drawn at most for each p of a table: p then reaches half of 0.05 / tests
 
 
 @dataclass(frozen=True)
@@ -153,9 +151,8 @@ def discover_slices(
     n_groups = int(premise.max()) + 1
     if n_groups < 2:
         raise ValueError("expected at least 2 premise groups, to find slices in half of them; got 1")
-    first = (np.random.default_rng(resampling.get("seed", 0)).permutation(n_groups) < n_groups // 2)[
-        premise
-    ]  # (N,)
+    order = np.random.default_rng(resampling.get("seed", 0)).permutation(n_groups)
+    first = order[premise] < n_groups // 2  # (N,)
     candidates, member = _candidates(frame, _columns(frame, columns), bins)  # (N, C)
     worst = _worst(rows[first], member[first], top)
     chosen = [candidates[number] for number in worst.index]

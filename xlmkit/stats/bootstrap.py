@@ -21,11 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
+
+from xlmkit.checks import check_choice, check_int
 
 ALL = "all"  # the group of all rows
 N_RESAMPLES = 10_000
@@ -70,9 +72,7 @@ def grouped(
     over: str,
     *,
     few: str = "missing",
-    confidence_level: float = 0.95,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    **resampling: Unpack[Resampling],
 ) -> pd.DataFrame:
     """Means, or ratios of sums, of each group, with bootstrap intervals.
 
@@ -85,7 +85,7 @@ def grouped(
     by : the column or columns to group by.
     over : the column of clusters; rows with the same value are resampled together.
     few : what a group of fewer than 30 clusters gets, as for `estimate`.
-    confidence_level, n_resamples, seed : as for `estimate`.
+    resampling : `confidence_level`, `n_resamples`, `seed`, as for `estimate`.
 
     Returns
     -------
@@ -103,13 +103,7 @@ def grouped(
             columns.append([frame[name].to_numpy(dtype=float) for name in value])
     stacked = np.moveaxis(np.array(columns, dtype=float), -1, 0)  # (N, V, 2)
     sums = cluster_sums(stacked, pd.factorize(frame[over])[0], group)  # (P, G, V, 2)
-    found = estimate(
-        sums.reshape(len(sums), -1, 2),
-        few=few,
-        confidence_level=confidence_level,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    found = estimate(sums.reshape(len(sums), -1, 2), few=few, **resampling)
     for number, name in enumerate(values):
         for suffix, array in (("", found.value), ("_low", found.low), ("_high", found.high)):
             result[f"{name}{suffix}"] = array[number :: len(values)]
@@ -161,8 +155,10 @@ def estimate(
     ------
     ValueError : if there are no clusters, or an option is not as described."""
     check_confidence_level(confidence_level)
-    if few not in FEW:
-        raise ValueError(f"`few` must be one of {', '.join(FEW)}; got {few!r}")
+    check_choice("few", few, FEW)
+    check_int("n_resamples", n_resamples, 1)
+    if not len(sums):
+        raise ValueError("expected at least 1 cluster to resample; got none")
     if n_clusters is None:
         n_clusters = (sums[..., -1] > 0).sum(0)
     levels = np.full(len(n_clusters), confidence_level)
@@ -177,7 +173,7 @@ def estimate(
             for level in np.unique(levels[start : start + block]):
                 own = start + np.flatnonzero(levels[start : start + block] == level)
                 low[own], high[own] = interval(drawn[:, own - start], confidence_level=level)
-            error[start : start + block] = _spread(drawn)
+            error[start : start + block] = _columns(drawn).std(ddof=0).to_numpy().reshape(drawn.shape[1:])
     is_few = n_clusters < (2 if few == "student" else MIN_CLUSTERS)
     if few == "wilson":
         is_few = _wilson_where_few(sums, is_few, low, high, confidence_level)
@@ -205,16 +201,7 @@ def cluster_sums(
 
 
 def resample_weights(n_clusters: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
-    """How often each resample drew each cluster: (some, P) float64 at a time, P in sum by row.
-
-    Raises
-    ------
-    ValueError : if `n_clusters` or `n_resamples` is not positive."""
-    if n_clusters < 1 or n_resamples < 1:
-        raise ValueError(
-            f"expected at least 1 cluster and `n_resamples` of at least 1; got {n_clusters} clusters, "
-            f"`n_resamples` {n_resamples!r}"
-        )
+    """How often each resample drew each cluster: (some, P) float64 at a time, P in sum by row."""
     generator = np.random.default_rng(seed)
     some = max(1, CELLS // n_clusters)
     for start in range(0, n_resamples, some):
@@ -237,13 +224,7 @@ def interval(resampled: np.ndarray, *, confidence_level: float = 0.95) -> tuple[
 
     Resamples without the figure (NaN) are left out; without any, the interval is missing."""
     tail = (1 - confidence_level) / 2
-    flat = resampled.reshape(len(resampled), -1)
-    sides = np.full((2, flat.shape[1]), np.nan)
-    missing = np.isnan(flat)
-    complete, partial = ~missing.any(0), missing.any(0) & ~missing.all(0)
-    sides[:, complete] = np.quantile(flat[:, complete], [tail, 1 - tail], axis=0)
-    sides[:, partial] = np.nanquantile(flat[:, partial], [tail, 1 - tail], axis=0)  # many times slower
-    low, high = sides.reshape(2, *resampled.shape[1:])
+    low, high = _columns(resampled).quantile([tail, 1 - tail]).to_numpy().reshape(2, *resampled.shape[1:])
     return low, high
 
 
@@ -304,8 +285,6 @@ def _student_levels(n_clusters: np.ndarray, confidence_level: float) -> np.ndarr
     return 1 - 2 * np.maximum(tail, 1e-9)
 
 
-def _spread(resampled: np.ndarray) -> np.ndarray:
-    """(R, ...) resampled figures -> (...) their standard deviation, without missing ones."""
-    known = ~np.isnan(resampled)
-    mean = np.where(known, resampled, 0).sum(0) / known.sum(0)
-    return np.sqrt((np.where(known, resampled - mean, 0) ** 2).sum(0) / known.sum(0))
+def _columns(resampled: np.ndarray) -> pd.DataFrame:
+    """(R, ...) resampled figures, one column each: pandas leaves out missing ones, and is fast."""
+    return pd.DataFrame(resampled.reshape(len(resampled), -1))

@@ -79,7 +79,7 @@ def premise_groups(preds: pd.DataFrame) -> tuple[np.ndarray, str]:
     Raises
     ------
     ValueError : if the column is empty in some rows only."""
-    column = _first_filled(preds, PREMISE_COLUMNS)
+    column = next((name for name in PREMISE_COLUMNS if name in preds and preds[name].notna().any()), None)
     if column is None:
         return np.arange(len(preds)), "rows"
     return np.asarray(pd.factorize(as_text(preds, column))[0]), column
@@ -199,8 +199,3 @@ def _check_columns(preds: pd.DataFrame, columns: Sequence[str] = ()) -> None:
         )
     if columns and preds.empty:
         raise ValueError("expected predictions; got a frame without rows")
-
-
-def _first_filled(preds: pd.DataFrame, columns: Sequence[str]) -> str | None:
-    """The first of `columns` that is not empty."""
-    return next((name for name in columns if name in preds and preds[name].notna().any()), None)

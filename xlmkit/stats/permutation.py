@@ -21,6 +21,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from xlmkit.checks import check_int
 from xlmkit.stats.bootstrap import N_RESAMPLES, check_confidence_level
 
 N_PERMUTATIONS = 2_000
@@ -55,8 +56,7 @@ def sign_flip(
     ------
     ValueError : if `n_resamples` is not positive, or `confidence_level` not in (0, 1)."""
     check_confidence_level(confidence_level)
-    if n_resamples < 1:
-        raise ValueError(f"`n_resamples` must be at least 1; got {n_resamples!r}")
+    check_int("n_resamples", n_resamples, 1)
     seen, total = differences.sum(0), sizes.sum(0)  # (C,)
     flipped, balance = _flipped(differences, sizes, n_resamples, seed)  # (R, C) each
     p = (1 + (np.abs(flipped) >= np.abs(seen)).sum(0)) / (n_resamples + 1)

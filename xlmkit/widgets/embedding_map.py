@@ -31,6 +31,7 @@ Vectors = Callable[..., np.ndarray]
 LANGUAGE_TABLE = "language embeddings"
 N_POINTS = 600  # that a picture can take
 NONE = "none"
+CHOOSE = '<p class="xk-notice">Choose a point to read its text. Pointing at it shows the text too.</p>'
 OFFERED = 200  # items in a list
 OF_LANGUAGES = ("language", "script", "family")
 COLUMNS = {
@@ -42,15 +43,8 @@ COLUMNS = {
 }
 
 WIDTH, HEIGHT, MARGIN, PAD = 720.0, 460.0, 26.0, 14.0
-PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#B07A00",
-    "#3E8FC0",
-    "#767676",
-)  # Okabe and Ito (2008)
+# Okabe and Ito (2008)
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B07A00", "#3E8FC0", "#767676")
 PURE = 60  # % of a colour in letters; the rest is the colour of the text
 SHAPES = (
     "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",  # disc
@@ -128,10 +122,7 @@ class EmbeddingMap(Live):
             raise ValueError("expected `preds`, since this model has no language embeddings; got None.")
         super().__init__("Map of embeddings")
         self._vectors, self._seed = vectors, seed
-        self._tables = {
-            LANGUAGE_TABLE: languages
-        }  # what the points stand for; all other kinds are the frame's rows
-        self._frame = frame
+        self._frame, self._languages = frame, languages
         self._known: dict[tuple[str, int], np.ndarray] = {}  # vectors by kind of point and layer
         self._points = pd.DataFrame({"x": [], "y": []})
         self._present = ""  # the kind of point that is shown
@@ -149,7 +140,7 @@ class EmbeddingMap(Live):
         if frame is not None:
             kinds = [("pairs, as the classifier sees them", PAIR)]
             kinds += [(f"each {name} alone, its mean", name) for name in sentence_columns(frame)]
-        if self._tables[LANGUAGE_TABLE] is not None:
+        if self._languages is not None:
             kinds.append((LANGUAGE_TABLE, LANGUAGE_TABLE))
         self.of = dropdown("place", kinds)
         self.layer = ipywidgets.IntSlider(
@@ -201,8 +192,9 @@ class EmbeddingMap(Live):
 
     def _place(self, question: tuple[str, int, str, bool]) -> Iterator[Callable[[], None]]:
         of, layer, projection, centred = question
-        points = self._tables.get(of)
-        if points is None:
+        if of == LANGUAGE_TABLE and self._languages is not None:
+            points = self._languages
+        else:
             assert self._frame is not None
             if (of, layer) not in self._known:
                 yield partial(self.tell, f"Computing {len(self._frame)} vectors …")
@@ -223,7 +215,7 @@ class EmbeddingMap(Live):
 
     def _records(self) -> list[dict[Any, Any]]:
         """What each point stands for."""
-        table = self._tables.get(self._present, self._frame)
+        table = self._languages if self._present == LANGUAGE_TABLE else self._frame
         return [] if table is None else table.to_dict("records")
 
     def _map(self) -> str:
@@ -235,19 +227,14 @@ class EmbeddingMap(Live):
         name = f"{len(points)} points: {self._present}, coloured by {self.colour.value}"
         shares = self._points.attrs.get("explained") or ()
         axes = [
-            f"principal component {n}, {100 * share:.0f} % of the variance"
-            for n, share in enumerate(shares, 1)
+            f"principal component {n}, {100 * part:.0f} % of the variance" for n, part in enumerate(shares, 1)
         ]
-        drawn = scatter(
-            points, axes=axes or ["UMAP, first axis", "UMAP, second axis"], name=name, ringed=ringed
-        )
-        return drawn + key(points)
+        axes = axes or ["UMAP, first axis", "UMAP, second axis"]
+        return scatter(points, axes=axes, name=name, ringed=ringed) + key(points)
 
     def _detail(self) -> str:
         if self._chosen is None:
-            return (
-                '<p class="xk-notice">Choose a point to read its text. Pointing at it shows the text too.</p>'
-            )
+            return CHOOSE
         row = self._records()[self._chosen]
         return f"<p>{escaped(point_text(row))}</p>" if self._present == LANGUAGE_TABLE else items(item(row))
 
@@ -279,11 +266,8 @@ def sample_items(frame: pd.DataFrame, n_points: int, seed: int) -> pd.DataFrame:
 
 def colours_of(frame: pd.DataFrame | None) -> list[str]:
     """What the rows of a frame can be coloured by; None stands for languages alone."""
-    known = (
-        []
-        if frame is None
-        else [name for name, column in COLUMNS.items() if column in frame and frame[column].notna().any()]
-    )
+    frame = pd.DataFrame() if frame is None else frame
+    known = [name for name, column in COLUMNS.items() if column in frame and frame[column].notna().any()]
     return [*OF_LANGUAGES, *known]
 
 
@@ -408,9 +392,8 @@ def _marks(points: pd.DataFrame) -> list[str]:
     marks = []
     for code, text in zip(codes, points.get("mark", numbers), strict=True):
         colour = PALETTE[code % len(PALETTE)]
-        style = (
-            f'class="xk-mark" style="fill:{colour};fill:{ink(colour)}" dy="4"'  # the second where it is known
-        )
+        # The second fill is taken where it is known.
+        style = f'class="xk-mark" style="fill:{colour};fill:{ink(colour)}" dy="4"'
         shape = f'<path class="xk-mark" fill="{colour}" d="{SHAPES[code % len(SHAPES)]}"/>'
         marks.append(f"<text {style}>{escaped(text)}</text>" if text else shape)
     return marks

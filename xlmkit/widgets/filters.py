@@ -14,13 +14,7 @@ import regex
 from xlmkit.checks import check_choice
 from xlmkit.languages import LANGUAGES
 from xlmkit.metrics.slices import KNOWN, MAX_VALUES, bin_column
-from xlmkit.pairs import (
-    check_pairs,
-    label_reader,
-    language_columns,
-    sentence_columns,
-    with_english,
-)
+from xlmkit.pairs import check_pairs, label_reader, language_columns, sentence_columns, with_english
 from xlmkit.stats.frames import infer_labels
 from xlmkit.widgets.html import ENGLISH
 from xlmkit.widgets.notes import Notes

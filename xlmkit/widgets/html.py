@@ -40,9 +40,8 @@ def bars(
         points.
     gold : the right label, if it is known."""
     best = max(now, key=now.__getitem__)
-    head = "<th>label</th><th>probability</th><th></th>" + (
-        "<th>before</th><th>change</th>" if before else ""
-    )
+    head = "<th>label</th><th>probability</th><th></th>"
+    head += "<th>before</th><th>change</th>" if before else ""
     rows = ""
     for label, value in now.items():
         mark = ("▶ " if label == best else "") + escaped(label) + (" (gold)" if label == gold else "")
@@ -302,13 +301,6 @@ def without_buttons(html: str) -> str:
     #   <span class="xk-cell">2</span>
     #   <button class="xk-button xk-only-live" ...>open</button>                             is gone
     kept = re.sub(r'<(div|button)[^>]* class="[^"]*\bxk-only-live\b[^>]*>[^<]*</\1>', "", html)
-    kept = re.sub(r'<(\w+)([^>]* data-xk="[^>]*)>', _plain_tag, kept)
-    return kept.replace("</button>", "</span>")
-
-
-def _plain_tag(tag: re.Match[str]) -> str:
-    name = "span" if tag[1] == "button" else tag[1]
-    return f"<{name}{_BUTTON_ATTRIBUTES.sub('', tag[2])}>"
-
-
-_BUTTON_ATTRIBUTES = re.compile(r' (?:(?:type|role|data-xk|aria-[a-z]+)="[^"]*"|class="xk-button")')
+    attributes = r' (?:(?:type|role|data-xk|aria-[a-z]+)="[^"]*"|class="xk-button")'
+    kept = re.sub(r'<\w+[^>]* data-xk="[^>]*>', lambda tag: re.sub(attributes, "", tag[0]), kept)
+    return re.sub(r"(</?)button\b", r"\1span", kept)

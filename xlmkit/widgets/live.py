@@ -36,9 +36,8 @@ from xlmkit.widgets.html import Row, without_buttons
 Explain = Callable[..., list[Explanation]]
 
 DELAY = 0.03  # seconds without a newer question after which one is answered
-WRITE_DELAY = (
-    0.7  # seconds without a change before the snapshot is rewritten: writing makes a notebook unsaved
-)
+# Seconds without a change before the snapshot is rewritten: writing makes a notebook unsaved
+WRITE_DELAY = 0.7
 KEPT = "A picture of the present state is below the controls. It stays in the saved notebook."
 WAITING = '<p class="xk-notice">Computing the explanation …</p>'
 THOROUGH = "integrated_gradients"

@@ -6,9 +6,9 @@ about, so that equal ids of another data set do not inherit a note."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from xlmkit.pairs import is_missing
-from xlmkit.results import atomic_write
+from xlmkit.results import atomic_write, check_writable
 
 FILE = "notes.jsonl"
 KEY = ("pair_id", "premise", "hypothesis", "text")  # what identifies the item of a note
@@ -26,7 +26,6 @@ COPIED = (*KEY, "item", "language", "premise_language", "hypothesis_language", "
 WRITTEN = ("tag", "comment")
 SAVED = "saved"  # when, in UTC
 
-_LOCK = threading.Lock()
 _Key = tuple[str | None, ...]
 
 
@@ -64,7 +63,7 @@ class Notes:
         entry = {name: _json_value(row[name]) for name in COPIED if name in row and not is_missing(row[name])}
         entry |= {"tag": _utf8(tag).strip(), "comment": _utf8(comment)}
         entry[SAVED] = datetime.now(UTC).isoformat(timespec="seconds")
-        with _locked(self.path.parent):
+        with _locked(check_writable(self.path).parent):
             entries = _read(self.path)
             entries[_key(row)] = entry
             if not (entry["tag"] or entry["comment"].strip()):
@@ -139,16 +138,9 @@ def _read(path: Path) -> dict[_Key, dict[str, Any]]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Reading, changing and writing are one step, across threads and notebooks of this kit."""
-    with _LOCK:
-        try:
-            import fcntl
-
-            descriptor = os.open(folder, os.O_RDONLY)
-        except (ImportError, OSError):
-            yield  # Windows has no such lock; a folder that is missing is named when the file is written
-            return
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # excludes threads too, since each opens the folder itself
+        yield
+    finally:
+        os.close(descriptor)

@@ -296,9 +296,8 @@ def confusion_matrix(
     #   n                    1:0  1:1  1:all
     #   all                  all:0 ..  all:all
     known = frame[frame["gold"].notna()]
-    counts = np.array(
-        [[((known["gold"] == g) & (known["prediction"] == p)).sum() for p in labels] for g in labels]
-    )
+    table = pd.crosstab(known["gold"], known["prediction"])
+    counts = table.reindex(index=labels, columns=labels, fill_value=0).to_numpy()
     places = [*range(len(labels)), None]
     rows = ""
     for gold in places:
