@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import xlmkit
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads wait for one another
 
@@ -221,3 +223,11 @@ def unit(nodeid: str) -> str:
     if folder == "browser":  # two units, each with a server and a kernel of its own
         return f"browser {1 + (file in SECOND)}"
     return file if folder == "tests" else folder
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory) -> Path:
+    """The workshop's items in three languages, as a file."""
+    file = tmp_path_factory.mktemp("pairs") / "few.tsv"
+    xlmkit.read_pairs("workshop", languages=["en", "hi", "sw"]).to_csv(file, sep="\t", index=False)
+    return file

@@ -104,14 +104,6 @@ SMALL = {
 
 
 @pytest.fixture(scope="session")
-def few(tmp_path_factory) -> Path:
-    """The workshop's items in three languages, as a file."""
-    file = tmp_path_factory.mktemp("pairs") / "few.tsv"
-    xlmkit.read_pairs("workshop", languages=["en", "hi", "sw"]).to_csv(file, sep="\t", index=False)
-    return file
-
-
-@pytest.fixture(scope="session")
 def kernel():
     """One kernel for all notebooks of a test process; each begins with an empty namespace in its own folder."""
     environment = {

@@ -14,6 +14,12 @@ from browser.pages import tab
 pytestmark = pytest.mark.browser
 
 CAT, NAP = "the cat sleeps today", "القطة تنام"
+# JupyterLab's own questions to a kernel that is going, and what it says of that kernel's last messages.
+OF_A_GOING_KERNEL = (
+    "Could not restore the debugger state",
+    "Error: Canceled future for",
+    "Comm not found for comm id",
+)
 PARALLEL = """
 from xlmkit.widgets import parallel
 parallel(nli, xk.read_pairs("workshop"), method="none")
@@ -22,6 +28,7 @@ parallel(nli, xk.read_pairs("workshop"), method="none")
 
 def test_a_kernel_restart_leaves_pictures_of_the_last_state(chromium, server, lab, nli):
     # What JupyterLab says of its lost widgets comes late, and must not reach the next test.
+    lab.tab.expected += OF_A_GOING_KERNEL  # its notebooks share the kernel
     with tab(chromium, server) as own:
         restarted(lab.beside(own), nli)
 
@@ -40,12 +47,7 @@ def restarted(lab, nli):
     expect(picture(shown).first).to_contain_text(spelt(NAP))
     lab.tab.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 
-    # JupyterLab's own questions to a kernel that is going, and what it says of that kernel's last messages.
-    lab.tab.expected += [
-        "Could not restore the debugger state",
-        "Error: Canceled future for",
-        "Comm not found for comm id",
-    ]
+    lab.tab.expected += OF_A_GOING_KERNEL
     # What the menu's "Restart Kernel" does after its question.
     lab.tab.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     check(shown, numbers)

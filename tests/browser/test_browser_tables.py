@@ -15,8 +15,8 @@ from browser.servers import ROOT
 pytestmark = pytest.mark.browser
 
 
-def opened(lab, lesson, call):
-    """The parameters, the first cell and the explorer's cell of a lesson, run in JupyterLab; the notebook's locator."""
+def opened(lab, lesson, call, parameters=""):
+    """The parameters (and others in their place), the first cell and the explorer's cell of a lesson, run in JupyterLab; the notebook's locator."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson}.ipynb", as_version=4)
     code = [
         cell
@@ -24,7 +24,7 @@ def opened(lab, lesson, call):
         if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])
     ]
     [explorer] = [cell for cell in code if call in cell.source]
-    lab.write(lesson, [code[0].source, code[1].source, explorer.source], setup=False)
+    lab.write(lesson, [code[0].source, parameters, code[1].source, explorer.source], setup=False)
     shown = lab.run(lesson)
     expect(live(shown)).to_be_visible()
     expect(picture(shown)).to_be_hidden()
@@ -32,7 +32,7 @@ def opened(lab, lesson, call):
 
 
 def test_one_item_in_all_languages_is_explored_from_its_lesson(lab):
-    explorer = opened(lab, "01_explore_predictions", "widgets.parallel(")
+    explorer = opened(lab, "01_explore_predictions", "widgets.parallel(", "LIMIT = 24")
     expect(explorer.locator("tr:has(p.xk-text .xk-w)")).to_have_count(15)
     assert explorer.locator("p.xk-text[lang=ar]").first.get_attribute("dir") == "rtl"
     buttons = explorer.get_by_role("button", name="explain ").all()
@@ -51,8 +51,8 @@ def test_one_item_in_all_languages_is_explored_from_its_lesson(lab):
     expect(detail).to_have_count(0)
 
 
-def test_predictions_are_browsed_from_their_lesson_and_a_note_is_on_the_disk_at_once(lab):
-    explorer = opened(lab, "03_errors_by_language", "widgets.browse_predictions(")
+def test_predictions_are_browsed_from_their_lesson_and_a_note_is_on_the_disk_at_once(lab, few):
+    explorer = opened(lab, "03_errors_by_language", "widgets.browse_predictions(", f"SOURCE = {str(few)!r}")
     cell = explorer.get_by_role("button", name="gold neutral, predicted entailment")
     rows = int(re.search(r": (\d+) rows", cell.get_attribute("aria-label"))[1])
     cell.click()
