@@ -95,11 +95,11 @@ SMALL = {
     "02_language_ids": 'SOURCE, ITEMS, SENTENCES, TRAPPED = "few.tsv", 1, 6, ["hi"]',
     "03_errors_by_language": 'SOURCE, COUNT = "few.tsv", 300',
     "04_explain_tokens": 'LANGUAGES, ITEMS = ["en", "hi"], ["negation-03", "place-01"]',
-    "05_why_it_errs": "EACH, EXPLAINED, EDITED = 1, 8, 3",
-    "06_can_we_trust_it": 'LANGUAGES, ITEMS, JUDGED, CONTROLS = ["en", "de"], 4, 2, 4',
+    "05_why_it_errs": "EACH, EXPLAINED, EDITED = 1, 5, 3",
+    "06_can_we_trust_it": 'LANGUAGES, ITEMS, JUDGED, CONTROLS = ["en", "de"], 3, 2, 4',
     "07_fine_tuning": "STORIES, EPOCHS = 4, 8",
     "08_scale_out": "ITEMS = 4",
-    "solutions/06_can_we_trust_it": "ITEMS = 4",
+    "solutions/06_can_we_trust_it": 'LANGUAGES, ITEMS = ["en", "de"], 3',
 }
 
 

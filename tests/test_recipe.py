@@ -538,8 +538,10 @@ def test_language_embeddings_differ_and_the_logits_change_with_the_id(mini):
 
 
 def test_bf16_changes_a_label_only_where_fp32_is_undecided(mini, sample):
-    columns = [sample[name].tolist() for name in ("premise", "hypothesis", "language")]
-    encoding = xlmkit.encode(mini, *columns, spans=False)
+    some = sample[::7]  # every language, every item
+    encoding = xlmkit.encode(
+        mini, *(some[name].tolist() for name in ("premise", "hypothesis", "language")), spans=False
+    )
     exact = forward.logits(mini, encoding).numpy()
     rounded = forward.logits(dataclasses.replace(mini, dtype=torch.bfloat16), encoding).numpy()
     margins = np.diff(np.sort(exact, axis=1)[:, -2:])[:, 0]
