@@ -70,7 +70,7 @@ def test_a_torch_that_crashes_python_is_a_finding_too(monkeypatch):
         (GPU, True, True, "capability 9.0", ""),
         (GPU | {"cuda": False}, True, False, "cannot use", "driver"),
         (GPU | {"cuda": False}, False, True, "the CPU computes", "CPU build"),
-        (GPU | {"capability": [7, 0]}, True, False, "does not support", "--device cpu"),
+        (GPU | {"capability": [7, 0]}, True, False, "supports sm_80", "--device cpu"),
         (CPU | {"mps": True}, False, True, "Apple", ""),
     ],
 )
@@ -144,11 +144,11 @@ def test_an_old_python_is_a_finding(monkeypatch):
 
 
 def test_a_check_that_raises_is_a_failure_and_not_the_end(monkeypatch, tiny_folder):
-    def broken():
+    def broken(place):
         raise RuntimeError("the disk has left")
 
     monkeypatch.setattr(doctor, "probe_torch", lambda: CPU)
-    monkeypatch.setattr(doctor, "check_disk", broken)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", broken)
     check = by_name(doctor.diagnose(tiny_folder, device="cpu"))["disk"]
     assert not check.ok
     assert "the disk has left" in check.found

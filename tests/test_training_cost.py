@@ -184,15 +184,8 @@ def test_time_is_that_of_all_batches_and_a_third_of_it_for_evaluation(training, 
     # 48 rows in 6 steps of two batches; 4 evaluations of 24 rows: 12 + 24 / 3 batches
     text = finetuning.estimate(training)
     assert "2.0 GB" in text
-    assert "40 s for 6 steps" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "1 s"), (89, "89 s"), (91, "2 min"), (5400, "1 h 30 min"), (200_000, "2 d 7 h")],
-)
-def test_durations_are_written_for_people(seconds, text):
-    assert cost.format_duration(seconds) == text
+    assert "0:00:40" in text
+    assert "6 steps" in text
 
 
 # --- log and curve

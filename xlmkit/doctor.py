@@ -18,6 +18,7 @@ import tomllib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ BUNDLED_GB = 1.0
 FULL_GB = 3.5
 DISK_GB = 2.0  # the full checkpoint's files, and room for results
 FONTS = {"ar": "Arabic", "hi": "Devanagari", "th": "Thai", "zh": "Chinese"}
+Finding = tuple[bool, str] | tuple[bool, str, str]  # ok, found, advice
 REINSTALL = "Run `make lab` in the clone, or `pip install --upgrade xlmkit`."
 PROBE = """
 import json, torch
@@ -59,6 +61,21 @@ class Check:
     advice: str = ""
 
 
+def checking(function: Callable[..., Finding]) -> Callable[..., Check]:
+    """Make a `Check` of what `function` finds, with the name after its "check_"; an error becomes a
+    failure."""
+
+    @wraps(function)
+    def named(*args: Any, **options: Any) -> Check:
+        try:
+            finding = function(*args, **options)
+        except Exception as error:
+            finding = False, f"{type(error).__name__}: {error}", REINSTALL
+        return Check(function.__name__.removeprefix("check_"), *finding)
+
+    return named
+
+
 def diagnose(source: str | os.PathLike[str] | None = None, *, device: str = "auto") -> list[Check]:
     """Check this machine, from Python up to one prediction. Needs no network unless `source` is a
     Hub name.
@@ -72,21 +89,18 @@ def diagnose(source: str | os.PathLike[str] | None = None, *, device: str = "aut
     One `Check` per topic, in the order in which failures should be fixed. Nothing is raised: an
     error in a check becomes its failure."""
     torch = probe_torch()
-    checks: list[Check | None] = [
-        _guard("python", check_python),
-        _guard("environment", check_environment),
-        _guard("packages", check_packages),
-        _guard("torch", lambda: check_torch(torch)),
-        _guard("hardware", lambda: check_hardware(torch, nvidia=has_nvidia())),
-        _guard("memory", check_memory),
-        _guard("disk", check_disk),
-        _guard("fonts", check_fonts),
-    ]
+    checks = [check_python(), check_environment(), check_packages(), check_torch(torch)]
+    if "error" not in torch:
+        checks.append(check_hardware(torch, nvidia=has_nvidia()))
+    checks += [check_memory(), check_disk()]
+    if shutil.which("fc-list") is not None:  # it is on Linux
+        checks.append(check_fonts())
     if "error" in torch:
-        checks.append(Check("model", False, "not tried, because PyTorch does not work", "Fix `torch` first."))
-    else:
-        checks += _check_model(source, device)
-    return [check for check in checks if check is not None]
+        return [
+            *checks,
+            Check("model", False, "not tried, because PyTorch does not work", "Fix `torch` first."),
+        ]
+    return checks + _check_model(source, device)
 
 
 def report(checks: list[Check]) -> str:
@@ -102,119 +116,109 @@ def report(checks: list[Check]) -> str:
     return "\n".join(lines)
 
 
-def check_python() -> Check:
+@checking
+def check_python() -> Finding:
     """The version of Python."""
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    ok = sys.version_info[:2] >= OLDEST_PYTHON
-    return Check(
-        "python", ok, found, "" if ok else "Install Python 3.12, then run `make lab PYTHON=python3.12`."
-    )
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return True, found
+    return False, found, "Install Python 3.12, then run `make lab PYTHON=python3.12`."
 
 
-def check_environment() -> Check:
+@checking
+def check_environment() -> Finding:
     """Whether packages are installed into a separate environment."""
     if sys.prefix != sys.base_prefix:
-        return Check("environment", True, f"virtual environment {sys.prefix}")
+        return True, f"virtual environment {sys.prefix}"
     if os.environ.get("CONDA_PREFIX"):
-        return Check("environment", True, f"conda environment {os.environ['CONDA_PREFIX']}")
+        return True, f"conda environment {os.environ['CONDA_PREFIX']}"
     advice = "`make lab` creates a separate environment, which other projects cannot disturb."
-    return Check("environment", True, f"the system's Python, {sys.prefix}", advice)
+    return True, f"the system's Python, {sys.prefix}", advice
 
 
-def check_packages() -> Check:
+@checking
+def check_packages() -> Finding:
     """Whether every required package is installed in a supported version."""
     from packaging.requirements import Requirement
 
     faults, needed = [], [Requirement(text) for text in requirements()]
     for requirement in needed:
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
+        installed = next(iter(importlib.metadata.distributions(name=requirement.name)), None)
+        if installed is None:
             faults.append(f"{requirement.name} is missing")
-            continue
-        if not requirement.specifier.contains(version, prereleases=True):
-            faults.append(f"{requirement.name} {version} is not {requirement.specifier}")
+        elif not requirement.specifier.contains(installed.version, prereleases=True):
+            faults.append(f"{requirement.name} {installed.version} is not {requirement.specifier}")
     if faults:
-        return Check("packages", False, "; ".join(faults), REINSTALL)
-    return Check("packages", True, f"all {len(needed)} required packages in supported versions")
+        return False, "; ".join(faults), REINSTALL
+    return True, f"all {len(needed)} required packages in supported versions"
 
 
-def check_torch(torch: dict[str, Any]) -> Check:
+@checking
+def check_torch(torch: dict[str, Any]) -> Finding:
     """Whether PyTorch imports and computes; `torch` is the result of the probe."""
     if "error" in torch:
-        return Check(
-            "torch", False, torch["error"], f"{REINSTALL} If that does not help, delete .venv first."
-        )
+        return False, torch["error"], f"{REINSTALL} If that does not help, delete .venv first."
     build = f"CUDA {torch['cuda_build']}" if torch["cuda_build"] else "ROCm" if torch["hip_build"] else "CPU"
-    return Check("torch", True, f"{torch['version']} ({build} build)")
+    return True, f"{torch['version']} ({build} build)"
 
 
-def check_hardware(torch: dict[str, Any], *, nvidia: bool) -> Check | None:
-    """Whether PyTorch's build fits the hardware; `nvidia` says whether there is an NVIDIA driver.
-    None if PyTorch is broken."""
-    if "error" in torch:
-        return None
+@checking
+def check_hardware(torch: dict[str, Any], *, nvidia: bool) -> Finding:
+    """Whether PyTorch's build fits the hardware; `nvidia` says whether there is an NVIDIA
+    driver."""
+    build = torch["cuda_build"]
     if torch["cuda"]:
         found = f"{torch['device']}, compute capability {'.'.join(map(str, torch['capability']))}"
-        if torch["hip_build"] or runs_on(list(torch["capability"]), torch["architectures"]):
-            return Check("hardware", True, found)
-        built = ", ".join(torch["architectures"])
-        advice = f"Install a PyTorch build for this GPU (this one is for {built}), or use `--device cpu`."
-        return Check("hardware", False, f"{found}, which this PyTorch build does not support", advice)
-    if nvidia and not torch["cuda_build"]:
-        advice = "Install PyTorch's CUDA build (pytorch.org shows the command), or use `--device cpu`."
-        return Check("hardware", False, f"an NVIDIA GPU, and PyTorch {torch['version']} without CUDA", advice)
+        if torch["hip_build"] or runs_on(torch["capability"], torch["architectures"]):
+            return True, found
+        advice = "Install a PyTorch build for this GPU, or use `--device cpu`."
+        return False, f"{found}; this build supports {', '.join(torch['architectures'])}", advice
+    if nvidia and build:
+        advice = f"Update the NVIDIA driver for CUDA {build} (see `nvidia-smi`), or use `--device cpu`."
+        return False, "an NVIDIA GPU that PyTorch cannot use", advice
     if nvidia:
-        advice = f"Update the NVIDIA driver to one for CUDA {torch['cuda_build']} (see `nvidia-smi`), or use `--device cpu`."
-        return Check("hardware", False, "an NVIDIA GPU that PyTorch cannot use", advice)
+        advice = "Install PyTorch's CUDA build (see pytorch.org), or use `--device cpu`."
+        return False, f"an NVIDIA GPU, and PyTorch {torch['version']} without CUDA", advice
     if torch["mps"]:
-        return Check("hardware", True, "Apple GPU (MPS)")
-    advice = "PyTorch's CPU build is enough here, and 4 GB smaller." if torch["cuda_build"] else ""
-    return Check("hardware", True, "no GPU that PyTorch supports; the CPU computes", advice)
+        return True, "Apple GPU (MPS)"
+    advice = "PyTorch's CPU build is enough here, and 4 GB smaller." if build else ""
+    return True, "no GPU that PyTorch supports; the CPU computes", advice
 
 
-def check_memory() -> Check:
+@checking
+def check_memory() -> Finding:
     """Whether free memory is enough for the bundled model and for the full one."""
     free = free_memory_gb()
     if free is None:
-        return Check("memory", True, "unknown on this system")
+        return True, "unknown on this system"
     found = f"{free:.1f} GB free"
     if free < BUNDLED_GB:
-        return Check("memory", False, found, f"Close other programs; about {BUNDLED_GB:g} GB are needed.")
+        return False, found, f"Close other programs; about {BUNDLED_GB:g} GB are needed."
     if free < FULL_GB:
-        return Check(
-            "memory", True, found, f"Enough for the bundled model; the full XLM needs {FULL_GB:g} GB."
-        )
-    return Check("memory", True, f"{found}, enough for the full XLM")
+        return True, found, f"Enough for the bundled model; the full XLM needs {FULL_GB:g} GB."
+    return True, f"{found}, enough for the full XLM"
 
 
-def check_disk() -> Check:
+@checking
+def check_disk() -> Finding:
     """Free disk space in the working folder and in the Hub's cache."""
     places = [Path.cwd(), Path(os.environ.get("HF_HOME", Path.home()))]
     free, place = min((shutil.disk_usage(place).free / 1e9, place) for place in places if place.exists())
     found = f"{free:.1f} GB free at {place}"
     if free < 0.1:
-        return Check("disk", False, found, "Free some space; results cannot be saved.")
-    advice = "" if free >= DISK_GB else f"A checkpoint of full size takes {DISK_GB:g} GB."
-    return Check("disk", True, found, advice)
+        return False, found, "Free some space; results cannot be saved."
+    return True, found, "" if free >= DISK_GB else f"A checkpoint of full size takes {DISK_GB:g} GB."
 
 
-def check_fonts() -> Check | None:
-    """Whether fonts for all scripts are installed; None where there is no `fc-list` (it is on
-    Linux)."""
-    if shutil.which("fc-list") is None:
-        return None
-    missing = [
-        name
-        for code, name in FONTS.items()
-        if not _run(["fc-list", f":lang={code}", "family"], seconds=20).stdout.strip()
-    ]
+@checking
+def check_fonts() -> Finding:
+    """Whether fonts for all scripts are installed."""
+    listed = {name: _run(["fc-list", f":lang={code}"], seconds=20).stdout for code, name in FONTS.items()}
+    missing = [name for name, fonts in listed.items() if not fonts.strip()]
     if not missing:
-        return Check("fonts", True, "for every script")
-    advice = (
-        "If words show as boxes, install Noto fonts (Debian: `apt install fonts-noto-core fonts-noto-cjk`)."
-    )
-    return Check("fonts", True, f"none for {', '.join(missing)}", advice)
+        return True, "for every script"
+    advice = "If words show as boxes, install Noto fonts (Debian: fonts-noto-core, fonts-noto-cjk)."
+    return True, f"none for {', '.join(missing)}", advice
 
 
 def has_nvidia() -> bool:
@@ -222,34 +226,25 @@ def has_nvidia() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
-def _guard(name: str, check: Callable[[], Check | None]) -> Check | None:
-    """The result of `check`; an error becomes a failure."""
-    try:
-        return check()
-    except Exception as error:
-        return Check(name, False, f"{type(error).__name__}: {error}", REINSTALL)
-
-
 def _check_model(source: str | os.PathLike[str] | None, device: str) -> list[Check]:
     """Load the model and predict one pair."""
     import xlmkit
 
-    advice = (
-        REINSTALL if source is None else "See the message. Without `--model` the bundled model is checked."
-    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about decisions are of no interest here
         try:
             nli = xlmkit.load(source, device=device)
         except Exception as error:
+            advice = REINSTALL if source is None else "See the message, or check without `--model`."
             return [Check("model", False, f"{type(error).__name__}: {error}", advice)]
         size = sum(weights.numel() for weights in nli.network.parameters()) / 1e6
         precision = str(nli.dtype).removeprefix("torch.")
-        loaded = Check("model", True, f"{nli.source}: {size:.1f} M parameters on {nli.device} in {precision}")
-        return [loaded, _guard("prediction", lambda: check_prediction(nli)) or loaded]
+        found = f"{nli.source}: {size:.1f} M parameters on {nli.device} in {precision}"
+        return [Check("model", True, found), check_prediction(nli)]
 
 
-def check_prediction(nli: Any) -> Check:
+@checking
+def check_prediction(nli: Any) -> Finding:
     """Whether the probabilities of one prediction sum to 1."""
     import pandas as pd
 
@@ -259,10 +254,10 @@ def check_prediction(nli: Any) -> Check:
     given = {"text": pair["premise"]} if nli.sentences == 1 else pair
     row = xlmkit.predict(nli, pd.DataFrame([{**given, "language": "en"}]), progress=False).iloc[0]
     total = sum(row[f"p_{label}"] for label in nli.labels)
-    found = f"{row['prediction']} ({row['p_' + row['prediction']]:.2f}) for {' and '.join(map(repr, given.values()))}"
-    if abs(total - 1) < 1e-3:
-        return Check("prediction", True, found)
-    return Check("prediction", False, f"probabilities that sum to {total}", "Use `--device cpu`.")
+    if abs(total - 1) >= 1e-3:
+        return False, f"probabilities that sum to {total}", "Use `--device cpu`."
+    label = row["prediction"]
+    return True, f"{label} ({row[f'p_{label}']:.2f}) for {' and '.join(map(repr, given.values()))}"
 
 
 def requirements() -> list[str]:
@@ -313,8 +308,7 @@ def free_memory_gb() -> float | None:
     amounts = []
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        amounts.append(int(fields["MemAvailable"].split()[0]) * 1024)
+        amounts += [int(kb) * 1024 for kb in re.findall(r"MemAvailable:\s*(\d+)", meminfo.read_text())]
     elif "SC_PHYS_PAGES" in os.sysconf_names:
         amounts.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     limit = Path("/sys/fs/cgroup/memory.max")

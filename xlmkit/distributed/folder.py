@@ -8,8 +8,6 @@ _run/report.json                 what the last run did"""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -23,23 +21,51 @@ import pyarrow.parquet as pq
 
 from xlmkit.distributed.shards import Refused, Shard
 from xlmkit.explanation import Explanation
-from xlmkit.results import atomic_write, check_same_run, lock, read_results, save_results, to_json
+from xlmkit.results import (
+    atomic_write,
+    check_run_folder,
+    claim_run_folder,
+    fingerprint,
+    read_results,
+    save_results,
+)
+
+ASKED = "_run/asked.json"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder of a run; `suffix` is that of its shards."""
+    """The folder of a run, made if it is new; `suffix` is that of its shards.
+
+    Raises
+    ------
+    OSError : if it contains other files than those of a run, or cannot be written to."""
 
     path: Path
     suffix: str
 
+    def __post_init__(self) -> None:
+        check_run_folder(self.path, ASKED)
+        for name in ("refused", "tries"):
+            (self.path / "_run" / name).mkdir(exist_ok=True)
+
+    @contextmanager
+    def claim(self, asked: dict[str, Any]) -> Iterator[None]:
+        """Reserve the folder for the run that is asked for, and remove what killed workers left
+        half done.
+
+        Raises
+        ------
+        ValueError : if the folder has the results of another run.
+        BlockingIOError : if another run is writing to it."""
+        with claim_run_folder(self.path, ASKED, asked):
+            for left in [*self.path.rglob(".xlmkit-*.tmp"), *(self.path / "_run" / "tries").glob("*.json")]:
+                left.unlink(missing_ok=True)
+            yield
+
     def file(self, shard: Shard) -> Path:
         """Where the shard's results are once they are whole."""
         return self.path / f"{shard.name}{self.suffix}"
-
-    def finished(self, shard: Shard) -> bool:
-        """Whether they are."""
-        return self.file(shard).exists()
 
     def write(
         self, shard: Shard, results: pd.DataFrame | list[Explanation], refused: Sequence[Refused]
@@ -49,7 +75,7 @@ class Folder:
         Raises
         ------
         OSError : if it cannot be written; the shard is then missing."""
-        self._set("refused", shard, [asdict(row) for row in refused])
+        self.note(f"refused/{shard.name}", [asdict(row) for row in refused])
         if isinstance(results, pd.DataFrame):
             # Every shard must have the same types, whatever its rows happen to have:
             # empty columns are text.
@@ -63,100 +89,48 @@ class Folder:
 
     def refused(self, shard: Shard) -> list[Refused]:
         """The rows of a finished shard without a result."""
-        return [Refused(**row) for row in self._get("refused", shard) or []]
+        return [Refused(**row) for row in self.noted(f"refused/{shard.name}") or []]
 
-    def tries(self, shard: Shard) -> dict[str, int]:
-        """How often each span of the shard was begun and not ended, by name."""
-        return dict(self._get("tries", shard) or {})
+    def note(self, name: str, value: Any) -> None:
+        """Write a value into `_run/<name>.json`; nothing is kept if it is empty."""
+        path = self.path / "_run" / f"{name}.json"
+        if not value:
+            path.unlink(missing_ok=True)
+            return
+        with atomic_write(path) as file:
+            json.dump(value, file, ensure_ascii=False, indent=1)
 
-    def note_tries(self, shard: Shard, tries: dict[str, int]) -> None:
-        """Keep that; nothing is kept if it is empty."""
-        self._set("tries", shard, tries)
-
-    def report(self, values: dict[str, Any]) -> None:
-        """Write the report."""
-        _write_json(self.path / "_run" / "report.json", values)
+    def noted(self, name: str) -> Any:
+        """The value that was noted under a name; None without one."""
+        path = self.path / "_run" / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def stage(self, frame: pd.DataFrame) -> Path:
         """Write a frame of pairs where workers can read it; the same frame gives the same file."""
-        bare = frame.reset_index(drop=True)
+        path = self.path / "_run" / f"pairs-{fingerprint(frame, frame.columns)[:12]}.parquet"
+        bare = frame.copy()
         bare.attrs = {}
-        buffer = io.BytesIO()
-        bare.to_parquet(buffer, index=False)
-        path = self.path / "_run" / f"pairs-{hashlib.sha256(buffer.getvalue()).hexdigest()[:12]}.parquet"
-        with atomic_write(path, binary=True) as file:
-            file.write(buffer.getvalue())
+        save_results(bare, path)
         return path
 
-    def check_same_run(self, asked: dict[str, Any]) -> None:
-        """Keep in a new folder what is asked.
-
-        Raises
-        ------
-        ValueError : if the folder has the results of another run."""
-        file = self.path / "_run" / "asked.json"
-        if file.exists():
-            check_same_run(self.path, json.loads(file.read_text(encoding="utf-8")), asked)
-        else:
-            _write_json(file, to_json(asked))
-
-    def results(self, columns: Callable[[str], bool] | None = None) -> Any:
+    def results(self, columns: Callable[[str], bool] = lambda name: True) -> Any:
         """All finished shards in their order: one frame with its provenance (of the `columns` asked
         for), or the list of Explanations."""
         files = sorted(self.path.glob(f"part-*{self.suffix}"))
-        if self.suffix == ".jsonl":
-            return [
-                explanation for file in files if file.stat().st_size for explanation in read_results(file)
-            ]
-        frames = [_read_frame(file, columns) for file in files]
-        if not frames:
+        if not files:
             raise ValueError(f"{os.fspath(self.path)!r} must contain finished shards; got none.")
-        kept = [frame for frame in frames if len(frame)] or frames[:1]
-        result = pd.concat(kept, ignore_index=True)
-        result.attrs = kept[0].attrs
-        return result
-
-    def _get(self, what: str, shard: Shard) -> Any:
-        path = self.path / "_run" / what / f"{shard.name}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-    def _set(self, what: str, shard: Shard, value: Any) -> None:
-        path = self.path / "_run" / what / f"{shard.name}.json"
-        if value:
-            _write_json(path, value)
-        else:
-            path.unlink(missing_ok=True)
+        if self.suffix == ".jsonl":
+            return join([read_results(file) if file.stat().st_size else [] for file in files])
+        names = [list(filter(columns, pq.read_schema(file).names)) for file in files]
+        return join([pd.read_parquet(file, columns=each) for file, each in zip(files, names, strict=True)])
 
 
-@contextmanager
-def open_folder(path: str | os.PathLike[str], suffix: str) -> Iterator[Folder]:
-    """The folder for one run at a time, new or resumed. What killed workers left half done is
-    removed.
-
-    Raises
-    ------
-    ValueError : if it contains other files than those of a run.
-    OSError : if it cannot be made or written to, or another run is writing to it."""
-    folder = Folder(Path(path).absolute(), suffix)
-    about = folder.path / "_run"
-    if folder.path.is_dir() and not about.is_dir() and any(folder.path.iterdir()):
-        raise ValueError(
-            f"the results need a new folder, or that of a run to resume; {os.fspath(path)!r} contains other files. Name another folder."
-        )
-    for name in ("refused", "tries"):
-        (about / name).mkdir(parents=True, exist_ok=True)
-    with open(about / "lock", "w") as file:
-        lock(file, path)
-        for left in [*folder.path.rglob(".xlmkit-*.tmp"), *(about / "tries").glob("*.json")]:
-            left.unlink(missing_ok=True)
-        yield folder
-
-
-def _read_frame(file: Path, columns: Callable[[str], bool] | None) -> pd.DataFrame:
-    names = None if columns is None else [name for name in pq.read_schema(file).names if columns(name)]
-    return pd.read_parquet(file, columns=names)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with atomic_write(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=1)
+def join(pieces: Sequence[Any]) -> Any:
+    """The results of several spans of rows as those of one: a frame with its provenance, or a list
+    of Explanations."""
+    if isinstance(pieces[0], list):
+        return [explanation for piece in pieces for explanation in piece]
+    kept = [frame for frame in pieces if len(frame)] or pieces[:1]
+    result = pd.concat(kept, ignore_index=True)
+    result.attrs = kept[0].attrs
+    return result

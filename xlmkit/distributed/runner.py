@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,7 +29,7 @@ from tqdm.auto import tqdm
 
 from xlmkit import __version__, inference, metrics
 from xlmkit.checks import check_choice, check_int
-from xlmkit.distributed.folder import Folder, open_folder
+from xlmkit.distributed.folder import Folder
 from xlmkit.distributed.shards import Refused, Shard, Source, describe_files, list_shards
 from xlmkit.distributed.worker import Outcome, Task, Worker
 from xlmkit.model import load
@@ -75,11 +76,6 @@ class Workers:
         if self.count is not None:
             check_int("count", self.count, 1)
 
-    @property
-    def alone(self) -> bool:
-        """Whether that is this machine alone."""
-        return self.address in (None, "local")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -111,21 +107,9 @@ class Run:
         return self.folder.results()
 
     def evaluate(self, by: str = "language") -> pd.DataFrame:
-        """The table of `xlmkit.evaluate` for predictions; only the columns that it needs are
-        read."""
-        needed = {
-            by,
-            "language",
-            "premise_language",
-            "hypothesis_language",
-            "prediction",
-            "gold",
-            "untrained",
-        }
-        needed |= {"item", "promptID", "pairID"}
-        return metrics.evaluate(
-            self.folder.results(lambda name: name in needed or name.startswith("p_")), by=by
-        )
+        """The table of `xlmkit.evaluate` for predictions; the texts are not read."""
+        texts = ("premise", "hypothesis", "text")
+        return metrics.evaluate(self.folder.results(lambda name: name == by or name not in texts), by=by)
 
     def __str__(self) -> str:
         kept = f" ({self.kept} finished before)" if self.kept else ""
@@ -172,24 +156,41 @@ def run(
     place = locate(model)
     weights = sha256(weight_files(place.folder, place.name))
     rows = SHARD_ROWS[task] if shard_rows is None else shard_rows
-    with open_folder(out, ".parquet" if task == "predict" else ".jsonl") as folder:
-        shards = list_shards(folder.stage(source) if isinstance(source, pd.DataFrame) else source, rows)
-        settings = {
-            name: value
-            for name, value in {**loading, **options}.items()
-            if name not in ("batch_tokens", "device")
-        }
-        asked = {"task": task, "files": describe_files(shards), "shard_rows": rows, "weights_sha256": weights}
-        folder.check_same_run({**asked, "settings": settings, "xlmkit": __version__})
+    folder = Folder(Path(out).absolute(), ".parquet" if task == "predict" else ".jsonl")
+    shards = list_shards(folder.stage(source) if isinstance(source, pd.DataFrame) else source, rows)
+    settings = {**loading, **options}
+    for name in ("batch_tokens", "device"):  # they do not decide the results
+        settings.pop(name, None)
+    asked = {"task": task, "files": describe_files(shards), "shard_rows": rows, "weights_sha256": weights}
+    with folder.claim({**asked, "settings": settings, "xlmkit": __version__}):
         # A folder gets its absolute path, because workers run elsewhere; a name on the
         # Hub stays one.
         where = str(place.folder.absolute()) if model is not None and os.path.isdir(model) else model
-        waiting = [shard for shard in shards if not folder.finished(shard)]
         what = Task(task, folder, None if where is None else os.fspath(where), loading, options, weights)
+        waiting = [shard for shard in shards if not folder.file(shard).exists()]
         outcomes = _compute(what, shards, waiting, workers or Workers(), progress=progress)
-        result = _summary(folder, shards, len(shards) - len(waiting), outcomes, time.monotonic() - began)
-        report = {**vars(result), "refused": result.refused.to_dict("records")}
-        folder.report({name: value for name, value in report.items() if name != "folder"})
+        dtypes = Counter(outcome.dtype for outcome in outcomes if outcome.dtype)
+        if len(dtypes) > 1:
+            warn_once(
+                f"the workers computed in different precisions ({', '.join(sorted(dtypes))}). Set `dtype` to make them equal."
+            )
+        refused = [asdict(row) for shard in shards for row in folder.refused(shard)]
+        result = Run(
+            folder,
+            rows=sum(shard.rows for shard in shards),
+            refused=pd.DataFrame(refused, columns=[*Refused.__dataclass_fields__], dtype=object).astype(
+                {"row": "int64"}
+            ),
+            shards=len(shards),
+            kept=len(shards) - len(waiting),
+            deaths=sum(int(outcome.deaths) for outcome in outcomes),
+            dtypes=dict(dtypes),
+            seconds=time.monotonic() - began,
+        )
+        _warn_about_repeated_ids(result)
+        report = {**vars(result), "refused": refused}
+        del report["folder"]
+        folder.note("report", report)
     return result
 
 
@@ -227,7 +228,7 @@ def connected(workers: Workers) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="xlmkit-ray-", dir="/tmp", ignore_cleanup_errors=True) as logs:
         # A socket's path has at most 103 characters, so the long temporary folder of
         # macOS would not do.
-        if workers.alone:
+        if workers.address in (None, "local"):
             cpus = None if workers.count is None else workers.count * workers.cpus
             _start(ray, num_cpus=cpus, _temp_dir=logs)
         else:
@@ -332,26 +333,26 @@ def _split_options(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], 
         from xlmkit import attribution  # with captum, which predicting does not need
 
         function = attribution.explain
-    known = [
+    loading, asked = (
         {
             name: parameter.default
             for name, parameter in inspect.signature(target).parameters.items()
             if parameter.kind is parameter.KEYWORD_ONLY and name not in ("progress", "checkpoint", "task")
         }
         for target in (load, function)
-    ]
+    )
     if task == "explain_errors":
-        known[1]["contrast"] = "gold"
-    unknown = sorted(set(options) - set(known[0]) - set(known[1]))
+        asked["contrast"] = "gold"
+    unknown = sorted(set(options) - {*loading, *asked})
     if unknown:
         raise ValueError(
-            f"{task} takes the options {', '.join([*known[0], *known[1]])}; got {', '.join(unknown)}."
+            f"{task} takes the options {', '.join([*loading, *asked])}; got {', '.join(unknown)}."
         )
-    loading, asked = ({name: options.get(name, default) for name, default in each.items()} for each in known)
+    for known in (loading, asked):
+        known.update((name, value) for name, value in options.items() if name in known)
     if task != "predict":
-        from xlmkit.attribution.methods import Request
-
-        Request(**{name: asked[name] for name in ("method", "aggregation", "n_steps", "n_samples", "seed")})
+        checked = ("method", "aggregation", "n_steps", "n_samples", "seed")
+        attribution.methods.Request(**{name: asked[name] for name in checked})
     return loading, asked
 
 
@@ -384,35 +385,20 @@ def check_outcome(folder: Folder, shard: Shard, outcome: Outcome) -> None:
     if outcome.fault is not None:
         message = f"{outcome.fault} (Finished shards stay, and the same call resumes.)"
         raise ValueError(message) if outcome.errno is None else OSError(int(outcome.errno), message)
-    if not folder.finished(shard):
+    if not folder.file(shard).exists():
         raise FileNotFoundError(
             f"a worker wrote {folder.file(shard).name}, but it is not in {os.fspath(folder.path)!r} on this machine. "
             "Use a folder that all machines share, under the same path."
         )
 
 
-def _summary(
-    folder: Folder, shards: Sequence[Shard], kept: int, outcomes: list[Outcome], seconds: float
-) -> Run:
-    refused = [asdict(row) for shard in shards for row in folder.refused(shard)]
-    frame = pd.DataFrame(refused, columns=list(Refused.__dataclass_fields__), dtype=object).astype(
-        {"row": "int64"}
-    )
-    rows = sum(shard.rows for shard in shards)
-    if (
-        folder.suffix == ".parquet" and len(shards) > 1 and rows <= COUNTED
-    ):  # more ids than memory should hold
-        ids = folder.results(lambda name: name == "pair_id")["pair_id"]
+def _warn_about_repeated_ids(run: Run) -> None:
+    """Say that rows of different shards have the same id, unless they are too many to compare."""
+    if run.folder.suffix == ".parquet" and run.shards > 1 and run.rows <= COUNTED:
+        ids = run.folder.results(lambda name: name == "pair_id")["pair_id"]
         repeated = ids[ids.duplicated()]
         if len(repeated):
             warn_once(
                 f"{len(repeated)} of the rows have the id of a row in another shard, the first {repeated.iloc[0]!r}: "
                 "results cannot be told apart by `pair_id`"
             )
-    dtypes = Counter(outcome.dtype for outcome in outcomes if outcome.dtype)
-    if len(dtypes) > 1:
-        warn_once(
-            f"the workers computed in different precisions ({', '.join(sorted(dtypes))}). Set `dtype` to make them equal."
-        )
-    deaths = sum(int(outcome.deaths) for outcome in outcomes)
-    return Run(folder, rows, frame, len(shards), kept, deaths, dict(dtypes), seconds)

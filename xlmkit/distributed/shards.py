@@ -11,9 +11,10 @@ import glob
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,10 @@ def list_shards(source: Source, rows: int) -> list[Shard]:
         prefix = f"{Path(path).stem}-" if len(paths) > 1 else ""
         scan = _scan_parquet if path.lower().endswith(".parquet") else _scan_json_lines
         file, starts = scan(path, prefix, rows)
-        _check_columns(file)
-        for place, first in enumerate(range(0, file.rows, rows)):
-            bounds = starts[place : place + 2] if starts else (0, 0)
-            shards.append(Shard(len(shards), file, first, min(rows, file.rows - first), *bounds))
+        if file.rows:  # a missing column is not the fault of a row: it is refused before anything is computed
+            rename_columns(pd.DataFrame(columns=[*file.columns]), file.name, None, single=True)
+        for first, (start, stop) in zip(range(0, file.rows, rows), pairwise(starts), strict=True):
+            shards.append(Shard(len(shards), file, first, min(rows, file.rows - first), start, stop))
     if not shards:
         raise ValueError(f"{source} must have at least one pair; got none.")
     return shards
@@ -192,7 +193,7 @@ def _scan_parquet(path: str, prefix: str, rows: int) -> tuple[File, list[int]]:
         ) from error
     digest = hashlib.blake2b(repr((os.path.getsize(path), footer.to_dict())).encode()).hexdigest()
     columns = tuple(name for name in names if not name.startswith("__index_level_"))
-    return File(path, footer.num_rows, digest, columns, prefix), []
+    return File(path, footer.num_rows, digest, columns, prefix), [0] * (-(-footer.num_rows // rows) + 1)
 
 
 def _scan_json_lines(path: str, prefix: str, rows: int) -> tuple[File, list[int]]:
@@ -204,7 +205,7 @@ def _scan_json_lines(path: str, prefix: str, rows: int) -> tuple[File, list[int]
         bytes   0   10   20   30   40   50 51
         rows    | 1 | 2  | 3  | 4  | 5  | (empty: not a row)
         starts  0        20        40   50"""
-    digest = hashlib.blake2b()
+    digest, head = hashlib.blake2b(), []
     starts, lines, end, position = [0], 0, 0, 0
     with open(path, "rb") as opened:
         for count, line in enumerate(opened, 1):
@@ -214,73 +215,51 @@ def _scan_json_lines(path: str, prefix: str, rows: int) -> tuple[File, list[int]
                 lines, end = count, position
             if count % rows == 0:
                 starts.append(position)
+            if count <= HEAD:
+                head.append(line)
     starts = [*starts[: -(-lines // rows)], end]
-    return File(path, lines, digest.hexdigest(), _json_columns(path), prefix), starts
+    return File(path, lines, digest.hexdigest(), _columns(head), prefix), starts
 
 
-def _json_columns(path: str) -> tuple[str, ...]:
-    """The keys of the first rows of a .jsonl file, in their order; lines that are not rows are
+def _columns(head: list[bytes]) -> tuple[str, ...]:
+    """The keys of the first lines of a .jsonl file, in their order; lines that are not rows are
     passed over.
 
-    A key that would become one of the kit's columns must be in half of them, a key of gold in half
-    as many as the most frequent key of gold: a single faulty row must not decide what the others
-    mean."""
-    counts: Counter[str] = Counter()
-    rows = 0
-    with open(path, "rb") as opened:
-        for _, line in zip(range(HEAD), opened, strict=False):
-            with suppress(ValueError):
-                counts.update(json_row(line.decode("utf-8-sig")).keys())
-                rows += 1
-    labelled = max((counts[key] for key in counts if key.lower() in SPELLINGS["gold"]), default=0)
-
-    def needed(key: str) -> float:
-        return 0 if key.lower() not in ROLES else (labelled if key.lower() in SPELLINGS["gold"] else rows) / 2
-
-    return tuple(key for key in counts if counts[key] >= needed(key))
-
-
-def _check_columns(file: File) -> None:
-    """A missing column is not the fault of a row: it is refused before anything is computed."""
-    spelled = {name.lower() for name in file.columns}
-    single = spelled & {*TEXT_SPELLINGS["text"]} and not spelled & {*SPELLINGS["hypothesis"]}
-    missing = [role for role in ("premise", "hypothesis") if not single and not spelled & {*SPELLINGS[role]}]
-    if not spelled & {*SPELLINGS["language"], *SPELLINGS["premise_language"]}:
-        missing.append("language")
-    if file.rows and missing:
-        raise ValueError(
-            f"{file.name} must have the columns {', '.join(missing)}; got {', '.join(file.columns) or 'none'}. Add them."
-        )
+    A key that would become one of the kit's columns must be in half of the rows, a key of gold in
+    half as many as the most frequent key of gold: a single faulty row must not decide what the
+    others mean."""
+    rows = []
+    for line in head:
+        with suppress(ValueError):
+            rows.append(json_row(line.decode("utf-8-sig")))
+    counts = Counter(key for row in rows for key in row)
+    least = {key: len(rows) / 2 for key in counts if key.lower() in ROLES}
+    gold = {key: counts[key] for key in counts if key.lower() in SPELLINGS["gold"]}
+    least |= dict.fromkeys(gold, max(gold.values(), default=0) / 2)
+    return tuple(key for key in counts if counts[key] >= least.get(key, 0))
 
 
 def _read_parquet(shard: Shard) -> pd.DataFrame:
-    """The shard's rows; only the row groups with these rows are read."""
+    """The shard's rows; only the row groups with these rows are read, a few rows at a time."""
     end = shard.first + shard.rows
-    tables: list[pa.RecordBatch] = []
     with pq.ParquetFile(shard.file.path) as opened:
         if opened.metadata.num_rows != shard.file.rows:
             raise _changed(shard)
-        for begin, batch in _row_groups(opened, shard.first, end):
-            low, high = max(shard.first - begin, 0), min(end - begin, len(batch))
-            if low < high:
-                tables.append(batch.slice(low, high - low))
-        frame = pa.Table.from_batches(tables, opened.schema_arrow).to_pandas()
+        sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
+        ends = list(accumulate(sizes))
+        groups = [
+            group
+            for group, (size, last) in enumerate(zip(sizes, ends, strict=True))
+            if last - size < end and last > shard.first
+        ]
+        position, batches = ends[groups[0]] - sizes[groups[0]], []
+        for batch in opened.iter_batches(DECODED, row_groups=groups):
+            start, stop = (min(max(row - position, 0), len(batch)) for row in (shard.first, end))
+            batches.append(batch.slice(start, stop - start))
+            position += len(batch)
+        frame = pa.Table.from_batches(batches, opened.schema_arrow).to_pandas()
     frame.index = pd.RangeIndex(shard.first + 1, end + 1)
     return frame
-
-
-def _row_groups(opened: pq.ParquetFile, first: int, end: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of the row groups with rows from `first` to `end`, each with the number of its first
-    row."""
-    begin = 0
-    for group in range(opened.num_row_groups):
-        rows = opened.metadata.row_group(group).num_rows
-        if begin < end and begin + rows > first:
-            position = begin
-            for batch in opened.iter_batches(DECODED, row_groups=[group]):
-                yield position, batch
-                position += len(batch)
-        begin += rows
 
 
 def _read_json_lines(shard: Shard, faults: Faults) -> pd.DataFrame:
@@ -292,28 +271,17 @@ def _read_json_lines(shard: Shard, faults: Faults) -> pd.DataFrame:
     rows: dict[int, dict[str, Any]] = {}
     for number, line in enumerate(lines, shard.first + 1):
         try:
-            row = json_row(_decoded(line, first=number == 1))
+            row = json_row(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             # A key that would become one of the kit's columns must be the file's, or
             # one row would change what the others mean.
             other = [key for key in row if key.lower() in ROLES and key not in shard.file.columns]
             if other:
-                raise ValueError(
-                    f"has {other[0]!r}, which the first rows of the file do not have; name columns alike"
-                )
+                raise ValueError(f"has {other[0]!r}, which the first rows of the file do not have")
             rows[number] = row
         except ValueError as error:
             faults.add(number, str(error).rsplit("; ", 1)[0])
     columns = dict.fromkeys([*shard.file.columns, *(key for row in rows.values() for key in row)])
     return pd.DataFrame([*rows.values()], index=[*rows], columns=list(columns), dtype=object)
-
-
-def _decoded(line: bytes, *, first: bool) -> str:
-    try:
-        return line.decode("utf-8-sig" if first else "utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"expected UTF-8, got byte 0x{line[error.start]:02x} at offset {error.start} of the line; save it as UTF-8"
-        ) from None
 
 
 def _changed(shard: Shard) -> OSError:

@@ -6,22 +6,22 @@ worker before, it is computed in smaller and smaller spans, and the row that fai
 by name:
 
     rows of the shard   ........X.......      X kills its worker
-    1st, 2nd worker     ################      both die: DEATHS["shard"] is reached
-    3rd worker          ####|####             dies in a span of BLOCK rows: DEATHS["block"]
-    4th, 5th worker     ####|#|#              die in the row X: DEATHS["row"], the 6th refuses it"""
+    1st, 2nd worker     ################      both die: a shard may kill two
+    3rd worker          ####|####             dies in a block of BLOCK rows, which may kill one
+    4th, 5th worker     ####|#|#              die in row X, which may kill two: the 6th refuses X"""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from xlmkit import inference
-from xlmkit.distributed.folder import Folder
+from xlmkit.distributed.folder import Folder, join
 from xlmkit.distributed.shards import Refused, Shard, read_shard
 from xlmkit.explanation import Explanation
 from xlmkit.model import NLIModel, load
@@ -29,7 +29,11 @@ from xlmkit.notices import XlmkitWarning
 
 BLOCK = 64  # rows that are tried together once a whole shard failed
 MOST_REFUSED = 16  # rows of one shard that may fail when they are computed; more is not the fault of rows
-DEATHS = {"shard": 2, "block": 1, "row": 2}  # workers that a span may kill before it is cut, or a row refused
+DEATHS = (
+    2,
+    1,
+    2,
+)  # workers that a shard and a block may kill before they are cut, and a row before it is refused
 
 
 @dataclass(frozen=True)
@@ -86,26 +90,35 @@ class Worker:
                 outcome = Outcome(shard.number, fault=error.strerror or str(error), errno=error.errno)
             except (ValueError, TypeError, MemoryError, ImportError, NotImplementedError) as error:
                 outcome = Outcome(shard.number, fault=str(error) or type(error).__name__)
-        notices = tuple(
-            str(warning.message) for warning in caught if issubclass(warning.category, XlmkitWarning)
-        )
         if outcome.fault is not None:
             self.fault = outcome
-        return replace(outcome, notices=notices)
+        notices = (str(each.message) for each in caught if issubclass(each.category, XlmkitWarning))
+        return replace(outcome, notices=tuple(notices))
+
+    def compute(self, frame: pd.DataFrame) -> pd.DataFrame | list[Explanation]:
+        """The results of some rows."""
+        function: Any = inference.predict
+        if self.task.kind != "predict":
+            from xlmkit import attribution  # with captum, which predicting does not need
+
+            function = getattr(attribution, self.task.kind)
+        return function(self._model(), frame, progress=False, **self.task.options)
 
     def _do(self, shard: Shard) -> Outcome:
         folder = self.task.folder
-        if folder.finished(shard):
+        if folder.file(shard).exists():
             return Outcome(shard.number)
         nli = self._model()
         frame, refused = read_shard(shard, nli.labels)
-        frame = inference.check_input(nli, frame) if len(frame) else frame
-        tries = folder.tries(shard)
+        if len(frame):
+            frame = inference.check_input(nli, frame)
+        tries = folder.noted(f"tries/{shard.name}") or {}  # rows -> how often they were begun and not ended
         deaths = sum(tries.values())
-        spans = _Spans(self, shard, frame, tries)
-        results = spans.results()
-        folder.write(shard, results, sorted([*refused, *spans.refused], key=lambda row: row.row))
-        folder.note_tries(shard, {})
+        failed: list[Refused] = []
+        # Without a good row, a shard without rows, but with the columns of the others.
+        pieces = self._pieces(shard, frame, tries, failed) or [self.compute(frame.iloc[:0])]
+        folder.write(shard, join(pieces), sorted([*refused, *failed], key=lambda row: row.row))
+        folder.note(f"tries/{shard.name}", {})
         return Outcome(shard.number, deaths, str(nli.dtype).removeprefix("torch."))
 
     def _model(self) -> NLIModel:
@@ -120,69 +133,35 @@ class Worker:
             self.nli = nli
         return self.nli
 
-    def compute(self, frame: pd.DataFrame) -> pd.DataFrame | list[Explanation]:
-        """The results of some rows."""
-        if self.task.kind == "predict":
-            return inference.predict(self._model(), frame, progress=False, **self.task.options)
-        from xlmkit import attribution  # with captum, which predicting does not need
-
-        return getattr(attribution, self.task.kind)(self._model(), frame, progress=False, **self.task.options)
-
-
-class _Spans:
-    """A shard computed as a whole, or in spans if that fails; `tries` is what earlier workers began
-    and did not end."""
-
-    def __init__(self, worker: Worker, shard: Shard, frame: pd.DataFrame, tries: dict[str, int]) -> None:
-        self.worker, self.shard, self.frame, self.tries = worker, shard, frame, tries
-        self.refused: list[Refused] = []
-
-    def results(self) -> pd.DataFrame | list[Explanation]:
-        """Of all good rows, in their order."""
-        pieces = list(self._compute(0, len(self.frame), "shard"))
-        if not pieces:  # every row was refused: a shard without rows, but with the columns of the others
-            return self.worker.compute(self.frame.iloc[:0])
-        if isinstance(pieces[0], list):
-            return [explanation for piece in pieces for explanation in piece]
-        result = pd.concat(pieces, ignore_index=True)
-        result.attrs = pieces[0].attrs
-        return result
-
-    def _compute(self, start: int, stop: int, kind: str) -> Iterator[Any]:
-        """The results of a span, in one piece or in several."""
-        if start == stop:
-            return
-        results, why = self._try(f"{start}-{stop}", start, stop, DEATHS[kind])
-        if why is None:
-            yield results
-        elif kind == "row":
-            self._refuse(start, why)
-        else:
-            size, smaller = (BLOCK, "block") if kind == "shard" else (1, "row")
-            for first in range(start, stop, size):
-                yield from self._compute(first, min(first + size, stop), smaller)
-
-    def _try(self, name: str, start: int, stop: int, allowed: int) -> tuple[Any, str | None]:
-        """The results of the span, or why it has none."""
-        if self.tries.get(name, 0) >= allowed:
-            return None, f"it killed {self.tries[name]} workers that computed it"
-        self.tries[name] = self.tries.get(name, 0) + 1
-        self.worker.task.folder.note_tries(self.shard, self.tries)
-        try:
-            return self.worker.compute(self.frame.iloc[start:stop]), None
-        except OSError:
-            raise  # a disk or a file, not the fault of a row
-        except Exception as error:  # noqa: BLE001 - whatever a row does, its neighbours are to be computed
-            return None, f"{type(error).__name__}: {error}"
-        finally:
-            self.tries.pop(name)  # it ended, well or not; only what ends the process stays noted
-
-    def _refuse(self, position: int, why: str) -> None:
-        row = self.frame.iloc[position]
-        if len(self.refused) == MOST_REFUSED:
+    def _pieces(
+        self, shard: Shard, span: pd.DataFrame, tries: dict[str, int], failed: list[Refused], level: int = 0
+    ) -> list[Any]:
+        """The results of a span of rows: of a shard (`level` 0) or a block (1) in one piece or,
+        where that fails, in several; of a row (2), which is added to `failed` if it has none."""
+        if span.empty:
+            return []
+        rows = f"{span.index[0]}-{span.index[-1]}"
+        why = f"it killed {DEATHS[level]} workers that computed it"
+        if tries.get(rows, 0) < DEATHS[level]:
+            tries[rows] = tries.get(rows, 0) + 1
+            self.task.folder.note(f"tries/{shard.name}", tries)
+            try:
+                return [self.compute(span)]
+            except OSError:
+                raise  # a disk or a file, not the fault of a row
+            except Exception as error:  # noqa: BLE001 - whatever a row does, its neighbours are to be computed
+                why = f"{type(error).__name__}: {error}"
+            finally:
+                tries.pop(rows)  # it ended, well or not; only what ends the process stays noted
+        if level < 2:
+            size = (BLOCK, 1)[level]
+            spans = [span.iloc[start : start + size] for start in range(0, len(span), size)]
+            return [piece for each in spans for piece in self._pieces(shard, each, tries, failed, level + 1)]
+        row = span.iloc[0]
+        if len(failed) == MOST_REFUSED:
             raise ValueError(
-                f"{self.shard.file.name}: more than {MOST_REFUSED} rows of {self.shard.name} failed, so the cause is not in "
+                f"{shard.file.name}: more than {MOST_REFUSED} rows of {shard.name} failed, so the cause is not in "
                 f"the rows; the last was {row['pair_id']!r}: {why}"
             )
-        number = int(self.frame.index[position])
-        self.refused.append(Refused(self.shard.file.name, number, str(row["pair_id"]), why))
+        failed.append(Refused(shard.file.name, int(span.index[0]), str(row["pair_id"]), why))
+        return []

@@ -81,7 +81,7 @@ def read_pairs(
     if "gold" not in frame:
         frame["gold"] = pd.Series(None, index=frame.index, dtype=object)
     if codes is not None:
-        frame = _only(frame, codes, name)
+        frame = only_languages(frame, codes, name)
     for column, option, values in (("phenomenon", "phenomena", phenomena), ("item", "items", items)):
         if values is not None:
             frame = _with_values(frame, column, option, values, name)
@@ -200,7 +200,8 @@ def _hub(split: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", "language", "premise", "hypothesis", "gold"])
 
 
-def _only(frame: pd.DataFrame, codes: tuple[str, ...], name: str) -> pd.DataFrame:
+def only_languages(frame: pd.DataFrame, codes: Sequence[str], name: str) -> pd.DataFrame:
+    """The rows in some languages, each of which must occur; `name` is that of the source."""
     sides = language_columns(frame)
     there = set(frame[sides].to_numpy().ravel())
     absent = [code for code in codes if code not in there]

@@ -1,5 +1,5 @@
-"""Resuming: a long run appends its results to a file, so that the same call resumes from it after a
-crash."""
+"""Resuming: a long run appends its results to a file or fills a folder, so that the same call
+resumes after a crash."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import pandas as pd
@@ -80,6 +82,49 @@ def resumable_map(
             results = function(chunk)
             _append(file, path, [serialize(result) for result in results])
             yield results
+
+
+def check_run_folder(folder: Path, config: str) -> None:
+    """Make the folder of a run, if it is new; `config` is the file in it that says which run it is.
+
+    Raises
+    ------
+    FileExistsError : if it contains anything but a run.
+    OSError : if it cannot be made or written to."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / Path(config).parts[0]).exists():
+        raise FileExistsError(
+            errno.EEXIST,
+            f"`out` must be a new or empty folder, or that of a run to resume; {os.fspath(folder)!r} contains other "
+            "files. Name another folder.",
+        )
+    try:
+        (folder / config).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    check_writable(folder / config)
+
+
+@contextmanager
+def claim_run_folder(folder: Path, config: str, content: Mapping[str, Any]) -> Iterator[None]:
+    """Reserve a folder for one run until the block ends, or this process does; `config` is the file
+    with its `content`, everything that decides the results.
+
+    Raises
+    ------
+    ValueError : if the folder has the results of a run with another content.
+    BlockingIOError : if another process is writing to it."""
+    with open(folder / config, "a+", encoding="utf-8") as file:
+        lock(file, folder)
+        file.seek(0)
+        try:
+            saved = json.loads(file.read())
+        except ValueError:  # a new file, or whoever wrote it was killed
+            file.truncate(0)
+            json.dump(to_json(content), file, ensure_ascii=False, indent=1)
+            file.flush()
+        else:
+            check_same_run(folder, saved, content)
+        yield
 
 
 def check_same_run(path: str | os.PathLike[str], saved: Mapping[str, Any], config: Mapping[str, Any]) -> None:

@@ -66,7 +66,9 @@ def _setting(default: Any, check: Check, about: str) -> Any:
     return field(default=default, metadata={"check": check, "help": about})
 
 
-_POSITIVE, _COUNT, _TRUTH = _within("(0, inf)"), partial(check_int, minimum=1), _choice(True, False)
+_POSITIVE, _NOT_NEGATIVE, _FRACTION = _within("(0, inf)"), _within("[0, inf)"), _within("[0, 1)")
+_DTYPES = ("float32", "float16", "bfloat16")
+_COUNT, _TRUTH = partial(check_int, minimum=1), _choice(True, False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,19 +97,13 @@ class TrainingConfig:
     gradient_accumulation_steps: int = _setting(1, _COUNT, "batches of each process in one optimizer step")
     num_train_epochs: float = _setting(3.0, _POSITIVE, "passes over the training rows; need not be whole")
     lr_scheduler_type: str = _setting(
-        "constant",
-        _choice("constant", "linear"),
-        "learning rate after the warm-up: constant, or linear down to zero",
+        "constant", _choice("constant", "linear"), "constant, or linear down to zero, after the warm-up"
     )
-    warmup_steps: float = _setting(
-        0.0, _within("[0, inf)"), "steps of linear warm-up; below 1, a fraction of all steps"
-    )
-    dropout: float = _setting(0.1, _within("[0, 1)"), "dropout probability, wherever XLM has dropout")
+    warmup_steps: float = _setting(0.0, _NOT_NEGATIVE, "steps of linear warm-up; below 1, a fraction of all")
+    dropout: float = _setting(0.1, _FRACTION, "dropout probability, wherever XLM has dropout")
     max_length: int = _setting(256, _COUNT, "tokens of the longest input; longer ones are truncated")
-    weight_decay: float = _setting(0.0, _within("[0, inf)"), "weight decay of AdamW, for matrices only")
-    label_smoothing_factor: float = _setting(
-        0.0, _within("[0, 1)"), "fraction of each label's weight spread over all labels (Szegedy et al. 2016)"
-    )
+    weight_decay: float = _setting(0.0, _NOT_NEGATIVE, "weight decay of AdamW, for matrices only")
+    label_smoothing_factor: float = _setting(0.0, _FRACTION, "label smoothing (Szegedy et al. 2016)")
     soft_targets: float = _setting(
         0.0,
         _within("[0, 1]"),
@@ -119,24 +115,16 @@ class TrainingConfig:
     precision: str = _setting(
         "auto", _choice("auto", "fp32", "bf16"), "auto (bf16 on CUDA devices that have it), fp32 or bf16"
     )
-    gradient_checkpointing: bool = _setting(
-        False, _TRUTH, "recompute activations: less memory, about a third more time"
-    )
+    gradient_checkpointing: bool = _setting(False, _TRUTH, "less memory, a third more time")
     evaluate_every: int | None = _setting(
         None, _COUNT, "training rows between evaluations on dev; not set, one evaluation per epoch"
     )
-    checkpoint_minutes: float = _setting(
-        10.0, _within("[0, inf)"), "minutes between saved states, in addition to one per evaluation"
-    )
+    checkpoint_minutes: float = _setting(10.0, _NOT_NEGATIVE, "minutes between saved states")
     select_on: str = _setting(
         "en", _no_check, "dev rows whose accuracy chooses the weights: a language, or all"
     )
-    seed: int = _setting(
-        0, partial(check_int, minimum=0), "seed of the new head, the order of rows and dropout"
-    )
-    save_dtype: str = _setting(
-        "float32", _choice("float32", "float16", "bfloat16"), "precision of the saved weights"
-    )
+    seed: int = _setting(0, partial(check_int, minimum=0), "seed of the new head, order of rows and dropout")
+    save_dtype: str = _setting("float32", _choice(*_DTYPES), "precision of the saved weights")
     progress: bool = _setting(True, _TRUTH, "show a progress bar")
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ import resource
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,13 @@ class Energy:
     def __add__(self, other: Energy) -> Energy:
         """Both blocks together, as for a run that was interrupted; without a figure if one of them
         has none."""
-        return Energy(
-            _add(self.kwh, other.kwh),
-            _add(self.kg_co2e, other.kg_co2e),
-            self.seconds + other.seconds,
-            _join(self.measured, other.measured),
-            _join(self.hardware, other.hardware),
-            _join(self.country, other.country),
-        )
+
+        def both(first: Any, second: Any) -> Any:
+            if isinstance(first, str):
+                return first if first == second else f"{first}; then {second}"
+            return None if first is None or second is None else first + second
+
+        return Energy(*map(both, astuple(self), astuple(other)))
 
     def __str__(self) -> str:
         if self.kwh is None or self.kg_co2e is None:
@@ -63,14 +62,6 @@ class Energy:
         return (
             f"{1000 * self.kwh:,.3g} Wh, {1000 * self.kg_co2e:,.3g} g CO2e ({self.country}; {self.measured})"
         )
-
-
-def _add(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first + second
-
-
-def _join(first: str, second: str) -> str:
-    return first if first == second else f"{first}; then {second}"
 
 
 class Meter:
@@ -215,14 +206,3 @@ def peak_memory(device: torch.device) -> int:
 def format_bytes(count: float) -> str:
     """A number of bytes for people: "1.2 GB", "57 MB"."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"
-
-
-def format_duration(seconds: float) -> str:
-    """A duration for people: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

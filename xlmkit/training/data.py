@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,21 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from xlmkit.checks import check_choice
 from xlmkit.encoding import Encoding
 from xlmkit.inference import encode_frame
 from xlmkit.languages import resolve
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, label_name, language_columns, read_pairs, row_language, sentence_columns
+from xlmkit.pairs.sources import only_languages
 from xlmkit.tokenization import PAD
 from xlmkit.training import TrainingConfig
 
 CHUNK = 4096  # rows encoded in one call
 MULTIPLE = 8  # tokens; batches of few different widths are quicker, and attention alone computes on padding
 ALL = "all"  # languages
-SHOWN = 5  # values or rows that a message names
+SHOWN = 5  # values that a message names
 
 Source = pd.DataFrame | str | Path | Sequence[str | Path]
 
@@ -99,34 +101,27 @@ def read_rows(config: TrainingConfig) -> tuple[pd.DataFrame, pd.DataFrame, tuple
             "train and dev must both contain pairs, or both contain single texts; got the columns "
             f"{' and '.join(sentence_columns(train))} in train, {' and '.join(sentence_columns(dev))} in dev."
         )
-    nli = len(sentence_columns(train)) == 2 and any(
-        map(_is_nli_label, {*train["gold"].dropna(), *dev["gold"].dropna()})
-    )
+    values = {*train["gold"].dropna(), *dev["gold"].dropna()}
+    nli = "hypothesis" in train and any(map(_is_nli_label, values))
     train, dev = (_labelled(frame, name, nli=nli) for frame, name in ((train, "train"), (dev, "dev")))
-    labels = _labels(train, dev, nli=nli)
+    labels = LABELS if nli else tuple(sorted({*train["gold"], *dev["gold"]}))
+    _check_labels(labels, train=train, dev=dev)
     _refuse_shared(train, dev)
-    return train, dev, labels
+    return _with_teacher(train, labels) if config.soft_targets else train, dev, labels
 
 
-def check_languages(nli: NLIModel, frame: pd.DataFrame, name: str) -> None:
-    """Refuse rows in a language that the model has no id for, before anything is encoded."""
-    codes = pd.concat([frame[column] for column in language_columns(frame)]).value_counts()
-    outside = [f"{count} in {code!r}" for code, count in codes.items() if code not in nli.lang2id]
-    if nli.uses_language_ids and outside:
-        raise ValueError(
-            f"{name} must have rows in the model's languages only ({', '.join(nli.lang2id)}); got "
-            f"{', '.join(outside)}. Remove them (from train with `languages`), or take another model."
-        )
-
-
-def check_selection(dev: pd.DataFrame, select_on: str) -> None:
-    """Refuse to select weights by a language that dev does not have."""
-    known = sorted(set(row_language(dev)))
-    if select_on not in (*known, ALL):
-        raise ValueError(
-            f"`select_on` must be {ALL!r} or a language of dev ({', '.join(known)}); got {select_on!r}. "
-            "Name one of these, or add rows in that language to dev."
-        )
+def check_languages(nli: NLIModel, train: pd.DataFrame, dev: pd.DataFrame, select_on: str) -> None:
+    """Refuse rows in a language that the model has no id for, and to select weights by a language
+    that dev does not have."""
+    for name, frame in (("train", train), ("dev", dev)):
+        codes = pd.concat([frame[column] for column in language_columns(frame)]).value_counts()
+        outside = [f"{count} in {code!r}" for code, count in codes.items() if code not in nli.lang2id]
+        if nli.uses_language_ids and outside:
+            raise ValueError(
+                f"{name} must have rows in the model's languages only ({', '.join(nli.lang2id)}); got "
+                f"{', '.join(outside)}. Remove them (from train with `languages`), or take another model."
+            )
+    check_choice("select_on", select_on, [ALL, *sorted(set(row_language(dev)))])
 
 
 def encode_rows(nli: NLIModel, frame: pd.DataFrame, config: TrainingConfig, *, name: str) -> EncodedRows:
@@ -148,7 +143,8 @@ def encode_rows(nli: NLIModel, frame: pd.DataFrame, config: TrainingConfig, *, n
     smoothing = config.label_smoothing_factor
     targets = (1 - smoothing) * np.eye(len(nli.labels))[gold] + smoothing / len(nli.labels)
     if config.soft_targets and name == "train":
-        targets = (1 - config.soft_targets) * targets + config.soft_targets * _teacher(frame, nli.labels)
+        teacher = frame[[f"p_{label}" for label in nli.labels]].to_numpy()  # (N, labels)
+        targets = (1 - config.soft_targets) * targets + config.soft_targets * teacher
     return EncodedRows(
         input_ids=np.concatenate(ids),
         langs=np.concatenate(langs),
@@ -190,24 +186,15 @@ def _read(source: Source, languages: str | Sequence[str] | None, name: str) -> p
     entries = _entries(source)
     if not entries:
         raise ValueError(f"`{name}` must name at least one file; got none.")
-    codes = (
-        None
-        if languages is None
-        else [resolve(code) for code in ([languages] if isinstance(languages, str) else languages)]
-    )
+    codes = [languages] if isinstance(languages, str) else languages
     # A single source must have all languages, and takes a single code where it has no such
-    # column. Of
-    # several files each may have some of the languages, and together they must have all.
+    # column. Of several files each may have some of the languages; together they must have all.
     alone = codes is None or len(codes) == 1 or len(entries) == 1
     frames = [read_pairs(entry, languages=codes if alone else None, labels=None) for entry in entries]
     frame = pd.concat(frames, ignore_index=True)
     if codes is None or alone:
         return frame
-    columns = frame[language_columns(frame)]
-    absent = sorted(set(codes) - set(columns.to_numpy().ravel()))
-    if absent:
-        raise ValueError(f"{name} must have rows in every one of `languages`; got none in {_quoted(absent)}.")
-    return frame[columns.isin(codes).all(axis=1)].reset_index(drop=True)
+    return only_languages(frame, [resolve(code) for code in codes], name).reset_index(drop=True)
 
 
 def _is_nli_label(value: str) -> bool:
@@ -238,69 +225,61 @@ def _labelled(frame: pd.DataFrame, name: str, *, nli: bool) -> pd.DataFrame:
     return frame[known].reset_index(drop=True)
 
 
-def _labels(train: pd.DataFrame, dev: pd.DataFrame, *, nli: bool) -> tuple[str, ...]:
-    """The names of the labels, in the kit's order for NLI, else sorted; refused unless train and
-    dev have all of them."""
-    labels = LABELS if nli else tuple(sorted({*train["gold"], *dev["gold"]}))
+def _check_labels(labels: Sequence[str], **frames: pd.DataFrame) -> None:
+    """Refuse a single label, and labels that train or dev lacks."""
     if len(labels) == 1:
         raise ValueError(
             f"training needs at least two labels; got {labels[0]!r} in every row. Add rows of other labels."
         )
-    for name, frame in (("train", train), ("dev", dev)):
+    for name, frame in frames.items():
         missing = sorted(set(labels) - set(frame["gold"]))
         if missing:
             raise ValueError(
                 f"{name} must have rows of every label ({_quoted(sorted(labels))}); got none of {_quoted(missing)}. "
                 "Add such rows, or remove these labels from both train and dev."
             )
-    return labels
 
 
 def _refuse_shared(train: pd.DataFrame, dev: pd.DataFrame) -> None:
     """Refuse pairs (or texts) of dev that train also has in the same language, whatever their case
     and spaces."""
-    ids_of_train, ids_of_dev = (
-        dict(zip(_keys(frame), frame["pair_id"], strict=True)) for frame in (train, dev)
-    )
-    shared = [key for key in ids_of_dev if key in ids_of_train]
-    if shared:
-        examples = [
-            f"{ids_of_dev[key]!r} is {ids_of_train[key]!r} of train ({key[0][:60]!r})" for key in shared
-        ]
+    sides = sentence_columns(train)
+    keys = [
+        frame[sides]
+        .map(lambda text: " ".join(text.casefold().split()))
+        .assign(language=row_language(frame), pair_id=frame["pair_id"])
+        for frame in (train, dev)
+    ]
+    known = keys[0].drop_duplicates([*sides, "language"])
+    shared = keys[1].merge(known, on=[*sides, "language"], suffixes=("", "_of_train"))
+    if len(shared):
+        first = shared.iloc[0]
         raise ValueError(
             f"train and dev must not share rows, or dev measures memory; got {len(shared)} of the {len(dev)} rows of dev "
-            f"in train: {_listed(examples)}. Remove them from train."
+            f"in train, the first {first['pair_id']!r}, which is {first['pair_id_of_train']!r} of train "
+            f"({first[sides[0]][:60]!r}). Remove them from train."
         )
 
 
-def _keys(frame: pd.DataFrame) -> Iterable[tuple[str, ...]]:
-    texts = [[" ".join(text.casefold().split()) for text in frame[side]] for side in sentence_columns(frame)]
-    return zip(*texts, row_language(frame), strict=True)
-
-
-def _teacher(frame: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
-    """(N, labels) probabilities from the columns `p_<label>`."""
+def _with_teacher(train: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """The rows with numbers in the columns `p_<label>`, which must be probabilities."""
     columns = [f"p_{label}" for label in labels]
-    missing = [column for column in columns if column not in frame]
+    missing = [column for column in columns if column not in train]
     if missing:
         raise ValueError(
             f"`soft_targets` needs the columns {_quoted(columns)} in train; got no {_quoted(missing)}. "
             "Add a teacher's probabilities."
         )
-    teacher = frame[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    faulty = ~((teacher >= 0) & (teacher <= 1)).all(1) | ~(np.abs(teacher.sum(1) - 1) < 0.01)
+    teacher = train[columns].apply(pd.to_numeric, errors="coerce")
+    faulty = ~(teacher.eq(teacher.clip(0, 1)).all(axis=1) & teacher.sum(axis=1).sub(1).abs().lt(0.01))
     if faulty.any():
-        first = int(np.flatnonzero(faulty)[0])
         raise ValueError(
-            f"{_quoted(columns)} must be probabilities from 0 to 1 that sum to 1; got others in {int(faulty.sum())} of "
-            f"{len(frame)} rows of train, the first {teacher[first].tolist()!r} in pair_id {frame['pair_id'].iloc[first]!r}."
+            f"{_quoted(columns)} must be probabilities from 0 to 1 that sum to 1; got others in {faulty.sum()} of "
+            f"{len(train)} rows of train, the first in pair_id {train['pair_id'][faulty.idxmax()]!r}."
         )
-    return teacher
+    return train.assign(**teacher)
 
 
 def _quoted(names: Sequence[str]) -> str:
-    return _listed([repr(name) for name in names])
-
-
-def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:SHOWN]) + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from xlmkit.model import NLIModel, init_for_training
 from xlmkit.model.source import locate
 from xlmkit.notices import warn_once
 from xlmkit.pairs import sentence_columns
+from xlmkit.results import check_run_folder, claim_run_folder
 from xlmkit.training import TrainingConfig, data, run_folder
-from xlmkit.training.cost import WORLD, check_country, format_bytes, format_duration
+from xlmkit.training.cost import WORLD, check_country, format_bytes
 from xlmkit.training.loop import Diverged, Training, accuracy_table
 from xlmkit.training.run_folder import Finetuned, history
 
@@ -56,29 +58,27 @@ def finetune(config: TrainingConfig, *, country: str = WORLD) -> Finetuned:
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     accelerator = Accelerator(cpu=not gpu, mixed_precision="no")  # the loop sets the precision
     if accelerator.is_main_process:
-        run_folder.check_folder(folder)
+        check_run_folder(folder, run_folder.RUN)
     train, dev, labels = data.read_rows(config)
     sentences = len(sentence_columns(train))
     nli = init_for_training(
         config.model, labels, sentences=sentences, device=accelerator.device, seed=config.seed
     )
+    data.check_languages(nli, train, dev, config.select_on)
     made_of = run_folder.identity(nli, config, processes=accelerator.num_processes)
-    run_folder.check_run(folder, made_of)
-    if run_folder.is_finished(folder):
-        run_folder.remove_states(folder)
-        warn_once(
-            f"the run in {os.fspath(folder)!r} is finished, so nothing was trained. Name another `out` to train again."
-        )
-        return run_folder.read_result(folder)
-    warn_about(nli, config)
-    data.check_languages(nli, train, "train")
-    data.check_languages(nli, dev, "dev")
-    data.check_selection(dev, config.select_on)
-    run_folder.check_disk(folder, nli)
-    learned = data.encode_rows(nli, train, config, name="train")
-    evaluated = data.encode_rows(nli, dev, config, name="dev")
-    del train, dev
-    with run_folder.claim(folder, made_of) if accelerator.is_main_process else nullcontext():
+    claim = claim_run_folder(folder, run_folder.RUN, made_of)
+    with claim if accelerator.is_main_process else nullcontext():
+        if run_folder.is_finished(folder):
+            run_folder.remove_states(folder)
+            warn_once(
+                f"the run in {os.fspath(folder)!r} is finished, so nothing was trained. Name another `out` to train again."
+            )
+            return run_folder.read_result(folder)
+        warn_about(nli, config)
+        run_folder.check_disk(folder, nli)
+        learned = data.encode_rows(nli, train, config, name="train")
+        evaluated = data.encode_rows(nli, dev, config, name="dev")
+        del train, dev
         training = Training(nli, learned, evaluated, config, accelerator)
         if training.progress.step == 0:
             warn_once(estimate(training))
@@ -144,8 +144,9 @@ def estimate(training: Training) -> str:
         training.steps * config.gradient_accumulation_steps
         + dev_rows / config.per_device_train_batch_size / 3
     )
+    duration = timedelta(seconds=max(1, round(seconds * batches)))
     text = (
-        f"training takes about {format_bytes(memory)} of memory and {format_duration(seconds * batches)} for "
+        f"training takes about {format_bytes(memory)} of memory and {duration} (hours:minutes:seconds) for "
         f"{training.steps:,} steps, measured with a few batches on this machine."
     )
     if train.n_truncated:

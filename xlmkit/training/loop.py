@@ -91,20 +91,16 @@ class Training:
             attention.k_lin.bias.requires_grad_(False)
         self.learner: Any = accelerator.prepare_model(Learner(network, config))
         weights = [weight for weight in network.parameters() if weight.requires_grad]
-        decay = {True: config.weight_decay, False: 0.0}  # matrices, vectors
-        groups = [
-            {
-                "params": [weight for weight in weights if (weight.dim() >= 2) == matrix],
-                "weight_decay": decay[matrix],
-            }
-            for matrix in decay
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        self.rows_per_step = (
-            config.per_device_train_batch_size
-            * config.gradient_accumulation_steps
-            * accelerator.num_processes
+        matrices: dict[str, Any] = {"params": [weight for weight in weights if weight.dim() >= 2]}
+        vectors: dict[str, Any] = {
+            "params": [weight for weight in weights if weight.dim() < 2],
+            "weight_decay": 0.0,
+        }
+        self.optimizer = torch.optim.AdamW(
+            [matrices, vectors], lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        batches = config.gradient_accumulation_steps * accelerator.num_processes
+        self.rows_per_step = config.per_device_train_batch_size * batches
         self.steps_per_epoch = math.ceil(len(train) / self.rows_per_step)
         self.steps = max(1, round(config.num_train_epochs * self.steps_per_epoch))
         self.progress = load_state(self.folder, network, self.optimizer)
@@ -124,11 +120,9 @@ class Training:
                 start = time.perf_counter()
                 float(self._backward(order[begin : begin + size], size))
                 seconds.append(time.perf_counter() - start)
-        moments = sum(
-            8 * weight.numel() for weight in self.nli.network.parameters() if weight.grad is not None
-        )
+        learned = sum(each.numel() for each in self.nli.network.parameters() if each.grad is not None)
         self.optimizer.zero_grad(set_to_none=True)
-        return peak_memory(self.accelerator.device) + moments, min(seconds[1:])
+        return peak_memory(self.accelerator.device) + 8 * learned, min(seconds[1:])
 
     def run(self, *, country: str = WORLD) -> None:
         """Train to the end; the best weights are then in the last state.
@@ -139,7 +133,7 @@ class Training:
         MemoryError : if a batch does not fit.
         OSError : if a state cannot be written."""
         progress, config, main = self.progress, self.config, self.accelerator.is_main_process
-        before = None if progress.energy is None else Energy(**progress.energy)
+        before = Energy(**progress.energy) if progress.energy else None
         total, shown = round(len(self.train) * config.num_train_epochs), config.progress and main
         self.accelerator.wait_for_everyone()  # all have read the state that the first process will replace
         with (
@@ -154,14 +148,8 @@ class Training:
 
             def note(event: str, **values: Any) -> None:
                 seconds = time.perf_counter() - started + (before.seconds if before else 0.0)
-                line = {
-                    "event": event,
-                    "step": progress.step,
-                    "rows": progress.rows,
-                    **values,
-                    "seconds": seconds,
-                }
-                log.write(json.dumps(line).encode() + b"\n")
+                line = {"event": event, "step": progress.step, "rows": progress.rows, **values}
+                log.write(json.dumps(line | {"seconds": seconds}).encode() + b"\n")
                 log.flush()
 
             for rows in self._remaining_steps():
@@ -219,7 +207,12 @@ class Training:
         loss = float(accelerator.reduce(total, "sum"))
         norm = self._gradient_norm()
         if not math.isfinite(norm) or not math.isfinite(loss):
-            raise _diverged(loss / len(rows), norm, progress, rate, config)
+            raise Diverged(
+                f"in step {progress.step + 1} (after {progress.rows} rows, at a learning rate of {rate!r}) the loss became "
+                f"{loss / len(rows)!r} and the norm of the gradients {norm!r}, so the run was stopped before the weights "
+                f"changed. Lower `learning_rate` (for example to {config.learning_rate / 5:.1g}), or try max_grad_norm=1.0 "
+                "or precision='fp32', in another `out`"
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -338,17 +331,13 @@ def count_correct(nli: NLIModel, dev: EncodedRows, *, dtype: torch.dtype, accele
     the rows."""
     evaluated = replace(nli, dtype=dtype)  # makes its own network if `dtype` is not that of the weights
     order = np.argsort(dev.lengths, kind="stable")[accelerator.process_index :: accelerator.num_processes]
-    codes, language = np.unique(dev.languages.astype(str), return_inverse=True)
-    counts = np.zeros(len(codes), dtype=np.int64)
+    correct = np.zeros(len(dev), dtype=np.int64)
     for begin in range(0, len(order), EVALUATED):
         rows = order[begin : begin + EVALUATED]
-        predicted = inference.logits(evaluated, dev.batch(rows)).argmax(1)
-        np.add.at(counts, language[rows], predicted == dev.gold[rows])
-    total = accelerator.reduce(torch.from_numpy(counts).to(accelerator.device), "sum").tolist()
-    return {
-        code: (right, n)
-        for code, right, n in zip(codes.tolist(), total, np.bincount(language).tolist(), strict=True)
-    }
+        correct[rows] = inference.logits(evaluated, dev.batch(rows)).argmax(1) == dev.gold[rows]
+    everywhere = accelerator.reduce(torch.from_numpy(correct).to(accelerator.device), "sum").cpu().numpy()
+    counts = pd.Series(everywhere).groupby(dev.languages.astype(str)).agg(["sum", "size"])
+    return {str(code): (int(right), int(n)) for code, right, n in counts.itertuples()}
 
 
 def accuracy(counts: Counts, language: str) -> float:
@@ -360,52 +349,26 @@ def accuracy(counts: Counts, language: str) -> float:
 def accuracy_table(progress: Progress, selected: Counts) -> pd.DataFrame:
     """Dev accuracy of the selected weights and of the oracle; the columns are those of
     `Finetuned.by_language`."""
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     for language, (right, n) in selected.items():
         best = max(
             progress.evaluations, key=lambda evaluation: evaluation["correct"][language][0]
-        )  # the first of equals
-        rows.append(_row(language, right, n, best["correct"][language][0]) | {"oracle_step": best["step"]})
-    rights, sizes = (sum(column) for column in zip(*selected.values(), strict=True))
-    oracle = round(sum(row["oracle"] * row["n"] for row in rows))
-    rows.append(_row(ALL, rights, sizes, oracle) | {"oracle_step": None})
-    return pd.DataFrame(rows).astype({"oracle_step": "Int64"})
-
-
-def _row(language: str, right: int, n: int, oracle: int) -> dict[str, Any]:
-    low, high = wilson(right / n, n)
-    return {
-        "language": language,
-        "n": n,
-        "accuracy": right / n,
-        "low": low,
-        "high": high,
-        "oracle": oracle / n,
-    }
-
-
-def _diverged(loss: float, norm: float, progress: Progress, rate: float, config: TrainingConfig) -> Diverged:
-    what = (
-        f"the loss became {loss!r}"
-        if not math.isfinite(loss)
-        else f"the norm of the gradients became {norm!r}"
-    )
-    other = " or precision='fp32'" if config.precision != "fp32" else ""
-    return Diverged(
-        f"{what} in step {progress.step + 1} (after {progress.rows} rows, at a learning rate of {rate!r}), so the run "
-        f"was stopped before the weights changed. Lower `learning_rate` (for example to {config.learning_rate / 5:.1g}), "
-        f"or try max_grad_norm=1.0{other}, in another `out`"
-    )
+        )  # or a tie
+        rows.append((language, n, right, best["correct"][language][0], best["step"]))
+    _, *counts, _ = zip(*rows, strict=True)
+    rows.append((ALL, *map(sum, counts), None))
+    table = pd.DataFrame(rows, columns=["language", "n", "accuracy", "oracle", "oracle_step"])
+    table[["accuracy", "oracle"]] = table[["accuracy", "oracle"]].div(table["n"], axis=0)
+    low, high = wilson(table["accuracy"].to_numpy(), table["n"].to_numpy())
+    table.insert(3, "low", low)
+    table.insert(4, "high", high)
+    return table.astype({"oracle_step": "Int64"})
 
 
 def _out_of_memory(config: TrainingConfig) -> MemoryError:
     size, accumulation = config.per_device_train_batch_size, config.gradient_accumulation_steps
-    ways = [f"a `max_length` below {config.max_length}"]
-    if not config.gradient_checkpointing:
-        ways.insert(0, "gradient_checkpointing=True")
-    if size > 1:
-        ways.insert(
-            0,
-            f"per_device_train_batch_size={size // 2} with gradient_accumulation_steps={accumulation * 2} (the same steps)",
-        )
-    return MemoryError(f"a batch of {size} rows does not fit into memory. Try {', or '.join(ways)}.")
+    return MemoryError(
+        f"a batch of {size} rows does not fit into memory. Halve per_device_train_batch_size and set "
+        f"gradient_accumulation_steps={accumulation * 2} (the same steps), or try gradient_checkpointing=True, or a "
+        f"`max_length` below {config.max_length}."
+    )

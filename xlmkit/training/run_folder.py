@@ -2,8 +2,8 @@
 
 run.json                    settings, data and starting weights; another run is refused
 log.jsonl                   one JSON object per line
-states/state.safetensors    weights, optimizer moments and progress, replaced as a whole
-states/best-000000008.safetensors    the best weights so far, those of step 8
+states/state.pt             weights, optimizer and progress, replaced as a whole
+states/best-000000008.pt    the best weights so far, those of step 8
 config.json, vocab.json ... the result, which `load` and transformers read; weights come last
 
 A run may be killed at any moment: every file is written under another name and renamed when it is
@@ -19,27 +19,26 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 from torch import nn
 
 import xlmkit
 from xlmkit.model import NLIModel
-from xlmkit.results import atomic_write, check_same_run, check_writable, lock, write_error
+from xlmkit.pairs.tables import json_row
+from xlmkit.results import atomic_write
 from xlmkit.tokenization import VERSION
 from xlmkit.training import TrainingConfig
 from xlmkit.training.cost import format_bytes
 from xlmkit.training.data import fingerprints
 
-RUN, LOG, STATES, STATE = "run.json", "log.jsonl", "states", "state.safetensors"
+RUN, LOG, STATES, STATE = "run.json", "log.jsonl", "states", "state.pt"
 KIT, WEIGHTS, CURVE = "xlmkit.json", "model.safetensors", "curve.svg"
 TOKENIZER = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 SELECTION = {
@@ -124,11 +123,9 @@ def history(folder: str | os.PathLike[str]) -> pd.DataFrame:
     events = []
     for number, line in enumerate(lines, start=1):
         try:
-            event = dict(json.loads(line))
-        except (ValueError, TypeError):
-            raise ValueError(
-                f"{path}, line {number} must be a JSON object; got {line[:60]!r}. Remove that line."
-            ) from None
+            event = json_row(line)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}. Remove that line.") from None
         by_language = event.pop("accuracy_by_language", None) or {}
         events.append(event | {f"accuracy_{code}": value for code, value in by_language.items()})
     return pd.DataFrame(
@@ -151,58 +148,6 @@ def identity(nli: NLIModel, config: TrainingConfig, *, processes: int) -> dict[s
 def is_finished(folder: Path) -> bool:
     """Whether a run in this folder came to its end."""
     return all((folder / name).exists() for name in (RUN, KIT, WEIGHTS))
-
-
-def check_folder(folder: Path) -> None:
-    """Make the folder; refuse a file, a folder that contains anything but a run, and one that is
-    not writable.
-
-    Raises
-    ------
-    OSError : FileExistsError and others, with what to do."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
-        raise FileExistsError(
-            errno.EEXIST,
-            f"`out` must be a new or empty folder, or that of a run to resume; {os.fspath(folder)!r} contains other "
-            "files. Name another folder.",
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    check_writable(folder / RUN)
-
-
-def check_run(folder: Path, made_of: Mapping[str, Any]) -> None:
-    """Refuse the folder of another run.
-
-    Raises
-    ------
-    ValueError : if that run has other settings, data or starting weights; they are named."""
-    if not (folder / RUN).exists():
-        return
-    known = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    if "num_train_epochs" not in known:
-        raise ValueError(
-            f"{os.fspath(folder)!r} is the folder of a run of xlmkit 0.1, whose settings had other names, so it "
-            "cannot be resumed. Name another `out`."
-        )
-    check_same_run(folder, known, made_of)
-
-
-@contextmanager
-def claim(folder: Path, made_of: Mapping[str, Any]) -> Iterator[None]:
-    """Reserve the folder for this run, until the block ends or this process does.
-
-    Raises
-    ------
-    BlockingIOError : if another process trains in it."""
-    if not (folder / RUN).exists():
-        with atomic_write(folder / RUN) as file:
-            json.dump(dict(made_of), file, indent=1, ensure_ascii=False)
-    with (folder / RUN).open() as file:
-        lock(file, folder)
-        yield
 
 
 def check_disk(folder: Path, nli: NLIModel) -> None:
@@ -230,20 +175,23 @@ def save_state(
     Raises
     ------
     OSError : if it cannot be written; then the last state is as it was."""
-    states = folder / STATES
+    states, weights = folder / STATES, network.state_dict()
     states.mkdir(exist_ok=True)
-    weights = {f"weights/{name}": value for name, value in network.state_dict().items()}
-    moments = {
-        f"moments/{name}/{key}": value
-        for name, weight in network.named_parameters()
-        for key, value in optimizer.state[weight].items()
-    }
-    best = states / f"best-{progress.best_step:09d}.safetensors"
+    best = states / f"best-{progress.best_step:09d}.pt"
     if is_best:
-        _write_tensors(best, dict(network.state_dict()))
-    _write_tensors(states / STATE, weights | moments, {"progress": json.dumps(asdict(progress))})
+        _save(best, weights)
+    state = {"weights": weights, "optimizer": optimizer.state_dict(), "progress": asdict(progress)}
+    _save(states / STATE, state)
     for outdated in {*states.iterdir()} - {best, states / STATE}:
         outdated.unlink()
+
+
+def _save(path: Path, value: Mapping[str, Any]) -> None:
+    with atomic_write(path, binary=True) as file:
+        try:
+            torch.save(value, file)
+        except RuntimeError as error:  # torch hides an OSError behind one of its own
+            raise error.__context__ or error from None
 
 
 def load_state(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
@@ -251,24 +199,18 @@ def load_state(folder: Path, network: nn.Module, optimizer: torch.optim.Optimize
     path = folder / STATES / STATE
     if not path.exists():
         return Progress()
-    tensors = load_file(path)
-    network.load_state_dict({name: tensors[f"weights/{name}"] for name in network.state_dict()})
-    for name, weight in network.named_parameters():
-        moments = {
-            key: value for key, value in tensors.items() if key.rpartition("/")[0] == f"moments/{name}"
-        }
-        optimizer.state[weight] = {
-            key.rpartition("/")[2]: value.to(weight.device) for key, value in moments.items()
-        }
-    with safe_open(path, "pt") as file:
-        progress = Progress(**json.loads(file.metadata()["progress"]))
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    network.load_state_dict(state["weights"])
+    optimizer.load_state_dict(state["optimizer"])
+    progress = Progress(**state["progress"])
     progress.resumed += 1
     return progress
 
 
 def best_weights(folder: Path, progress: Progress) -> dict[str, torch.Tensor]:
     """The best weights of a run that was evaluated."""
-    return load_file(folder / STATES / f"best-{progress.best_step:09d}.safetensors")
+    path = folder / STATES / f"best-{progress.best_step:09d}.pt"
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def remove_states(folder: Path) -> None:
@@ -295,22 +237,16 @@ def write_result(
     folder.mkdir(exist_ok=True)
     config = nli.network.config
     config.architectures, config.dtype = [type(nli.network).__name__], dtype
-    texts = {
-        **{
-            name: (source / name).read_text(encoding="utf-8")
-            for name in TOKENIZER
-            if (source / name).exists()
-        },
-        "config.json": config.to_json_string(use_diff=True),
-        CURVE: curve,
-        KIT: json.dumps(content, indent=2, ensure_ascii=False) + "\n",
-    }
-    for name, text in texts.items():
-        if text is not None:
-            with atomic_write(folder / name) as file:
-                file.write(text)
-    tensors = {name: value.to(dtype) for name, value in nli.network.state_dict().items()}
-    _write_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
+    tensors = {name: value.to("cpu", dtype) for name, value in nli.network.state_dict().items()}
+    files = {name: (source / name).read_bytes() for name in TOKENIZER if (source / name).exists()}
+    files["config.json"] = config.to_json_string(use_diff=True).encode()
+    if curve is not None:
+        files[CURVE] = curve.encode()
+    files[KIT] = f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
+    files[WEIGHTS] = save(tensors, {"format": "pt"})
+    for name, value in files.items():
+        with atomic_write(folder / name, binary=True) as file:
+            file.write(value)
 
 
 def read_result(folder: Path) -> Finetuned:
@@ -373,32 +309,3 @@ def _commit() -> str | None:
         return subprocess.run(command, cwd=home, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None
-) -> None:
-    """Write a file that is on disk as a whole when this returns, or is as it was."""
-    hidden = path.with_name(f".{path.name}.tmp")
-    try:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, hidden, metadata
-        )
-        hidden.chmod(0o644)  # safetensors writes for its owner alone
-        sync(hidden)
-        hidden.replace(path)
-        sync(path.parent)
-    except (OSError, SafetensorError) as error:
-        hidden.unlink(missing_ok=True)
-        raise write_error(
-            path, error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
-        ) from error
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
