@@ -148,11 +148,9 @@ def test_badges_lead_each_notebook_to_itself_and_change_nothing_but_their_line_a
         assert f"(https://mybinder.org/v2/gh/some-one/xlm.kit/main?labpath=notebooks/{name})" in text
         assert text.startswith("# ")
         assert f'REPOSITORY = "{ADDRESS}"' in setup(folder / name)
-        changed = [
-            line
-            for line in (folder / name).read_text(encoding="utf-8").splitlines()
-            if line not in old.decode().splitlines()
-        ]
+        known = set(old.decode().splitlines())
+        lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        changed = [line for line in lines if line not in known]
         assert all("[![Open in" in line or "REPOSITORY" in line for line in changed), changed
 
 
