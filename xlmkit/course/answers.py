@@ -27,20 +27,22 @@ def quote(answer: object) -> str:
 
 
 def compare(
-    given: Any, truth: Any, *, right: str, wrong: Iterable[tuple[Any, str]], otherwise: str, within: float = 0
+    given: Any, truth: Any, *, right: str, wrong: Mapping[str, Any], otherwise: str, within: float = 0
 ) -> str:
     """The sentence for a right answer; for any other answer raises `NotYet` with the reason.
 
     Parameters
     ----------
     given, truth : names, numbers, or lists of as many numbers each.
-    wrong : usual wrong values, each with its reason: that of the closest value counts, and of equal
+    wrong : usual wrong values by the reason why: that of the closest value counts, and of equal
         values the first.
     otherwise : the reason if the answer is none of these values.
     within : the largest difference between numbers that count as equal."""
     if _distance(given, truth) <= within:
         return right
-    near = [(distance, why) for value, why in wrong if (distance := _distance(given, value)) <= within]
+    near = [
+        (distance, why) for why, value in wrong.items() if (distance := _distance(given, value)) <= within
+    ]
     raise NotYet(min(near, key=lambda pair: pair[0])[1] if near else otherwise)
 
 

@@ -27,7 +27,7 @@ def worst_id(answer: object, *, dial: pd.DataFrame) -> str:
     chances = dial.set_index("to")[f"p_{gold}"]
     text = f"Under `{given}` the gold label, {gold}, gets {chances[given]:.3f}"
     right = f"{text}; at most it gets {chances.max():.3f}."
-    wrong = [(chances.idxmax(), f"{text}; it is the highest. Look for the other end.")]
+    wrong = {f"{text}; it is the highest. Look for the other end.": chances.idxmax()}
     otherwise = f"{text}; another id gives it less."
     return compare(given, chances.idxmin(), right=right, wrong=wrong, otherwise=otherwise)
 
@@ -39,17 +39,13 @@ def wrong_ids(answer: object, *, swapped: pd.DataFrame) -> str:
     flips, none = swapped["flips"], swapped["id"] == NONE
     same = swapped["id"] == swapped["text_language"]
     truth = float(flips[~same & ~none].mean())
-    wrong = [
-        (1 - truth, "That is the fraction that stays."),
-        (flips[none].mean(), "That is the fraction for `none`."),
-        (flips[~same].mean(), "That includes `none`, which is no id rather than a wrong one."),
-        (flips[~none].mean(), "That includes the right ids, under which nothing can change."),
-        (
-            flips.mean(),
-            "That is the mean over all ids. Leave out the right ids, under which nothing can change, and "
-            "`none`, which is not a wrong id.",
-        ),
-    ]
+    wrong = {
+        "That is the fraction that stays.": 1 - truth,
+        "That is the fraction for `none`.": flips[none].mean(),
+        "That includes `none`, which is no id rather than a wrong one.": flips[~same].mean(),
+        "That includes the right ids, under which nothing can change.": flips[~none].mean(),
+        "That is the mean over all ids. Leave out the right ids, and `none`, which is no id.": flips.mean(),
+    }
     right = f"Over all languages and wrong ids {truth:.1%} of the labels change; without an id {flips[none].mean():.1%}."
     otherwise = f"{quote(given)} is not the mean of `flips` over the rows whose id is a wrong one."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE_MEAN)
@@ -82,28 +78,18 @@ def lost_and_won(answer: object, *, preds: pd.DataFrame, reference: str, languag
     correct = preds.pivot(index="item", columns="language", values="correct").astype(bool)
     first, second = correct[reference], correct[language]
     lost, won = int((first & ~second).sum()), int((~first & second).sum())
-    right = (
-        f"{language} loses {lost} items and wins {won}: {lost - won:+d} of {len(correct)}, which is the gap of "
-        f"{(lost - won) / len(correct):.1%}. Items that are right in both, or wrong in both, do not count for "
-        "the difference."
-    )
-    wrong = [
-        (
-            [won, lost],
-            f"The two are exchanged: first the items right in {reference} and wrong in {language}.",
-        ),
-        (
-            [first.sum(), second.sum()],
-            "These are the right items of each language. Which are right in only one of them?",
-        ),
-    ]
+    gap = f"{lost - won:+d} of {len(correct)}, which is the gap of {(lost - won) / len(correct):.1%}"
+    right = f"{language} loses {lost} items and wins {won}: {gap}. Only these decide the difference."
+    wrong = {
+        f"The two are exchanged: first the items right in {reference} and wrong in {language}.": [won, lost],
+        "These are the right items of each language. Which are right in only one?": [
+            first.sum(),
+            second.sum(),
+        ],
+    }
+    otherwise = "Make a table with one row per item and one column per language, and compare two columns."
     if given[0] - given[1] == lost - won:
-        otherwise = "The difference is right, the two numbers are not: compare item by item."
-    else:
-        otherwise = (
-            f"Not {given[0]} and {given[1]}: make a table with one row per item and one column per language, "
-            "and compare two columns."
-        )
+        otherwise = f"The difference is right, the two numbers are not. {otherwise}"
     return compare(given, [lost, won], right=right, wrong=wrong, otherwise=otherwise)
 
 
@@ -114,21 +100,17 @@ def holm(answer: object, *, p_values: Sequence[float]) -> str:
     p, count = np.array(p_values, dtype=float), len(p_values)
     truth, bonferroni = (multipletests(p, method=method)[1] for method in ("holm", "bonferroni"))
     ranks = p.argsort(kind="stable").argsort(kind="stable")
-    wrong = [
-        (p, "These are the values before correction."),
-        (bonferroni, "That is Bonferroni's correction; Holm's multiplies only the smallest by so much."),
-        (
-            np.minimum(p * (count - ranks), 1),
-            "Almost: a corrected value may not be below that of a smaller p; take the larger of the two.",
-        ),
-    ]
+    stepped = np.minimum(p * (count - ranks), 1)
+    wrong = {
+        "These are the values before correction.": p,
+        "That is Bonferroni's correction; Holm's multiplies only the smallest by so much.": bonferroni,
+        "Almost: a corrected value may not be below that of a smaller p; take the larger of the two.": stepped,
+    }
     before, after = ((values <= 0.05).sum() for values in (p, truth))
     right = f"{after} of the {before} p values up to 0.05 remain: that is the price of {count} tests."
     off = np.abs(given - truth).argmax()
-    otherwise = (
-        f"The value for p = {p[off]:g} is not {given[off]:g}. Sort; multiply the smallest by {count}, the next "
-        f"by {count - 1} and so on; no value may be below the one before it."
-    )
+    rule = f"Sort, and multiply the smallest by {count}, the next by {count - 1} and so on"
+    otherwise = f"The value for p = {p[off]:g} is not {given[off]:g}. {rule}; no value may fall."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE_P)
 
 
@@ -141,9 +123,9 @@ def too_sure(answer: object, *, calibration: pd.DataFrame) -> str:
     excess = confidence - accuracy
     right = f"In `{given}` the mean confidence is {confidence[given]:.1%}, but the accuracy {accuracy[given]:.1%}."
     text = f"In `{given}` confidence is {100 * excess[given]:.1f} points above accuracy, elsewhere more."
-    wrong = [
-        (excess.idxmin(), f"{text} That is the other end: the smallest excess."),
-        (accuracy.idxmin(), f"{text} It has the lowest accuracy, which is not the largest excess."),
-        (confidence.idxmax(), f"{text} It has the highest confidence, which is not the largest excess."),
-    ]
+    wrong = {
+        f"{text} That is the other end: the smallest excess.": excess.idxmin(),
+        f"{text} It has the lowest accuracy, which is not the largest excess.": accuracy.idxmin(),
+        f"{text} It has the highest confidence, which is not the largest excess.": confidence.idxmax(),
+    }
     return compare(given, excess.idxmax(), right=right, wrong=wrong, otherwise=text)

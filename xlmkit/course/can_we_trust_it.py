@@ -27,22 +27,16 @@ def fall_without_the_strongest_word(answer: object, *, nli: NLIModel, explanatio
     strongest, *rest = np.argsort(-explanation.word_scores, kind="stable").tolist()
     before, after, *others_after = _probabilities(nli, explanation, [strongest, *rest])
     top = explanation.words[strongest].text
-    right = (
-        f"Without `{top}` it falls from {before:.2f} to {after:.2f}. One word of one pair proves nothing; "
-        "comprehensiveness is the mean over several numbers of words."
-    )
-    wrong = [
-        (before, "This is the probability of the whole pair; subtract the one without the word."),
-        (after, f"This is the probability without `{top}`; how far did it fall from {before:.2f}?"),
-        (after - before, "The sign is reversed: a fall is the probability before minus the one after."),
-    ]
+    right = f"Without `{top}` it falls from {before:.2f} to {after:.2f}. One word of one pair proves nothing."
+    wrong = {
+        "This is the probability of the whole pair; subtract the one without the word.": before,
+        f"This is the probability without `{top}`; how far did it fall from {before:.2f}?": after,
+        "The sign is reversed: a fall is the probability before minus the one after.": after - before,
+    }
     for word, chance in zip(rest, others_after, strict=True):
         score = f"`{explanation.words[word].text}`, whose score is {explanation.word_scores[word]:.2f}"
-        wrong.append((before - chance, f"This fits the word {score}; `{top}` has the highest."))
-    otherwise = (
-        f"Remove the characters of `{top}` from its sentence, predict again, and take "
-        f"`p_{explanation.target}` before minus after."
-    )
+        wrong[f"This fits the word {score}; `{top}` has the highest."] = before - chance
+    otherwise = f"Remove `{top}`, predict again, and take `p_{explanation.target}` before minus after."
     return compare(given, before - after, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
@@ -95,17 +89,13 @@ def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFra
     size = int(inside.sum())
     found = hits[size - 1]
     right = f"{found} of {size}; random words would give {inside.mean():.2f} on average. It is the token F1."
-    wrong = [
-        (inside.mean(), "That is the rationale's fraction of all words, which is what chance would give."),
-        (
-            found / (2 * size - found),
-            "That is the intersection over the union; divide the words that are in both by the words that "
-            "you took.",
-        ),
-    ]
-    spans = f"the rationale has {size} (words that share a character with a span)"
+    wrong = {
+        "That is the rationale's fraction of all words, which is what chance would give.": inside.mean(),
+        "That is the intersection over the union; divide by the words that you took.": found
+        / (2 * size - found),
+    }
     for count, n_hits in enumerate(hits, start=1):
-        wrong.append((n_hits / count, f"That fits the strongest {count} words; {spans}."))
+        wrong[f"That fits the strongest {count} words; the rationale has {size}."] = n_hits / count
     otherwise = f"The rationale has {size} words. Take the {size} strongest and count those in the rationale."
     return compare(given, found / size, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
@@ -123,10 +113,7 @@ def agree_least(answer: object, *, agreement: pd.DataFrame, method: str) -> str:
         lowest_rho = row["rho"] == rows["rho"].min()
         hint = " It has the lowest `rho`, but chance does not give a `rho` of 0." if lowest_rho else ""
         raise NotYet(
-            f"Their `difference` from shuffled scores is {row['difference']:.3f}; "
-            f"two other languages have a lower one.{hint}"
+            f"Their `difference` is {row['difference']:.3f}; two other languages have a lower one.{hint}"
         )
-    return (
-        f"{least['first']} and {least['second']}: {least['difference']:.2f} above shuffled scores, between "
-        f"{least['low']:.2f} and {least['high']:.2f}. Do the intervals of other languages overlap with it?"
-    )
+    interval = f"{least['difference']:.2f}, between {least['low']:.2f} and {least['high']:.2f}"
+    return f"{least['first']} and {least['second']}: {interval}. Do the intervals of others overlap with it?"

@@ -28,16 +28,14 @@ def delta_by_hand(answer: object, *, explanation: Explanation) -> str:
     given = answers.number(answer)
     change, total = explanation.change or 0.0, float(explanation.scores.sum())
     delta = total - change
-    right = (
-        f"The sum of the scores differs from the change of {change:.3f} logits by {abs(delta):.2g}; "
-        f"{tolerance(change):.2g} is allowed, so it {'passes' if passes_gate(delta, change) else 'does not pass'}."
-    )
-    wrong = [
-        (-delta, "The sign is reversed: delta is the sum of the scores minus the change in logit."),
-        (total, "This is the sum of the scores; subtract the change in logit, F(x) - F(baseline)."),
-        (change, "This is the change in logit; subtract it from the sum of the scores."),
-        (total - explanation.output, "You subtracted F(x); the scores add up to F(x) - F(baseline)."),
-    ]
+    passes = "which passes" if passes_gate(delta, change) else "which does not pass"
+    right = f"{abs(delta):.2g} of {change:.3f} logits, {passes}: {tolerance(change):.2g} is allowed."
+    wrong = {
+        "The sign is reversed: delta is the sum of the scores minus the change in logit.": -delta,
+        "This is the sum of the scores; subtract the change in logit, F(x) - F(baseline).": total,
+        "This is the change in logit; subtract it from the sum of the scores.": change,
+        "You subtracted F(x); the scores add up to F(x) - F(baseline).": total - explanation.output,
+    }
     otherwise = "Add up `scores`, and subtract `output` minus `baseline_output`."
     if abs(given - delta) <= NEARLY:
         otherwise = "Nearly: do not round, and leave out nothing."
@@ -52,17 +50,12 @@ def most_different_method(answer: object, *, scores: pd.DataFrame) -> str:
     agreement = scores.corr(method="spearman")[reference]
     others = agreement.drop(reference)
     text = f"The correlation of `{given}` is {agreement[given]:.2f}."
-    right = (
-        f"`{given}`, with {agreement[given]:+.2f} on this pair. Over many pairs the order may be different."
-    )
-    wrong = [
-        (reference, f"`{reference}` agrees with itself; which other method differs most from it?"),
-        (
-            others.abs().idxmin(),
-            f"{text} It is closest to no relation; a reversed order (below 0) differs more.",
-        ),
-        (others.idxmax(), f"{text} It agrees with it most; look for the lowest correlation."),
-    ]
+    right = f"`{given}`, with {agreement[given]:+.2f} on this pair. Over many pairs the order may differ."
+    wrong = {
+        f"`{reference}` agrees with itself; which other method differs most from it?": reference,
+        f"{text} It is closest to no relation; a reversed order (below 0) differs more.": others.abs().idxmin(),
+        f"{text} It agrees with it most; look for the lowest correlation.": others.idxmax(),
+    }
     otherwise = f"{text} Another one is lower."
     return compare(given, others.idxmin(), right=right, wrong=wrong, otherwise=otherwise)
 
@@ -71,28 +64,23 @@ def most_different_method(answer: object, *, scores: pd.DataFrame) -> str:
 def third_contrast(answer: object, *, against: Sequence[Explanation]) -> str:
     """How much does each word add to the logit of the second rival rather than the first?"""
     first, second = against
-    truth = first.word_scores - second.word_scores
+    truth, total = first.word_scores - second.word_scores, first.word_scores + second.word_scores
     question = f"`{second.contrast}` rather than `{first.contrast}`"
     given = np.array([answers.number(part) for part in answers.several(answer, len(truth))])
     strongest = first.words[int(truth.argmax())].text
     right = f"The strongest word for {question} is `{strongest}`, and no further explanation was needed."
     turned = f"This is `{first.contrast}` rather than `{second.contrast}`"
-    wrong = [
-        (-truth, f"{turned}: the sign of every word is reversed."),
-        (
-            first.word_scores + second.word_scores,
-            "The sum contains the predicted label twice. Does + or - remove it from both questions?",
-        ),
-    ]
+    wrong = {
+        f"{turned}: the sign of every word is reversed.": -truth,
+        "The sum contains the predicted label twice. Does + or - remove it from both questions?": total,
+    }
     for explanation in against:
         contrast = f"`{explanation.target}` rather than `{explanation.contrast}`"
         reason = f"These are the scores of {contrast} unchanged; the question is about {question}."
-        wrong.append((explanation.word_scores, reason))
+        wrong[reason] = explanation.word_scores
     off = int((np.abs(given - truth) > EXACT).argmax())
-    otherwise = (
-        f"For the word `{first.words[off].text}` you have {given[off]:.3f}; it should be {truth[off]:.3f}. "
-        "Write down both questions as differences of logits."
-    )
+    got = f"For the word `{first.words[off].text}` you have {given[off]:.3f}; it should be {truth[off]:.3f}"
+    otherwise = f"{got}. Write down both questions as differences of logits."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=EXACT)
 
 
@@ -114,14 +102,9 @@ def one_word_that_turns_it(answer: object, *, nli: NLIModel, pair: pd.DataFrame)
     old, new = predict(nli, both, progress=False).to_dict("records")
     label = old["prediction"]
     if new["prediction"] == label:
-        raise NotYet(
-            f"Still `{label}`, with {new[f'p_{label}']:.2f} instead of {old[f'p_{label}']:.2f}. "
-            "Try a word that has a high score in the explanation."
-        )
-    return (
-        f"`{label}` became `{new['prediction']}` ({new['p_' + new['prediction']]:.2f}). "
-        "Is that right, too? And did the word that you changed have a high score?"
-    )
+        was, is_now = (f"{row[f'p_{label}']:.2f}" for row in (old, new))
+        raise NotYet(f"Still `{label}`, with {is_now} instead of {was}. Try a word that has a high score.")
+    return f"`{label}` became `{new['prediction']}`. Is that right? And did the word have a high score?"
 
 
 def _words(text: str, language: str) -> list[str]:
@@ -147,15 +130,12 @@ def share_of_the_most_frequent_kind(answer: object, *, preds: pd.DataFrame) -> s
     errors = preds[preds["prediction"] != preds["gold"]]
     kinds = (errors["gold"] + " > " + errors["prediction"]).value_counts()
     n, largest = len(errors), kinds.iloc[0]
-    wrong = [
-        (largest / len(preds), f"That is the fraction of all {len(preds)} pairs; divide by the {n} errors."),
-        (
-            n / len(preds),
-            "That is the fraction of all pairs that are errors. How many of the errors are of one kind?",
-        ),
-    ]
+    wrong = {
+        f"That is the fraction of all {len(preds)} pairs; divide by the {n} errors.": largest / len(preds),
+        "That is the fraction of all pairs that are errors. How many are of one kind?": n / len(preds),
+    }
     for kind, count in kinds.iloc[1:].items():
-        wrong.append((count / n, f"That is the fraction of {kind}; another kind is more frequent."))
+        wrong[f"That is the fraction of {kind}; another kind is more frequent."] = count / n
     right = f"{largest / n:.0%} of {n} errors are {kinds.index[0]}."
     otherwise = f"There are {n} errors; count each kind, and divide the largest count by that."
     return compare(given, largest / n, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
@@ -168,13 +148,12 @@ def blamed_word(answer: object, *, explanation: Explanation) -> str:
     given = answers.name(answer, words)
     scores = pd.Series(explanation.word_scores, index=words)
     score = scores[[given]].max()  # a word may occur twice
-    right = (
-        f"`{given}` adds {score:.2f} logits to `{explanation.target}` rather than `{explanation.contrast}`."
-    )
+    contrast = f"`{explanation.target}` rather than `{explanation.contrast}`"
+    right = f"`{given}` adds {score:.2f} logits to {contrast}."
     otherwise = f"`{given}` pushes by {score:.2f} logits, and another word pushes more."
     if score < 0:
         otherwise = f"`{given}` speaks for the right label ({score:.2f} logits); find one for the wrong."
-    return compare(given, scores.idxmax(), right=right, wrong=(), otherwise=otherwise)
+    return compare(given, scores.idxmax(), right=right, wrong={}, otherwise=otherwise)
 
 
 @exercise("05.3", wants="a fraction between 0 and 1")
@@ -184,21 +163,14 @@ def chance_of_blame(answer: object, *, words: pd.DataFrame) -> str:
     inside = words["in hypothesis"]
     truth = float(inside.groupby(words["pair_id"]).mean().mean())
     blamed = float(inside[words["rank"] == 1].mean())
-    wrong = [
-        (
-            inside.mean(),
-            "That is the fraction of all words, in which long pairs count more. Each error blames one word: "
-            "take the fraction within each pair, then the mean.",
-        ),
-        (blamed, "That is how often it is blamed (rank 1), not how often chance would blame it."),
-        (1 - truth, "That is the chance of the premise."),
-        (0.5, "A half would be right if both sentences had the same number of words; count them."),
-    ]
+    wrong = {
+        "That is the fraction of all words, in which long pairs count more.": inside.mean(),
+        "That is how often it is blamed (rank 1), not how often chance would blame it.": blamed,
+        "That is the chance of the premise.": 1 - truth,
+        "A half would be right if both sentences had the same number of words; count them.": 0.5,
+    }
     right = f"{truth:.3f}: the mean over the pairs. It was blamed in {blamed:.0%} of the errors."
-    otherwise = (
-        "In a pair of 20 words, 8 of them in the hypothesis, chance blames it in 8 of 20 cases. Take the mean "
-        "of that over the pairs. Give three digits."
-    )
+    otherwise = "Take the hypothesis's fraction of each pair's words, then the mean. Give three digits."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE / 5)
 
 
@@ -208,9 +180,7 @@ def an_edit_that_sets_it_right(answer: object, *, nli: NLIModel, errors: pd.Data
     id, *texts = answers.several(answer, 3)
     known = errors.set_index("pair_id")
     if id not in set(known.index):
-        raise NotYet(
-            f"Expected the `pair_id` of one of the errors, such as `{known.index[0]}`; got {quote(id)}."
-        )
+        raise NotYet(f"Expected the `pair_id` of an error, such as `{known.index[0]}`; got {quote(id)}.")
     row, columns = known.loc[id], language_columns(errors)
     languages = (str(row[columns[0]]), str(row[columns[-1]]))
     removed: list[str] = []
@@ -224,14 +194,10 @@ def an_edit_that_sets_it_right(answer: object, *, nli: NLIModel, errors: pd.Data
     new = predict(nli, edited[["pair_id", "premise", "hypothesis", *columns]], progress=False).iloc[0]
     gold, words = row["gold"], ", ".join(f"`{word}`" for word in removed)
     if new["prediction"] != gold:
-        raise NotYet(
-            f"Without {words} the model predicts `{new['prediction']}`; gold (`{gold}`) gets "
-            f"{new['p_' + gold]:.2f}. Remove what pushes most to the wrong label."
-        )
-    return (
-        f"Without {words} the model predicts `{gold}` ({new['p_' + gold]:.2f}). "
-        "Read what is left: is that still the right label?"
-    )
+        text = f"Without {words} the model predicts `{new['prediction']}`; gold (`{gold}`) gets"
+        raise NotYet(f"{text} {new[f'p_{gold}']:.2f}. Remove what pushes most to the wrong label.")
+    text = f"Without {words} the model predicts `{gold}` ({new[f'p_{gold}']:.2f})"
+    return f"{text}. Read what is left: is that still the right label?"
 
 
 def _removed(before: list[str], after: list[str], side: str) -> list[str]:

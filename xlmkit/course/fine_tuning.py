@@ -21,16 +21,13 @@ def steps_of_a_run(answer: object, *, rows: int, batch_size: int, epochs: int) -
     """How many steps does a run take?"""
     given = answers.whole_number(answer)
     steps = math.ceil(rows / batch_size)
-    incomplete = (
-        f"{rows} rows are not a whole number of batches of {batch_size}, and the rows that are left at the "
-        "end of each epoch are a step, too."
-    )
-    wrong = [
-        (steps, f"That is one epoch; there are {epochs}."),
-        (rows * epochs, f"That counts one step per row; a step takes {batch_size} rows at once."),
-        (epochs * (rows // batch_size), incomplete),
-        (rows * epochs // batch_size, incomplete),
-    ]
+    incomplete = f"{rows} rows are not a whole number of batches of {batch_size}"
+    wrong = {
+        f"That is one epoch; there are {epochs}.": steps,
+        f"That counts one step per row; a step takes {batch_size} rows at once.": rows * epochs,
+        f"{incomplete}; the rows that are left are a step, too.": epochs * (rows // batch_size),
+        f"{incomplete}; each epoch ends with a step of its own.": rows * epochs // batch_size,
+    }
     left = rows - (steps - 1) * batch_size
     right = f"{epochs} epochs of {steps} steps; the last step of an epoch has {left} rows."
     otherwise = f"Count the steps of an epoch of {rows} rows, {batch_size} per step; multiply by the epochs."
@@ -45,13 +42,13 @@ def rise_where_nothing_was_taught(answer: object, *, table: pd.DataFrame, taught
     rise, unseen = table["after"] - table["before"], ~every & ~trained
     truth, count = float(rise[unseen].mean()), int(unseen.sum())
     also = f"That includes {', '.join(taught)}, which had training text"
-    wrong = [
-        (-truth, "The sign is reversed: a rise is after minus before."),
-        (table["after"][unseen].mean(), "That is the accuracy after; subtract the one before."),
-        (rise[~every].mean(), f"{also}."),
-        (rise[~trained].mean(), "That includes the row `all`, which is no language."),
-        (rise.mean(), f"{also}, and the row `all`, which is no language."),
-    ]
+    wrong = {
+        "The sign is reversed: a rise is after minus before.": -truth,
+        "That is the accuracy after; subtract the one before.": table["after"][unseen].mean(),
+        f"{also}.": rise[~every].mean(),
+        "That includes the row `all`, which is no language.": rise[~trained].mean(),
+        f"{also}, and the row `all`, which is no language.": rise.mean(),
+    }
     right = f"It rose by {100 * truth:.0f} points in {count} languages without training text."
     otherwise = f"Take the mean of `after` minus `before` over the {count} languages without training text."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
@@ -70,16 +67,11 @@ def enough_to_beat_chance(answer: object, *, n: int, chance: float) -> str:
     if given < truth:
         low, high = wilson(given / n, n)
         hint = f", though {given} of {n} is more than {chance:.0%}" if given / n > chance else ""
-        raise NotYet(
-            f"With {given} of {n} right the interval is from {low:.3f} to {high:.2f} and contains chance, "
-            f"{chance:.3f}{hint}."
-        )
+        raise NotYet(f"The interval, from {low:.3f} to {high:.2f}, contains chance, {chance:.3f}{hint}.")
     if given > truth:
         raise NotYet(f"{given} of {n} are enough (from {lows[given]:.3f}), but fewer would be, too.")
-    return (
-        f"{truth} of {n}: the interval begins at {lows[truth]:.3f}, and chance is {chance:.3f}. That is for one "
-        "language; among 15, one may get there by luck."
-    )
+    text = f"{truth} of {n}: the interval begins at {lows[truth]:.3f}, and chance is {chance:.3f}"
+    return f"{text}. That is for one language; among 15, one may get there by luck."
 
 
 @exercise("07.4", wants="a number of gigabytes (1 GB = 1,000,000,000 bytes)")
@@ -88,16 +80,13 @@ def memory_of_training(answer: object, *, parameters: int) -> str:
     given = answers.number(answer, low=0)
     truth = COPIES * BYTES * parameters / 1e9
     kinds = {1: "the weights alone", 2: "weights and gradients", 3: "only three of the four"}
-    wrong = [
-        (truth * 1e9 / 2**30, "Right in GiB, of 1,073,741,824 bytes; here a GB has 1,000,000,000."),
-        (truth * 1e9, "Right in bytes; divide by 1,000,000,000."),
-    ]
+    wrong = {
+        "Right in GiB, of 1,073,741,824 bytes; here a GB has 1,000,000,000.": truth * 1e9 / 2**30,
+        "Right in bytes; divide by 1,000,000,000.": truth * 1e9,
+    }
     for copies, what in kinds.items():
         reason = f"That is enough for {what}; Adam keeps two moments of each number, too."
-        wrong.append((truth * copies / COPIES, reason))
-    right = (
-        f"{parameters:,} numbers, {COPIES} times, {BYTES} bytes each: {truth:.1f} GB. Activations come on "
-        "top, and depend on the batch."
-    )
+        wrong[reason] = truth * copies / COPIES
+    right = f"{parameters:,} numbers, {COPIES} times, {BYTES} bytes each: {truth:.1f} GB. Activations come on top."
     otherwise = "For each parameter there are a weight, a gradient and two moments; each number has 4 bytes."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=0.02 * given)

@@ -35,15 +35,12 @@ def most_pieces(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
     rates = _pieces_per_word(nli, pairs, "hypothesis")
     most, least = str(rates.idxmax()), str(rates.idxmin())
     in_premise = _pieces_per_word(nli, pairs, "premise").idxmax()
-    return compare(
-        given,
-        most,
-        right=f"In `{most}` a word has {rates[most]:.2f} pieces on average, "
-        f"{rates[most] / rates[least]:.1f} times as many as in `{least}`.",
-        wrong=[(in_premise, f"`{given}` has the most in the premise; the question is about the hypothesis.")],
-        otherwise=f"The hypothesis in `{given}` has {rates[given]:.2f} pieces per word; another language has "
-        "more. Divide the number of pieces by the number of words, in each language.",
-    )
+    times = f"{rates[most] / rates[least]:.1f} times as many as in `{least}`"
+    right = f"In `{most}` a word has {rates[most]:.2f} pieces on average, {times}."
+    wrong = {f"`{given}` has the most in the premise; the question is about the hypothesis.": in_premise}
+    text = f"The hypothesis in `{given}` has {rates[given]:.2f} pieces per word; another language has more"
+    otherwise = f"{text}. Divide the number of pieces by the number of words, in each language."
+    return compare(given, most, right=right, wrong=wrong, otherwise=otherwise)
 
 
 def _pieces_per_word(nli: NLIModel, pairs: pd.DataFrame, side: str) -> pd.Series:
@@ -60,17 +57,16 @@ def second_language(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> st
     """Premise of row 1, hypothesis of row 2: how many positions have the second language's id?"""
     given = answers.whole_number(answer)
     first, second = pairs.iloc[0], pairs.iloc[1]
-    encoding = encode(
-        nli, first.premise, second.hypothesis, first.language, hypothesis_languages=second.language
-    )
+    texts = (first.premise, second.hypothesis)
+    encoding = encode(nli, *texts, first.language, hypothesis_languages=second.language)
     count = int((encoding.langs == nli.lang2id[second.language]).sum())
     length = int(encoding.attention_mask.sum())
-    wrong = [
-        (length, "That is the whole pair; some positions have the id of the premise's language."),
-        (count - 1, "One `</s>` is missing: the middle and the last have the hypothesis's language."),
-        (count - 2, "These are the pieces of the hypothesis alone; two `</s>` have its language too."),
-        (length - count, "So many positions have the id of the premise's language."),
-    ]
+    wrong = {
+        "That is the whole pair; some positions have the id of the premise's language.": length,
+        "One `</s>` is missing: the middle and the last have the hypothesis's language.": count - 1,
+        "These are the pieces of the hypothesis alone; two `</s>` have its language too.": count - 2,
+        "So many positions have the id of the premise's language.": length - count,
+    }
     right = f"{count} of {length} positions: the middle `</s>`, {count - 2} pieces, and the last `</s>`."
     otherwise = f"`langs` does not show {given}: encode the pair and count in `langs[0]`."
     return compare(given, count, right=right, wrong=wrong, otherwise=otherwise)
@@ -104,15 +100,12 @@ def one_label(answer: object, *, preds: pd.DataFrame) -> str:
     items = preds.groupby("item")
     same, correct = items["prediction"].nunique() == 1, int(items["correct"].all().sum())
     truth = int(same.sum())
-    wrong = [
-        (len(same) - truth, "So many items get different labels."),
-        (correct, "That counts items that are right in all languages; one label may also be wrong in all."),
-        (preds["item"].map(same).sum(), "That counts pairs; the question is about items."),
-    ]
-    right = (
-        f"{truth} of {len(same)} items have one label in all {preds['language'].nunique()} languages; "
-        f"on {correct} of them it is the right one."
-    )
+    wrong = {
+        "So many items get different labels.": len(same) - truth,
+        "That counts items that are right in all languages; one label may also be wrong in all.": correct,
+        "That counts pairs; the question is about items.": preds["item"].map(same).sum(),
+    }
+    right = f"{truth} of {len(same)} items have one label in all languages; on {correct} it is the right one."
     side = "more" if given < truth else "fewer"
     otherwise = f"There are {side}: count the labels of each item, then the items that have only one."
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise)
@@ -150,7 +143,7 @@ def three_labels(answer: object, *, nli: NLIModel, premise: str, language: str) 
     if missing:
         raise NotYet(f"There is no hypothesis yet for {' and '.join(missing)}.")
     for label, text in texts.items():
-        if not isinstance(text, str) or not text.strip() or text.strip() == premise.strip():
+        if not isinstance(text, str) or text.strip() in ("", premise.strip()):
             raise NotYet(f"Write a sentence of your own for {label}; got {quote(text)}.")
     pairs = pd.DataFrame({"premise": premise, "hypothesis": list(texts.values()), "language": language})
     rows = predict(nli, pairs, progress=False).assign(wanted=list(texts)).to_dict("records")
