@@ -238,7 +238,7 @@ def test_judged_by_its_own_answers_a_model_is_right_in_every_row_of_every_chunk(
     config = TrainingConfig(model="m", train="t", dev="d", out="o", progress=False)
     dev = data.encode_rows(nli, rows, config, name="dev")
     monkeypatch.setattr(loop, "EVALUATED", 4)  # chunks of 4, 4 and 3 rows
-    counts = loop.count_correct(nli, dev, dtype=torch.float32, accelerator=Accelerator(cpu=True))
+    counts = loop.count_correct(nli, dev, torch.float32, Accelerator(cpu=True))
     assert counts == {"en": (6, 6), "fr": (5, 5)}
 
 

@@ -108,6 +108,11 @@ def fraction(answer: object) -> float:
     return number(answer, low=0, high=1)
 
 
+def difference(answer: object) -> float:
+    """A number from -1 to 1."""
+    return number(answer, low=-1, high=1)
+
+
 def names(answer: object, among: Iterable[str]) -> set[str]:
     """One or more of the names in `among`, as a list, tuple, set, index or column."""
     known = list(dict.fromkeys(among))

@@ -32,10 +32,9 @@ def worst_id(answer: object, *, dial: pd.DataFrame) -> str:
     return compare(given, chances.idxmin(), right=right, wrong=wrong, otherwise=otherwise)
 
 
-@exercise("02.2", wants="a fraction between 0 and 1")
-def wrong_ids(answer: object, *, swapped: pd.DataFrame) -> str:
+@exercise("02.2", answers.fraction, wants="a fraction between 0 and 1")
+def wrong_ids(given: float, *, swapped: pd.DataFrame) -> str:
     """What fraction of the labels changes under a wrong id?"""
-    given = answers.fraction(answer)
     flips, none = swapped["flips"], swapped["id"] == NONE
     same = swapped["id"] == swapped["text_language"]
     truth = float(flips[~same & ~none].mean())

@@ -19,11 +19,10 @@ from xlmkit.stats import ALL
 NONE = "none"  # the answer if no method fits
 
 
-@exercise("06.1", wants="a difference of two probabilities, from -1 to 1")
-def fall_without_the_strongest_word(answer: object, *, nli: NLIModel, explanation: Explanation) -> str:
+@exercise("06.1", answers.difference, wants="a difference of two probabilities, from -1 to 1")
+def fall_without_the_strongest_word(given: float, *, nli: NLIModel, explanation: Explanation) -> str:
     """How far does the explained label's probability fall without the word with the highest
     score?"""
-    given = answers.number(answer, low=-1, high=1)
     strongest, *rest = np.argsort(-explanation.word_scores, kind="stable").tolist()
     before, after, *others_after = _probabilities(nli, explanation, [strongest, *rest])
     top = explanation.words[strongest].text
@@ -78,10 +77,9 @@ def methods_at_chance(answer: object, *, summary: pd.DataFrame) -> str:
     return compare_sets(given, truth, right=right, wrong=wrong, missing=missing)
 
 
-@exercise("06.3", wants="a fraction between 0 and 1")
-def rationale_met(answer: object, *, explanation: Explanation, pairs: pd.DataFrame) -> str:
+@exercise("06.3", answers.fraction, wants="a fraction between 0 and 1")
+def rationale_met(given: float, *, explanation: Explanation, pairs: pd.DataFrame) -> str:
     """What fraction of the strongest words are in the rationale, taking as many as it has?"""
-    given = answers.fraction(answer)
     row = pairs[pairs["pair_id"] == explanation.pair_id].iloc[0].to_dict()
     inside = rationale_words(explanation, [row[f"{side}_rationale"] for side in explanation.sides])  # (W,)
     order = np.argsort(-explanation.word_scores, kind="stable")

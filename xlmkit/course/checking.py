@@ -1,8 +1,8 @@
 """Checking: finds the check of an exercise, refuses what cannot be an answer, and gives a verdict.
 
-A check is a function that takes the answer and, by name, the data of the notebook. It computes the
-right answer from these data. It returns a sentence for a right answer, and raises `NotYet` with the
-reason for any other:
+A check is a function that takes the answer, as one of `answers` reads it, and, by name, the data of
+the notebook. It computes the right answer from these data. It returns a sentence for a right
+answer, and raises `NotYet` with the reason for any other:
 
     @exercise("00.1", wants="a language's code")
     def most_pieces(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
@@ -39,13 +39,16 @@ LOOKS = {  # of a verdict: sign and border, so that no meaning depends on colour
     "open": ("…", "dotted #767676"),
 }
 Check = Callable[..., str]
+Read = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its number, the form of an answer ("a whole number"), and its check."""
+    """One exercise: its number, what reads an answer and raises `NotYet` if that is impossible, the
+    form of an answer ("a whole number"), and its check."""
 
     number: str
+    read: Read
     wants: str
     check: Check
 
@@ -93,11 +96,11 @@ class Verdict:
 _EXERCISES: dict[str, Exercise] = {}
 
 
-def exercise(number: str, *, wants: str) -> Callable[[Check], Check]:
+def exercise(number: str, read: Read = lambda answer: answer, *, wants: str) -> Callable[[Check], Check]:
     """Make a function the check of exercise `number` ("00.1"); `wants` is the form of an answer."""
 
     def add(function: Check) -> Check:
-        _EXERCISES[number] = Exercise(number, wants, function)
+        _EXERCISES[number] = Exercise(number, read, wants, function)
         return function
 
     return add
@@ -138,7 +141,7 @@ def check(exercise: str, answer: object, **given: Any) -> Verdict:
         return Verdict(exercise, False, why, untouched=True)
     try:
         _refuse_nothing(answer, found.wants)
-        return Verdict(exercise, True, found.check(answer, **given))
+        return Verdict(exercise, True, found.check(found.read(answer), **given))
     except NotYet as reason:
         return Verdict(exercise, False, str(reason))
 

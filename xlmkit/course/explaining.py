@@ -22,10 +22,9 @@ EXACT = 1e-6  # logits; values computed from the same numbers differ only by rou
 NEARLY = 5e-4
 
 
-@exercise("04.1", wants="a number of logits, above or below 0")
-def delta_by_hand(answer: object, *, explanation: Explanation) -> str:
+@exercise("04.1", answers.number, wants="a number of logits, above or below 0")
+def delta_by_hand(given: float, *, explanation: Explanation) -> str:
     """By how much does the sum of all token scores differ from F(x) - F(baseline)?"""
-    given = answers.number(answer)
     change, total = explanation.change or 0.0, float(explanation.scores.sum())
     delta = total - change
     passes = "which passes" if passes_gate(delta, change) else "which does not pass"
@@ -123,10 +122,9 @@ def _n_common(first: list[str], second: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
-@exercise("05.1", wants="a fraction between 0 and 1")
-def share_of_the_most_frequent_kind(answer: object, *, preds: pd.DataFrame) -> str:
+@exercise("05.1", answers.fraction, wants="a fraction between 0 and 1")
+def share_of_the_most_frequent_kind(given: float, *, preds: pd.DataFrame) -> str:
     """What fraction of the errors are of the most frequent kind (gold > prediction)?"""
-    given = answers.fraction(answer)
     errors = preds[preds["prediction"] != preds["gold"]]
     kinds = (errors["gold"] + " > " + errors["prediction"]).value_counts()
     n, largest = len(errors), kinds.iloc[0]
@@ -156,10 +154,9 @@ def blamed_word(answer: object, *, explanation: Explanation) -> str:
     return compare(given, scores.idxmax(), right=right, wrong={}, otherwise=otherwise)
 
 
-@exercise("05.3", wants="a fraction between 0 and 1")
-def chance_of_blame(answer: object, *, words: pd.DataFrame) -> str:
+@exercise("05.3", answers.fraction, wants="a fraction between 0 and 1")
+def chance_of_blame(given: float, *, words: pd.DataFrame) -> str:
     """How often is a word of the hypothesis blamed if one word per error is drawn at random?"""
-    given = answers.fraction(answer)
     inside = words["in hypothesis"]
     truth = float(inside.groupby(words["pair_id"]).mean().mean())
     blamed = float(inside[words["rank"] == 1].mean())

@@ -16,10 +16,9 @@ COPIES = 4  # numbers per parameter: the weight, its gradient, and Adam's two mo
 BYTES = 4  # of a number in float32
 
 
-@exercise("07.1", wants="a whole number")
-def steps_of_a_run(answer: object, *, rows: int, batch_size: int, epochs: int) -> str:
+@exercise("07.1", answers.whole_number, wants="a whole number")
+def steps_of_a_run(given: int, *, rows: int, batch_size: int, epochs: int) -> str:
     """How many steps does a run take?"""
-    given = answers.whole_number(answer)
     steps = math.ceil(rows / batch_size)
     incomplete = f"{rows} rows are not a whole number of batches of {batch_size}"
     wrong = {
@@ -34,10 +33,9 @@ def steps_of_a_run(answer: object, *, rows: int, batch_size: int, epochs: int) -
     return compare(given, epochs * steps, right=right, wrong=wrong, otherwise=otherwise)
 
 
-@exercise("07.2", wants="a difference of two fractions, from -1 to 1")
-def rise_where_nothing_was_taught(answer: object, *, table: pd.DataFrame, taught: Sequence[str]) -> str:
+@exercise("07.2", answers.difference, wants="a difference of two fractions, from -1 to 1")
+def rise_where_nothing_was_taught(given: float, *, table: pd.DataFrame, taught: Sequence[str]) -> str:
     """By how much did accuracy rise, on average over the languages without training text?"""
-    given = answers.number(answer, low=-1, high=1)
     every, trained = table["language"] == ALL, table["language"].isin(taught)
     rise, unseen = table["after"] - table["before"], ~every & ~trained
     truth, count = float(rise[unseen].mean()), int(unseen.sum())
@@ -54,10 +52,9 @@ def rise_where_nothing_was_taught(answer: object, *, table: pd.DataFrame, taught
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise, within=CLOSE)
 
 
-@exercise("07.3", wants="a whole number")
-def enough_to_beat_chance(answer: object, *, n: int, chance: float) -> str:
+@exercise("07.3", answers.whole_number, wants="a whole number")
+def enough_to_beat_chance(given: int, *, n: int, chance: float) -> str:
     """How many of n texts must be right until the interval lies above chance?"""
-    given = answers.whole_number(answer)
     if not 0 <= given <= n:
         raise NotYet(f"There are {n} texts; expected a number from 0 to {n}.")
     lows = [wilson(right / n, n)[0] for right in range(n + 1)]

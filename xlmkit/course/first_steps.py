@@ -52,10 +52,9 @@ def _pieces_per_word(nli: NLIModel, pairs: pd.DataFrame, side: str) -> pd.Series
     return pd.Series(rates)
 
 
-@exercise("00.2", wants="a whole number of positions")
-def second_language(answer: object, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
+@exercise("00.2", answers.whole_number, wants="a whole number of positions")
+def second_language(given: int, *, nli: NLIModel, pairs: pd.DataFrame) -> str:
     """Premise of row 1, hypothesis of row 2: how many positions have the second language's id?"""
-    given = answers.whole_number(answer)
     first, second = pairs.iloc[0], pairs.iloc[1]
     texts = (first.premise, second.hypothesis)
     encoding = encode(nli, *texts, first.language, hypothesis_languages=second.language)
@@ -93,10 +92,9 @@ def traps_of_a_call(
     return compare_sets(given, truth, right=right, wrong=NOT_HERE, missing=missing)
 
 
-@exercise("01.1", wants="a whole number of items")
-def one_label(answer: object, *, preds: pd.DataFrame) -> str:
+@exercise("01.1", answers.whole_number, wants="a whole number of items")
+def one_label(given: int, *, preds: pd.DataFrame) -> str:
     """How many items get the same label in all languages?"""
-    given = answers.whole_number(answer)
     items = preds.groupby("item")
     same, correct = items["prediction"].nunique() == 1, int(items["correct"].all().sum())
     truth = int(same.sum())
@@ -111,11 +109,10 @@ def one_label(answer: object, *, preds: pd.DataFrame) -> str:
     return compare(given, truth, right=right, wrong=wrong, otherwise=otherwise)
 
 
-@exercise("01.2", wants="a whole number of items")
-def enough_items(answer: object, *, width: float) -> str:
+@exercise("01.2", answers.whole_number, wants="a whole number of items")
+def enough_items(given: int, *, width: float) -> str:
     """How many items must a language have for the 95 % interval at 50 % accuracy to be this
     narrow?"""
-    given = answers.whole_number(answer)
     if given < 1:
         raise NotYet(f"Expected at least 1 item; got {given}.")
     (low, high), few, many = (wilson(0.5, n) for n in (given, 120, 5010))

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from xlmkit.checks import check_int
 from xlmkit.pairs import LABELS, SPELLINGS
-from xlmkit.pairs.columns import TEXT_SPELLINGS, own_columns, rename_columns
+from xlmkit.pairs.columns import TEXT_SPELLINGS, in_order, rename_columns
 from xlmkit.pairs.tables import json_row
 from xlmkit.pairs.validate import Faults, check_rows, infer_types
 
@@ -150,10 +150,7 @@ def read_shard(shard: Shard, labels: Sequence[str]) -> tuple[pd.DataFrame, list[
             f"{name}: ids must differ from row to row; from row {shard.first + 1} on they repeat from language to "
             "language. Name that column `item`."
         )
-    if "gold" not in pairs:
-        pairs["gold"] = pd.Series(None, index=pairs.index, dtype=object)
-    leading = [column for column in own_columns(pairs) if column in pairs and column != "item"]
-    pairs = pairs[leading + [column for column in pairs if column not in leading]]
+    pairs = in_order(pairs)
     ids = dict(zip(pairs.index, pairs["pair_id"], strict=True))
     refused = [Refused(name, row, ids.get(row), "; ".join(what)) for row, what in sorted(faults.rows.items())]
     return infer_types(pairs[~pairs.index.isin(faults.rows)]), refused

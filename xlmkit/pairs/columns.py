@@ -117,6 +117,15 @@ def own_columns(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return SPELLINGS if "hypothesis" in frame else TEXT_SPELLINGS
 
 
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame from `rename_columns` with the kit's own columns first; `gold` is added where it is
+    missing."""
+    if "gold" not in frame:
+        frame = frame.assign(gold=pd.Series(None, index=frame.index, dtype=object))
+    leading = [column for column in own_columns(frame) if column in frame and column != "item"]
+    return frame[leading + [column for column in frame if column not in leading]]
+
+
 def rename_columns(
     frame: pd.DataFrame, source: str, language: str | None, *, single: bool = False
 ) -> pd.DataFrame:

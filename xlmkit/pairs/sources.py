@@ -12,7 +12,7 @@ import pandas as pd
 from xlmkit.checks import check_int
 from xlmkit.languages import LANGUAGES, resolve
 from xlmkit.notices import warn_once
-from xlmkit.pairs.columns import LABELS, language_columns, own_columns
+from xlmkit.pairs.columns import LABELS, in_order, language_columns
 from xlmkit.pairs.tables import read_table
 from xlmkit.pairs.validate import SHOWN, Faults, check_frame, infer_types, validate
 from xlmkit.pairs.workshop import workshop
@@ -78,8 +78,6 @@ def read_pairs(
     frame, name = _frame(source, codes, labels)
     if frame.empty:
         raise ValueError(f"{name}: expected at least one pair, got none.")
-    if "gold" not in frame:
-        frame["gold"] = pd.Series(None, index=frame.index, dtype=object)
     if codes is not None:
         frame = only_languages(frame, codes, name)
     for column, option, values in (("phenomenon", "phenomena", phenomena), ("item", "items", items)):
@@ -89,8 +87,7 @@ def read_pairs(
         frame = _first(frame, limit)
     if not isinstance(source, pd.DataFrame):
         frame = frame.reset_index(drop=True)
-    leading = [column for column in own_columns(frame) if column in frame and column != "item"]
-    frame = frame[leading + [column for column in frame if column not in leading]]
+    frame = in_order(frame)
     frame.attrs = {"source": name}
     return frame
 

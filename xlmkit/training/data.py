@@ -7,7 +7,6 @@ probabilities."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +23,11 @@ from xlmkit.encoding import Encoding
 from xlmkit.inference import encode_frame
 from xlmkit.languages import resolve
 from xlmkit.model import NLIModel
+from xlmkit.model.weights import sha256
 from xlmkit.notices import warn_once
 from xlmkit.pairs import LABELS, label_name, language_columns, read_pairs, row_language, sentence_columns
 from xlmkit.pairs.sources import only_languages
+from xlmkit.results import fingerprint
 from xlmkit.tokenization import PAD
 from xlmkit.training import TrainingConfig
 
@@ -162,19 +163,13 @@ def fingerprints(source: Source) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for entry in _entries(source):
         if isinstance(entry, pd.DataFrame):
-            found.append({"frame": len(entry), "sha256": _sha256(entry)})
+            found.append({"frame": len(entry), "sha256": fingerprint(entry, entry.columns)})
         elif Path(entry).is_file():
-            with Path(entry).open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            found.append({"file": Path(entry).name, "sha256": digest})
+            found.append({"file": Path(entry).name, "sha256": sha256([Path(entry)])})
         else:  # a name such as "workshop" or "xnli/dev"
-            found.append({"source": os.fspath(entry), "sha256": _sha256(read_pairs(entry, labels=None))})
+            rows = read_pairs(entry, labels=None)
+            found.append({"source": os.fspath(entry), "sha256": fingerprint(rows, rows.columns)})
     return found
-
-
-def _sha256(frame: pd.DataFrame) -> str:
-    text = frame.to_json(orient="records", lines=True, force_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _entries(source: Any) -> list[Any]:

@@ -82,7 +82,7 @@ class Training:
     ) -> None:
         self.nli, self.train, self.dev, self.config, self.accelerator = nli, train, dev, config, accelerator
         self.folder = Path(config.out)
-        self.bf16 = uses_bf16(config, accelerator.device)
+        self.dtype = torch.bfloat16 if uses_bf16(config, accelerator.device) else torch.float32
         network = nli.network.requires_grad_(True)
         for attention in network.transformer.attentions:
             # It adds the same number to all scores of a query, which softmax ignores.
@@ -176,7 +176,7 @@ class Training:
         best = best_weights(self.folder, self.progress)
         self.nli.network.load_state_dict({name: value.to(dtype).float() for name, value in best.items()})
         if dtype != torch.float32:
-            return self._count_correct()
+            return count_correct(self.nli, self.dev, self.dtype, self.accelerator)
         assert self.progress.best is not None
         return self.progress.evaluations[self.progress.best]["correct"]
 
@@ -202,10 +202,11 @@ class Training:
         total = torch.zeros((), device=accelerator.device)
         for number, batch in enumerate(batches, start=1):
             with accelerator.no_sync(self.learner) if number < len(batches) else nullcontext():
-                weight = 1.0 if len(batch) else 0.0
-                total += self._backward(batch if len(batch) else rows[:1], len(rows), weight=weight)
+                counted = batch if len(batch) else rows[:1]
+                total += self._backward(counted, len(rows), weight=float(len(batch) > 0))
         loss = float(accelerator.reduce(total, "sum"))
-        norm = self._gradient_norm()
+        limit = config.max_grad_norm or math.inf
+        norm = float(nn.utils.clip_grad_norm_(self.nli.network.parameters(), limit))  # before it is clipped
         if not math.isfinite(norm) or not math.isfinite(loss):
             raise Diverged(
                 f"in step {progress.step + 1} (after {progress.rows} rows, at a learning rate of {rate!r}) the loss became "
@@ -224,12 +225,10 @@ class Training:
         device = self.accelerator.device
         encoding = self.train.batch(batch)
         targets = torch.from_numpy(self.train.targets[batch]).to(device)  # (B, labels)
-        tensors = (
-            tensor.to(device) for tensor in (encoding.input_ids, encoding.langs, encoding.attention_mask)
-        )
+        tensors = (encoding.input_ids, encoding.langs, encoding.attention_mask)
         try:
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
-                logits = self.learner(*tensors)  # (B, labels)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+                logits = self.learner(*(tensor.to(device) for tensor in tensors))  # (B, labels)
             loss = F.cross_entropy(logits, targets, reduction="sum") * weight
             # Processes average their gradients; times their number, this is the mean
             # over the rows of the step.
@@ -240,28 +239,21 @@ class Training:
             raise _out_of_memory(self.config) from error
         return loss.detach()
 
-    def _gradient_norm(self) -> float:
-        """The norm of the gradients before they are clipped."""
-        limit = self.config.max_grad_norm or math.inf
-        return float(nn.utils.clip_grad_norm_(self.nli.network.parameters(), limit))
-
     def _evaluation_is_due(self, rows: int) -> bool:
         """Whether the step that was just made completes the rows after which dev is evaluated."""
-        if self.config.evaluate_every is None:
+        every, seen = self.config.evaluate_every, self.progress.rows
+        if every is None:
             return self.progress.step % self.steps_per_epoch == 0
-        every = self.config.evaluate_every
-        return self.progress.rows // every > (self.progress.rows - rows) // every
+        return seen // every > (seen - rows) // every
 
     def _evaluate(self, note: Callable[..., None]) -> bool:
         """Evaluate the weights on dev, and return whether they are the best so far."""
-        progress, counts = self.progress, self._count_correct()
+        progress, counts = self.progress, count_correct(self.nli, self.dev, self.dtype, self.accelerator)
         score = accuracy(counts, self.config.select_on)
         better = progress.best is None or score > progress.evaluations[progress.best]["accuracy"]
         if better:
             progress.best = len(progress.evaluations)
-        progress.evaluations.append(
-            {"step": progress.step, "rows": progress.rows, "accuracy": score, "correct": counts}
-        )
+        progress.evaluations.append({"step": progress.step, "accuracy": score, "correct": counts})
         by_language = {code: accuracy(counts, code) for code in counts}
         note("evaluation", accuracy=score, accuracy_by_language=by_language)
         return better
@@ -273,14 +265,6 @@ class Training:
         note("step", loss=mean, learning_rate=learning_rate(progress.step - 1, self.steps, self.config))
         progress.loss, progress.since = 0.0, 0
         return mean
-
-    def _count_correct(self) -> Counts:
-        return count_correct(
-            self.nli,
-            self.dev,
-            dtype=torch.bfloat16 if self.bf16 else torch.float32,
-            accelerator=self.accelerator,
-        )
 
     def _cuda(self) -> list[torch.device]:
         return [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
@@ -326,7 +310,7 @@ def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
     return config.learning_rate * (steps - step) / max(1.0, steps - warm)
 
 
-def count_correct(nli: NLIModel, dev: EncodedRows, *, dtype: torch.dtype, accelerator: Accelerator) -> Counts:
+def count_correct(nli: NLIModel, dev: EncodedRows, dtype: torch.dtype, accelerator: Accelerator) -> Counts:
     """Correct answers by language, computed as `predict` does; each process evaluates its part of
     the rows."""
     evaluated = replace(nli, dtype=dtype)  # makes its own network if `dtype` is not that of the weights

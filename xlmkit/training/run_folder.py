@@ -237,7 +237,8 @@ def write_result(
     folder.mkdir(exist_ok=True)
     config = nli.network.config
     config.architectures, config.dtype = [type(nli.network).__name__], dtype
-    tensors = {name: value.to("cpu", dtype) for name, value in nli.network.state_dict().items()}
+    state = nli.network.state_dict()
+    tensors = {name: value.to("cpu", dtype).contiguous() for name, value in state.items()}
     files = {name: (source / name).read_bytes() for name in TOKENIZER if (source / name).exists()}
     files["config.json"] = config.to_json_string(use_diff=True).encode()
     if curve is not None:
