@@ -13,7 +13,7 @@ from transformers import XLMWithLMHeadModel
 from xlmkit import errors, inference
 from xlmkit.encoding import encode, erase
 from xlmkit.errors.edits import edit_text, word_order
-from xlmkit.errors.search import Edit, Problem, apply_edits, likely_replacements, search
+from xlmkit.errors.search import Edit, apply_edits, likely_replacements, search
 from xlmkit.notices import XlmkitWarning
 
 TEXTS = [
@@ -64,28 +64,22 @@ def mlm(nli):
 
 def run(function, words=6, **changes):
     """Search a pair of six words, two sentences of three, on a model that says gold (1) where `function` of the words taken out is positive."""
-    values = {
-        "choices": {word: (Edit(word),) for word in range(words)},
-        "sentences": tuple(int(word >= words / 2) for word in range(words)),
-        "gold": 1,
-        "order": None,
-        "removing": True,
-        "budget": 300,
-    }
     asked = []
 
     def score(variants):
-        asked.extend(edits for _, edits in variants)
-        return np.array([[0.0, function({edit.word for edit in own})] for _, own in variants]).reshape(-1, 2)
+        asked.extend(variants)
+        return np.array([[0.0, function({edit.word for edit in edits})] for edits in variants])
 
-    found = search({0: Problem(**(values | changes))}, score)[0]
+    choices = {word: (Edit(word),) for word in range(words)}
+    options = {"sentences": [int(word >= words / 2) for word in range(words)], **changes}
+    found = search(options.pop("choices", choices), score, gold=1, **options)
     assert found.tried == len(asked)
-    assert len({frozenset(own) for own in asked}) == len(asked), "a variant was computed twice"
-    return found, [{edit.word for edit in own} for own in asked]
+    assert len({frozenset(edits) for edits in asked}) == len(asked), "a variant was computed twice"
+    return found, [{edit.word for edit in edits} for edits in asked]
 
 
 def chosen(found):
-    return None if found.edits is None else {edit.word for edit in found.edits}
+    return None if found.flip is None else {edit.word for edit in found.flip.edits}
 
 
 def test_one_word_that_flips_is_found_and_of_several_the_strongest():
@@ -128,10 +122,9 @@ def test_of_a_words_edits_the_one_with_the_highest_margin_counts():
     choices = {0: (Edit(0, 7), Edit(0, 8)), 1: (Edit(1, 9),)}
 
     def score(variants):
-        return np.array([[0.0, margins[tuple(edit.piece for edit in own)]] for _, own in variants])
+        return np.array([[0.0, margins[tuple(edit.piece for edit in edits)]] for edits in variants])
 
-    found = search({0: Problem(choices, (0, 1), 1, None, False, 300)}, score)[0]
-    assert found.edits == (Edit(0, 8), Edit(1, 9))
+    assert search(choices, score, gold=1).flip.edits == (Edit(0, 8), Edit(1, 9))
 
 
 def test_the_greedy_path_follows_the_given_order():
@@ -147,7 +140,7 @@ def test_no_sentence_loses_all_its_words():
     assert all(own & {0, 1, 2} != {0, 1, 2} and own & {3, 4, 5} != {3, 4, 5} for own in asked)
     found, asked = run(lambda gone: 1.0, sentences=(0, 0, 0, 1, None, None))
     assert {3} not in asked  # punctuation is no reason to keep a sentence
-    assert found.edits is not None
+    assert found.flip is not None
 
 
 def test_replacing_may_change_every_word_of_a_sentence():
@@ -155,7 +148,7 @@ def test_replacing_may_change_every_word_of_a_sentence():
         lambda gone: 1.0 if gone == {0, 1} else -1.0,
         words=2,
         choices={0: (Edit(0, 7), Edit(0, 8)), 1: (Edit(1, 9),)},
-        removing=False,
+        sentences=(),
     )
     assert chosen(found) == {0, 1}
     assert asked == [{0}, {0}, {1}, {0, 1}]
@@ -166,28 +159,12 @@ def test_the_budget_is_kept_and_nothing_is_called_minimal_that_might_not_be(budg
     found, asked = run(lambda gone: len(gone & {0, 1, 3}) - 2.5, budget=budget)
     assert len(asked) <= budget
     assert not found.minimal or budget == 30
-    assert (found.edits is None) == (budget < 10)
-
-
-def test_pairs_are_searched_together_and_each_finds_what_it_finds_alone():
-    choices = {word: (Edit(word),) for word in range(4)}
-    problems = {row: Problem(choices, (0, 0, 1, 1), 1, None, True, 300) for row in (3, 5)}
-    flips = {3: {2}, 5: {0, 3}}
-    calls = []
-
-    def score(variants):
-        calls.append({row for row, _ in variants})
-        margins = [1.0 if {edit.word for edit in own} >= flips[row] else -1.0 for row, own in variants]
-        return np.stack([np.zeros(len(margins)), margins], 1)
-
-    found = search(problems, score)
-    assert {row: chosen(outcome) for row, outcome in found.items()} == flips
-    assert calls == [{3, 5}, {5}]
+    assert (found.flip is None) == (budget < 10)
 
 
 def test_nothing_is_found_where_nothing_flips():
     found, _ = run(lambda gone: -1.0)
-    assert (found.edits, found.logits, found.minimal) == (None, None, False)
+    assert (found.flip, found.minimal) == (None, False)
 
 
 # --- variants --------------------------------------------------------------------------------------------------------------------------
@@ -195,7 +172,7 @@ def test_nothing_is_found_where_nothing_flips():
 
 def test_words_are_taken_out_as_erasure_does_it(nli, wrong):
     encoding = encode(nli, wrong["premise"], wrong["hypothesis"], "en")
-    ours = apply_edits(encoding, [(1, (Edit(0), Edit(2))), (1, (Edit(1),))])
+    ours = apply_edits(encoding.select([1]), [(Edit(0), Edit(2)), (Edit(1),)])
     theirs = erase(encoding.select([1, 1]), [[0, 2], [1]], "delete")
     for name in ("input_ids", "langs", "attention_mask"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name))
@@ -208,7 +185,8 @@ def test_a_replaced_word_is_what_the_text_with_that_word_encodes_to(nli):
     assert len(piece) == 1
     sizes = [sum((token.sentence, token.word) == (0, 1) for token in encoding.tokens[0])]
     assert sizes[0] > 1
-    ours = apply_edits(encoding, [(0, (Edit(1, piece[0]), Edit(3, piece[0]))), (0, (Edit(0, piece[0]),))])
+    variants = [(Edit(1, piece[0]), Edit(3, piece[0])), (Edit(0, piece[0]),)]
+    ours = apply_edits(encoding.select([0]), variants)
     theirs = encode(
         nli,
         ["the dog man", "dog xerox man"],
@@ -222,7 +200,7 @@ def test_a_replaced_word_is_what_the_text_with_that_word_encodes_to(nli):
 
 def test_guesses_are_the_likeliest_whole_words_of_transformers_own_language_model(mlm):
     encoding = encode(mlm, "the dog sleeps .", "a cat eats .", "en")
-    for word, own in zip((1, 6), likely_replacements(mlm, encoding, 0, (1, 6), 4), strict=True):
+    for word, own in zip((1, 6), likely_replacements(mlm, encoding, (1, 6), 4), strict=True):
         numbers = [
             t.word if t.sentence == 0 else 4 + t.word if t.sentence == 1 else None for t in encoding.tokens[0]
         ]

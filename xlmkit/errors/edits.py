@@ -9,7 +9,7 @@ label."""
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,27 +19,17 @@ from tqdm.auto import tqdm
 
 from xlmkit.attribution.batch import explained_tokens
 from xlmkit.checks import check_int
-from xlmkit.encoding import Encoding
-from xlmkit.errors.search import (
-    Edit,
-    Edits,
-    Outcome,
-    Problem,
-    Variant,
-    apply_edits,
-    likely_replacements,
-    search,
-)
+from xlmkit.errors.search import Edit, Edits, Outcome, apply_edits, likely_replacements, search
 from xlmkit.errors.words import has_letter_or_digit
 from xlmkit.explanation import ExplainedWord, Explanation
 from xlmkit.inference import check_input, encode_frame, logits, need_head, provenance
 from xlmkit.model import NLIModel
 from xlmkit.notices import warn_once
-from xlmkit.pairs import is_missing, language_columns, sentence_columns
+from xlmkit.pairs import language_columns, sentence_columns
+from xlmkit.probes.language_ids import gold_numbers
 from xlmkit.results import digest, fingerprint, resumable_map
-from xlmkit.stats import ALL, group_names, grouped, premise_groups, with_all
-
-AT_ONCE = 16  # pairs that are encoded, and written to a checkpoint, together
+from xlmkit.stats import group_names, grouped, premise_groups, with_all
+from xlmkit.stats.bootstrap import Resampling
 
 
 def minimal_edits(
@@ -70,7 +60,7 @@ def minimal_edits(
         and W (W - 1) / 2 deletions of two words. What exceeds the budget is skipped, the least
         promising two words first, and no edit is called minimal that might not be.
     batch_tokens, max_length : as in `predict`.
-    checkpoint : a file that receives the results every few pairs. The same call resumes from it.
+    checkpoint : a file that receives the result of each error. The same call resumes from it.
 
     Returns
     -------
@@ -107,10 +97,11 @@ def minimal_edits(
     if mlm is not None:
         check_same_vocabulary(nli, mlm)
     frame = check_input(nli, errors)
-    golds = frame["gold"].to_list() if "gold" in frame else [None] * len(frame)
-    if without := sum(map(is_missing, golds)):
+    gold = gold_numbers(frame, nli.labels)  # (N,)
+    if (gold < 0).any():
         raise ValueError(
-            f"expected a gold label in every row; got none in {without} of {len(golds)}. Drop these rows."
+            f"expected a gold label in every row; got none in {(gold < 0).sum()} of {len(gold)}. "
+            "Drop these rows."
         )
     by_pair = {one.pair_id: one for one in explanations or ()}
     if len(by_pair) < len(explanations or ()):
@@ -118,47 +109,70 @@ def minimal_edits(
             f"expected one explanation per pair; got {len(explanations or ())} of {len(by_pair)} pairs. "
             "Pass the explanations of one method."
         )
+    encoding = encode_frame(nli, frame, max_length=max_length, spans=True)
+    before = logits(nli, encoding, batch_tokens=batch_tokens)  # (N, labels)
+    wrong = np.flatnonzero(before.argmax(1) != gold)
+    if len(wrong) < len(frame):
+        warn_once(f"{len(frame) - len(wrong)} of {len(frame)} pairs are predicted correctly and are left out")
+    result = frame.iloc[wrong]
 
-    def edit(rows: range) -> list[tuple[int, dict[str, Any]]]:
-        """The errors among some rows, each with its place in the frame."""
-        chunk = frame.iloc[rows.start : rows.stop]
-        encoding = encode_frame(nli, chunk, max_length=max_length, spans=True)
-        before = logits(nli, encoding, batch_tokens=batch_tokens)  # (N, labels)
-        words = [words for _, words in explained_tokens(encoding)]
-        pairs = chunk.to_dict("records")
-        problems = {}
-        for number, pair in enumerate(pairs):
-            gold, own = nli.labels.index(pair["gold"]), words[number]
-            if before[number].argmax() != gold:
-                order = word_order(by_pair[pair["pair_id"]], own) if pair["pair_id"] in by_pair else None
-                choices = _choices(encoding, number, own, mlm, top_k)
-                sentences = tuple(w.sentence if has_letter_or_digit(w.text) else None for w in own)
-                problems[number] = Problem(choices, sentences, gold, order, mlm is None, budget)
-
-        def score(variants: list[Variant]) -> np.ndarray:
-            return logits(nli, apply_edits(encoding, variants), batch_tokens=batch_tokens)
-
-        outcomes = search(problems, score)
-        return [
-            (rows[number], _record(nli, pairs[number], before[number], words[number], outcomes[number]))
-            for number in problems
-        ]
+    def edit(row: int) -> list[dict[str, Any]]:
+        """The new columns of one error, as JSON can hold them."""
+        pair, own = result.iloc[row], encoding.select([wrong[row]])
+        words = explained_tokens(own)[0][1]
+        lettered = [number for number, word in enumerate(words) if has_letter_or_digit(word.text)]
+        if mlm is None:
+            choices: dict[int, Edits] = {number: (Edit(number),) for number in range(len(words))}
+            sentences = [word.sentence if has_letter_or_digit(word.text) else None for word in words]
+        else:
+            replacements = likely_replacements(mlm, own, lettered, top_k)
+            choices, sentences = dict(zip(lettered, replacements, strict=True)), []
+        outcome = search(
+            choices,
+            lambda variants: logits(nli, apply_edits(own, variants), batch_tokens=batch_tokens),
+            gold=gold[wrong[row]],
+            sentences=sentences,
+            order=word_order(by_pair[pair["pair_id"]], words) if pair["pair_id"] in by_pair else None,
+            budget=budget,
+        )
+        return [_record(nli, pair, words, outcome)]
 
     settings = {"edit": "delete", "top_k": None} if mlm is None else {"edit": "replace", "top_k": top_k}
     source = provenance(nli, "minimal_edits", {**settings, "budget": budget, "max_length": max_length})
-    config = {} if checkpoint is None else source | _inputs(frame, by_pair, mlm)
-    chunks = [range(start, min(start + AT_ONCE, len(frame))) for start in range(0, len(frame), AT_ONCE)]
-    found: list[tuple[int, dict[str, Any]]] = []
-    with tqdm(total=len(frame), desc="edits", unit="pair", disable=not progress or frame.empty) as bar:
-        parts = resumable_map(checkpoint, config, chunks, edit, serialize=list, deserialize=tuple)
-        for rows, part in zip(chunks, parts, strict=True):
-            found += part
-            bar.update(len(rows))
-    result = _with_edits(nli, frame, found)
-    if len(result) < len(frame):
-        warn_once(
-            f"{len(frame) - len(result)} of {len(frame)} pairs are predicted correctly and are left out"
-        )
+    config = (
+        {}
+        if checkpoint is None
+        else source
+        | {
+            "pairs": fingerprint(
+                frame, ["pair_id", *sentence_columns(frame), *language_columns(frame), "gold"]
+            ),
+            "explanations": digest([one.to_dict() for one in by_pair.values()]),
+            "mlm": None if mlm is None else dict(mlm.provenance),
+        }
+    )
+    chunks = range(len(wrong))
+    parts = resumable_map(checkpoint, config, chunks, edit, serialize=dict, deserialize=dict)
+    bar = tqdm(parts, total=len(wrong), desc="edits", unit="error", disable=not progress or not len(wrong))
+    records = [record for part in bar for record in part]
+    texts = [f"edited_{side}" for side in sentence_columns(frame)]
+    names = ["size", "minimal", "edits", "edited_words", "new_words", *texts, "new_prediction"]
+    chances = [f"new_p_{label}" for label in nli.labels]
+    new = pd.DataFrame(records, result.index, [*names, *chances, "tried"], dtype=object)
+    types: dict[str, Any] = {
+        "size": "Int64",
+        "minimal": bool,
+        "tried": "int64",
+        **dict.fromkeys(chances, float),
+    }
+    result = result.assign(
+        prediction=np.array(nli.labels, dtype=object)[before[wrong].argmax(1)],
+        **{
+            f"p_{label}": p
+            for label, p in zip(nli.labels, softmax(before[wrong].astype(float), 1).T, strict=True)
+        },
+        **new.astype(types),
+    )
     result.attrs["provenance"] = source
     return result
 
@@ -196,26 +210,13 @@ def edit_sizes(
     frame = pd.DataFrame({by: group_names(edits, by), "prompt": premise_groups(edits)[0], "words": size})
     frame = frame.assign(flipped=~np.isnan(size), one_word=size == 1, two_words=size == 2, more=size > 2)
     frame = with_all(frame.assign(tried=edits["tried"].to_numpy()), by)
-    found = grouped(
-        frame,
-        {"flipped": "flipped"},
-        by,
-        "prompt",
-        few="wilson",
-        confidence_level=confidence_level,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    options: Resampling = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
+    found = grouped(frame, {"flipped": "flipped"}, by, "prompt", few="wilson", **options)
     groups = frame.groupby(by, sort=False)
     means = groups[["one_word", "two_words", "more", "words", "tried"]].mean().reset_index(drop=True)
-    result = pd.concat([found, means], axis=1)
+    result = found.rename(columns={"flipped_low": "low", "flipped_high": "high"}).join(means)
     result.insert(1, "n", groups.size().to_numpy())
-    order = result[by].map(lambda name: (name == ALL, name)).sort_values(kind="stable").index
-    return (
-        result.loc[order]
-        .rename(columns={"flipped_low": "low", "flipped_high": "high"})
-        .reset_index(drop=True)
-    )
+    return pd.concat([result[:-1].sort_values(by), result[-1:]], ignore_index=True)  # "all" stays last
 
 
 def word_order(explanation: Explanation, words: Sequence[ExplainedWord]) -> tuple[int, ...]:
@@ -255,73 +256,25 @@ def edit_text(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:
     return text.strip()
 
 
-def _choices(
-    encoding: Encoding, row: int, words: Sequence[ExplainedWord], mlm: NLIModel | None, top_k: int
-) -> dict[int, Edits]:
-    """The possible edits of each word."""
-    if mlm is None:
-        return {number: (Edit(number),) for number in range(len(words))}
-    lettered = [number for number, word in enumerate(words) if has_letter_or_digit(word.text)]
-    return dict(zip(lettered, likely_replacements(mlm, encoding, row, lettered, top_k), strict=True))
-
-
-def _inputs(
-    frame: pd.DataFrame, explanations: dict[str, Explanation], mlm: NLIModel | None
-) -> dict[str, Any]:
-    """What decides the results besides the model and the settings."""
-    columns = ["pair_id", *sentence_columns(frame), *language_columns(frame), "gold"]
-    return {
-        "pairs": fingerprint(frame, columns),
-        "explanations": digest([one.to_dict() for one in explanations.values()]),
-        "mlm": None if mlm is None else dict(mlm.provenance),
-    }
-
-
 def _record(
-    nli: NLIModel,
-    pair: Mapping[Hashable, Any],
-    before: np.ndarray,
-    words: Sequence[ExplainedWord],
-    outcome: Outcome,
+    nli: NLIModel, pair: pd.Series, words: Sequence[ExplainedWord], outcome: Outcome
 ) -> dict[str, Any]:
-    """The new columns of one error, as JSON can hold them; `before` are its (labels,) logits."""
-    edits = sorted(outcome.edits or (), key=lambda edit: edit.word)
+    """The new columns of one error, as JSON can hold them."""
+    flip = outcome.flip
+    edits = sorted(flip.edits, key=lambda edit: edit.word) if flip else []
     new = ["" if e.piece is None else nli.tokenizer.name(e.piece).removesuffix("</w>") for e in edits]
-    texts = {}
-    for sentence, side in enumerate(name for name in ("premise", "hypothesis", "text") if name in pair):
-        own = [(words[e.word], text) for e, text in zip(edits, new, strict=True)]
-        changes = [((word.start, word.end), text) for word, text in own if word.sentence == sentence]
-        texts[f"edited_{side}"] = edit_text(pair[side], changes) if outcome.edits is not None else None
-    after = outcome.logits
-    return {
-        "prediction": nli.labels[int(before.argmax())],
-        **_probabilities(nli, "p", before),
+    record: dict[str, Any] = {
         "size": len(edits) or None,
         "minimal": outcome.minimal,
         "edits": [edit.word for edit in edits],
         "edited_words": [words[edit.word].text for edit in edits],
         "new_words": new,
-        **texts,
-        "new_prediction": None if after is None else nli.labels[int(after.argmax())],
-        **_probabilities(nli, "new_p", after),
         "tried": outcome.tried,
+        "new_prediction": nli.labels[int(flip.logits.argmax())] if flip else None,
     }
-
-
-def _probabilities(nli: NLIModel, name: str, logits: np.ndarray | None) -> dict[str, float | None]:
-    values = [None] * len(nli.labels) if logits is None else softmax(logits.astype(float)).tolist()
-    return {f"{name}_{label}": value for label, value in zip(nli.labels, values, strict=True)}
-
-
-def _with_edits(
-    nli: NLIModel, frame: pd.DataFrame, found: Sequence[tuple[int, Mapping[str, Any]]]
-) -> pd.DataFrame:
-    """The errors of a frame with their new columns."""
-    before, after = ([f"{name}_{label}" for label in nli.labels] for name in ("p", "new_p"))
-    texts = [f"edited_{side}" for side in sentence_columns(frame)]
-    names = ["size", "minimal", "edits", "edited_words", "new_words", *texts, "new_prediction"]
-    errors = frame.iloc[[row for row, _ in found]]
-    columns = ["prediction", *before, *names, *after, "tried"]
-    new = pd.DataFrame([record for _, record in found], errors.index, columns, dtype=object)
-    types: dict[str, Any] = {"size": "Int64", "minimal": bool, "tried": "int64"}
-    return errors.assign(**new.astype(types | dict.fromkeys([*before, *after], float)))
+    for sentence, side in enumerate(name for name in ("premise", "hypothesis", "text") if name in pair):
+        changed = [(words[e.word], text) for e, text in zip(edits, new, strict=True)]
+        changes = [((word.start, word.end), text) for word, text in changed if word.sentence == sentence]
+        record[f"edited_{side}"] = edit_text(pair[side], changes) if flip else None
+    chances = softmax(flip.logits.astype(float)).tolist() if flip else [None] * len(nli.labels)
+    return record | {f"new_p_{label}": chance for label, chance in zip(nli.labels, chances, strict=True)}
