@@ -167,6 +167,12 @@ def test_soft_targets_that_are_no_probabilities_are_refused(columns, message, re
     assert message in refused(train=pairs("en", 48).assign(**columns), soft_targets=0.5)
 
 
+def test_a_refused_run_may_be_corrected_in_the_same_folder(refused, tmp_path):
+    refused(train=pairs("en", 48), soft_targets=0.5)
+    refused(select_on="sw")
+    assert not (tmp_path / "run" / run_folder.RUN).exists()
+
+
 def test_a_disk_that_is_too_full_is_refused_with_both_figures(refused, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 10**10, 1_000_000))
@@ -224,8 +230,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_weights(
     said = str(caught.value)
     assert f"in step {step + 1} (after {8 * step} rows, at a learning rate of 0.001)" in said
     assert "Lower `learning_rate` (for example to 0.0002)" in said
-    which = "The weights after step 0" if step == 0 else "The best weights so far (step 4, dev"
-    assert which in said
+    assert f"after step {0 if step == 0 else 4}, are kept" in said
     nli = xlmkit.load(tmp_path / "run" / "last-good", device="cpu", dtype="float32")
     assert "loss became nan" in nli.provenance["xlmkit_json"]["stopped"]
     assert not (tmp_path / "run" / "model.safetensors").exists()

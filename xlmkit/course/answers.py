@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,14 +104,8 @@ def name(answer: object, among: Iterable[str]) -> str:
     return fits[0]
 
 
-def fraction(answer: object) -> float:
-    """A number from 0 to 1."""
-    return number(answer, low=0, high=1)
-
-
-def difference(answer: object) -> float:
-    """A number from -1 to 1."""
-    return number(answer, low=-1, high=1)
+fraction = partial(number, low=0, high=1)
+difference = partial(number, low=-1, high=1)
 
 
 def names(answer: object, among: Iterable[str]) -> set[str]:

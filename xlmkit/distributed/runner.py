@@ -12,7 +12,6 @@ not in the order of the source, and a row that kills its worker would do so for 
 from __future__ import annotations
 
 import atexit
-import inspect
 import os
 import socket
 import tempfile
@@ -21,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from xlmkit.model.weights import sha256, weight_files
 from xlmkit.notices import warn_once
 
 SHARD_ROWS = {"predict": 16384, "explain": 512, "explain_errors": 2048}
+NO_OPTIONS = ("progress", "checkpoint", "task")  # of the functions, but not of a run
 COUNTED = 20_000_000  # rows whose ids are compared over all shards
 BLOCKS = 10_000  # blocks that Ray Data keeps account of; above, several shards make one
 ATTEMPTS = 3  # Ray allows half a minute for its start, which a busy machine may exceed
@@ -50,6 +51,7 @@ ENVIRONMENT = {
     "RAY_worker_niceness": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+QUIET = {"log_to_driver": False, "logging_level": "error"}
 _session = ExitStack()  # Ray, between `start_ray` and `stop_ray`
 
 
@@ -146,9 +148,10 @@ def run(
 
     Raises
     ------
-    ValueError : if the source has no rows or lacks a column, an option is unknown, `out` contains
-        something else, or so many rows of a shard fail that the cause is not in the rows. A faulty
-        row is no error, see `Run.refused`.
+    ValueError : if the source has no rows or lacks a column, an option is unknown, `out` has the
+        results of another run, or so many rows of a shard fail that the cause is not in the rows. A
+        faulty row is no error, see `Run.refused`.
+    FileExistsError : if `out` contains something else.
     OSError : if a shard cannot be written; finished shards stay, and the same call resumes."""
     began = time.monotonic()
     check_choice("task", task, SHARD_ROWS)
@@ -165,8 +168,8 @@ def run(
     with folder.claim({**asked, "settings": settings, "xlmkit": __version__}):
         # A folder gets its absolute path, because workers run elsewhere; a name on the
         # Hub stays one.
-        where = str(place.folder.absolute()) if model is not None and os.path.isdir(model) else model
-        what = Task(task, folder, None if where is None else os.fspath(where), loading, options, weights)
+        where = None if model is None else str(place.folder.absolute() if os.path.isdir(model) else model)
+        what = Task(task, folder, where, loading, options, weights)
         waiting = [shard for shard in shards if not folder.file(shard).exists()]
         outcomes = _compute(what, shards, waiting, workers or Workers(), progress=progress)
         dtypes = Counter(outcome.dtype for outcome in outcomes if outcome.dtype)
@@ -178,9 +181,7 @@ def run(
         result = Run(
             folder,
             rows=sum(shard.rows for shard in shards),
-            refused=pd.DataFrame(refused, columns=[*Refused.__dataclass_fields__], dtype=object).astype(
-                {"row": "int64"}
-            ),
+            refused=pd.DataFrame(refused, columns=[*Refused.__dataclass_fields__], dtype=object),
             shards=len(shards),
             kept=len(shards) - len(waiting),
             deaths=sum(int(outcome.deaths) for outcome in outcomes),
@@ -188,9 +189,8 @@ def run(
             seconds=time.monotonic() - began,
         )
         _warn_about_repeated_ids(result)
-        report = {**vars(result), "refused": refused}
-        del report["folder"]
-        folder.note("report", report)
+        report = vars(result) | {"refused": refused}
+        folder.note("report", {name: value for name, value in report.items() if name != "folder"})
     return result
 
 
@@ -229,8 +229,7 @@ def connected(workers: Workers) -> Iterator[None]:
         # A socket's path has at most 103 characters, so the long temporary folder of
         # macOS would not do.
         if workers.address in (None, "local"):
-            cpus = None if workers.count is None else workers.count * workers.cpus
-            _start(ray, num_cpus=cpus, _temp_dir=logs)
+            _start(ray, num_cpus=workers.count and workers.count * workers.cpus, _temp_dir=logs)
         else:
             _join(ray, str(workers.address))
         try:
@@ -292,25 +291,18 @@ def import_ray() -> Any:
 
 def _start(ray: Any, **options: Any) -> None:
     """Start Ray on this machine alone."""
-    for attempt in range(1, ATTEMPTS + 1):
+    options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    for _ in range(ATTEMPTS):
         try:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE,
-                log_to_driver=False,
-                logging_level="error",
-                **options,
-            )
+            ray.init(address="local", **options, **QUIET)
             return
         except Exception as error:
             if "timed out during startup" not in str(error):  # Ray raises a bare Exception
                 raise
             ray.shutdown()
-            if attempt == ATTEMPTS:
-                raise TimeoutError(
-                    f"Ray did not start on this machine in {ATTEMPTS} attempts of half a minute. End what else keeps it busy, or predict without Ray."
-                ) from error
+    raise TimeoutError(
+        f"Ray did not start on this machine in {ATTEMPTS} attempts of half a minute. End what else keeps it busy, or predict without Ray."
+    )
 
 
 def _join(ray: Any, address: str) -> None:
@@ -319,7 +311,7 @@ def _join(ray: Any, address: str) -> None:
     try:
         if port.isdigit() and "/" not in host:
             socket.create_connection((host, int(port)), timeout=10).close()  # Ray would try for minutes
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=address, **QUIET)
     except OSError as error:  # also ConnectionError
         raise ConnectionError(
             f"there is no Ray cluster at {address!r} ({str(error).splitlines()[0]}). Run `ray start --head` there, or leave the address out."
@@ -334,11 +326,7 @@ def _split_options(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], 
 
         function = attribution.explain
     loading, asked = (
-        {
-            name: parameter.default
-            for name, parameter in inspect.signature(target).parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY and name not in ("progress", "checkpoint", "task")
-        }
+        {each.name: each.default for each in signature(target).parameters.values() if _is_option(each)}
         for target in (load, function)
     )
     if task == "explain_errors":
@@ -354,6 +342,10 @@ def _split_options(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], 
         checked = ("method", "aggregation", "n_steps", "n_samples", "seed")
         attribution.methods.Request(**{name: asked[name] for name in checked})
     return loading, asked
+
+
+def _is_option(parameter: Parameter) -> bool:
+    return parameter.kind is Parameter.KEYWORD_ONLY and parameter.name not in NO_OPTIONS
 
 
 def _compute(

@@ -85,11 +85,13 @@ def finetune(config: TrainingConfig, *, country: str = WORLD) -> Finetuned:
         try:
             training.run(country=country)
         except Diverged as error:
-            raise ValueError(f"{error}. {_keep_last_good(training, made_of, error)}") from error
-        table = accuracy_table(training.progress, training.take_best())
-        accelerator.wait_for_everyone()  # all have read the state that is removed now
-        _write(training, made_of, table, folder)
-        accelerator.wait_for_everyone()
+            last_good, step = folder / "last-good", training.progress.best_step
+            _write(training, made_of, last_good, stopped=str(error))
+            kept = f"The best weights, after step {step}, are kept in {os.fspath(last_good)!r}."
+            raise ValueError(f"{error}. {kept}") from error
+        _write(training, made_of, folder)
+        accelerator.wait_for_everyone()  # until it is written
+        run_folder.remove_states(folder)
     return run_folder.read_result(folder)
 
 
@@ -161,37 +163,21 @@ def learning_curve(folder: Path) -> str:
     return plots.svg(plots.learning_curve(history(folder)))
 
 
-def _keep_last_good(training: Training, made_of: Mapping[str, Any], error: Diverged) -> str:
-    """Write the last good weights into a folder of their own; a sentence about them."""
-    progress, folder = training.progress, training.folder / "last-good"
-    table, what = None, f"The weights after step {progress.step}"
+def _write(training: Training, made_of: Mapping[str, Any], folder: Path, **more: str) -> None:
+    """Write the best weights so far, or the last before the first evaluation, into a folder."""
+    config, progress, table = training.config, training.progress, None
     if progress.best is not None:
         table = accuracy_table(progress, training.take_best())
-        share = progress.evaluations[progress.best]["accuracy"]
-        what = f"The best weights so far (step {progress.best_step}, dev accuracy {100 * share:.1f} %)"
-    _write(training, made_of, table, folder, stopped=str(error))
-    return f"{what} are kept in {os.fspath(folder)!r}."
-
-
-def _write(
-    training: Training, made_of: Mapping[str, Any], table: pd.DataFrame | None, folder: Path, **more: str
-) -> None:
-    """Write the weights of the network into a folder; at the end of a run remove its states."""
+    training.accelerator.wait_for_everyone()  # all have read the states, which may be removed now
     if not training.accelerator.is_main_process:
         return
-    config = training.config
     rows = {"train": len(training.train), "dev": len(training.dev), "truncated": training.train.n_truncated}
-    content = (
-        run_folder.provenance(training.nli, config, made_of, training.progress, table) | {"rows": rows} | more
-    )
-    finished = folder == training.folder
+    provenance = run_folder.provenance(training.nli, config, made_of, progress, table)
     run_folder.write_result(
         folder,
         training.nli,
         locate(config.model).folder,
-        content,
+        provenance | {"rows": rows} | more,
         dtype=getattr(torch, config.save_dtype),
-        curve=learning_curve(folder) if finished else None,
+        curve=learning_curve(folder) if folder == training.folder else None,
     )
-    if finished:
-        run_folder.remove_states(folder)
