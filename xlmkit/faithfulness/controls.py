@@ -15,6 +15,7 @@ import pandas as pd
 from xlmkit.attribution.tabulate import add_columns
 from xlmkit.checks import check_int
 from xlmkit.encoding import Encoding, encode
+from xlmkit.encoding.encode import require_tokens
 from xlmkit.explanation import Explanation
 from xlmkit.inference import need_head
 from xlmkit.model import NLIModel
@@ -63,34 +64,31 @@ def input_key(explanation: Explanation) -> tuple[str | None, ...]:
     return explanation.premise, explanation.hypothesis, *languages
 
 
-def encode_explained(nli: NLIModel, explanations: Sequence[Explanation]) -> Encoding:
-    """The inputs of explanations, one row each, as the model takes them.
+def max_length_of(explanation: Explanation) -> int:
+    """The `max_length` with which an explanation was made."""
+    return int((explanation.provenance.get("settings") or {}).get("max_length") or 256)
+
+
+def encode_explained(nli: NLIModel, explanation: Explanation) -> Encoding:
+    """The input of an explanation, one row, as the model takes it.
 
     Raises
     ------
-    ValueError : if their `max_length` differs, or this model tokenizes an input differently."""
-    settings = [explanation.provenance.get("settings") or {} for explanation in explanations]
-    lengths = {int(setting.get("max_length") or 256) for setting in settings}
-    if len(lengths) > 1:
-        raise ValueError(
-            f"expected explanations with one `max_length`; got {sorted(lengths)}. Evaluate them separately."
-        )
-    premises, hypotheses, languages, others = zip(*map(input_key, explanations), strict=True)
-    single = hypotheses[0] is None
+    ValueError : if this model tokenizes it differently."""
+    premise, hypothesis, language, other = input_key(explanation)
     encoding = encode(
         nli,
-        list(premises),
-        None if single else list(hypotheses),
-        list(languages),
-        hypothesis_languages=None if single else list(others),
-        max_length=lengths.pop(),
+        str(premise),
+        hypothesis,
+        str(language),
+        hypothesis_languages=other,
+        max_length=max_length_of(explanation),
     )
-    for explanation, tokens in zip(explanations, encoding.tokens or (), strict=True):
-        if [token.text for token in tokens] != [token.text for token in explanation.tokens]:
-            raise ValueError(
-                f"this model cuts pair {explanation.pair_id!r} into other tokens than its explanation has. "
-                "Pass the model that was explained."
-            )
+    if [token.text for token in require_tokens(encoding)[0]] != [token.text for token in explanation.tokens]:
+        raise ValueError(
+            f"this model cuts pair {explanation.pair_id!r} into other tokens than its explanation has. "
+            "Pass the model that was explained."
+        )
     return encoding
 
 

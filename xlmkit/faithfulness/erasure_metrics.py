@@ -7,14 +7,15 @@ arXiv:1901.09392.
 
 Each metric first says which sets of words it needs erased (`word_sets`), then computes its value
 from the model's outputs for these sets (`metric_value`). So the sets of all metrics, methods and
-controls of a pair are computed once, in a few large batches."""
+controls of a pair are computed once, in large batches."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ from xlmkit.faithfulness.controls import (
     encode_explained,
     generator,
     input_key,
+    max_length_of,
     metric_frame,
     metric_row,
     random_orders,
@@ -44,8 +46,6 @@ from xlmkit.results import digest, resumable_map
 
 METRICS = ("comprehensiveness", "sufficiency", "leave_one_out", "infidelity")
 FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)  # ERASER's bins
-CHUNK = 32  # inputs whose erased variants are encoded together
-CHECKPOINT_CHUNK = 4  # the same with a checkpoint, to which each chunk is written
 
 Words = frozenset[int]
 """Numbers of words, as in `Explanation.words`."""
@@ -69,8 +69,7 @@ def erasure_metrics(
 
     Parameters
     ----------
-    explanations : of this model, by any methods, with one `max_length`. Those of one pair share
-        the work.
+    explanations : of this model, by any methods. Those of one pair share the work.
     metrics : any of "comprehensiveness" (higher is better), "sufficiency" (lower),
         "leave_one_out" (Kendall's tau-b, higher) and "infidelity" (lower), as in `metric_value`.
         The first two are in probability of the target (against the contrast alone where there is
@@ -110,30 +109,48 @@ def erasure_metrics(
     check_choice("perturbation", perturbation, WAYS)
     check_int("n_masks", n_masks, 1)
     exact = replace(nli, dtype=torch.float32)  # drops are small, and explanations are in fp32 too
-    inputs: dict[tuple[str | None, ...], dict[int, Explanation]] = {}
+    inputs: dict[Hashable, dict[int, Explanation]] = {}
     for number, explanation in enumerate(listed):
-        inputs.setdefault(input_key(explanation), {})[number] = explanation
-    groups = list(inputs.values())
-    size = CHUNK if checkpoint is None else CHECKPOINT_CHUNK
-    draws = {"n_controls": n_controls, "n_masks": n_masks, "seed": seed}
-    config: dict[str, object] = {"metrics": asked, "perturbation": perturbation, **draws}
+        key = input_key(explanation), max_length_of(explanation)
+        inputs.setdefault(key, {})[number] = explanation
+
+    def evaluate(group: dict[int, Explanation]) -> list[tuple[int, list[dict[str, object]]]]:
+        """The rows of the explanations of one input."""
+        first = next(iter(group.values()))
+        masks = random_masks(len(first.words), n_masks, generator(first, seed, MASKS))
+        orders = random_orders(first, n_controls, seed)
+        scores = {number: with_controls(one.word_scores, orders) for number, one in group.items()}
+        sets = dict.fromkeys(
+            words
+            for metric, own in itertools.product(asked, scores.values())
+            for row in own
+            for words in word_sets(metric, row, masks)
+        )
+        encoding = encode_explained(exact, first).select([0] * len(sets))
+        erased = erase(encoding, list(sets), perturbation)
+        found = dict(zip(sets, logits(exact, erased, batch_tokens=batch_tokens).astype(float), strict=True))
+        rows: list[tuple[int, list[dict[str, object]]]] = []
+        for number, one in group.items():
+            outputs, chances = _outputs(exact, one, found)
+            check_same_model(one, outputs[frozenset()])
+            rows.append((number, []))
+            for metric in asked:
+                of = chances if metric in ("comprehensiveness", "sufficiency") else outputs
+                values = []
+                for row in scores[number]:
+                    without = np.array([of[words] for words in word_sets(metric, row, masks)])
+                    values.append(metric_value(metric, row, masks, without))
+                rows[-1][1].append(metric_row(one, metric, perturbation, values))
+        return rows
+
+    config: dict[str, object] = {"metrics": asked, "perturbation": perturbation}
+    config |= {"n_controls": n_controls, "n_masks": n_masks, "seed": seed}
     if checkpoint is not None:
         config |= {"model": dict(nli.provenance), "explanations": digest([one.to_dict() for one in listed])}
-    rows: dict[int, list[dict[str, object]]] = {}
-    with tqdm(desc="erasure metrics", unit="erased pair", total=0, disable=not progress or not listed) as bar:
-
-        def evaluate(chunk: list[dict[int, Explanation]]) -> list[tuple[int, list[dict[str, object]]]]:
-            cases = [_plan(group, asked, **draws) for group in chunk]
-            found = _erased_logits(exact, cases, perturbation, batch_tokens, bar)
-            return [
-                (number, _score(exact, case, explanation, asked, perturbation, values))
-                for case, values in zip(cases, found, strict=True)
-                for number, explanation in case.explanations.items()
-            ]
-
-        chunks = [groups[start : start + size] for start in range(0, len(groups), size)]
-        for some in resumable_map(checkpoint, config, chunks, evaluate, serialize=list, deserialize=tuple):
-            rows.update(some)
+    groups = list(inputs.values())
+    parts = resumable_map(checkpoint, config, groups, evaluate, serialize=list, deserialize=tuple)
+    hidden = not progress or not listed
+    rows = dict(itertools.chain(*tqdm(parts, "erasure metrics", len(groups), unit="pair", disable=hidden)))
     return metric_frame([row for number in range(len(listed)) for row in rows[number]], listed, pairs)
 
 
@@ -212,66 +229,13 @@ def random_masks(n_words: int, n_masks: int, rng: np.random.Generator) -> np.nda
     return ranks < sizes[:, None]
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One input: its explanations, the random draws for it, and the sets of words to erase."""
-
-    explanations: dict[int, Explanation]  # by their numbers in the list of the caller
-    orders: np.ndarray  # (controls, W)
-    masks: np.ndarray  # (M, W) bool
-    places: dict[Words, int]  # of each set among the erased variants
-
-
-def _plan(
-    explanations: dict[int, Explanation], metrics: Sequence[str], n_controls: int, n_masks: int, seed: int
-) -> _Case:
-    first = next(iter(explanations.values()))
-    orders = random_orders(first, n_controls, seed)
-    masks = random_masks(len(first.words), n_masks, generator(first, seed, MASKS))
-    places: dict[Words, int] = {}
-    for explanation in explanations.values():
-        for metric in metrics:
-            for scores in with_controls(explanation.word_scores, orders):
-                for words in word_sets(metric, scores, masks):
-                    places.setdefault(words, len(places))
-    return _Case(explanations, orders, masks, places)
-
-
-def _erased_logits(
-    nli: NLIModel, cases: list[_Case], perturbation: str, batch_tokens: int | None, bar: tqdm
-) -> list[np.ndarray]:
-    """For each case, the model's logits (K, labels) for its K sets of words."""
-    counts = [len(case.places) for case in cases]
-    bar.total += sum(counts)
-    bar.refresh()
-    encoding = encode_explained(nli, [next(iter(case.explanations.values())) for case in cases])
-    repeated = encoding.select(np.repeat(np.arange(len(cases)), counts))
-    erased = erase(repeated, [words for case in cases for words in case.places], perturbation)
-    return np.split(logits(nli, erased, batch_tokens=batch_tokens, bar=bar), np.cumsum(counts)[:-1])
-
-
-def _score(
-    nli: NLIModel,
-    case: _Case,
-    explanation: Explanation,
-    metrics: Sequence[str],
-    perturbation: str,
-    values: np.ndarray,
-) -> list[dict[str, object]]:
-    """One row per metric, with its controls; `values` are the logits (K, labels) of the case."""
-    names = filter(None, (explanation.target, explanation.contrast))
-    target, *contrast = (nli.labels.index(name) for name in names)
-    among = [target, *contrast] if contrast else list(range(len(nli.labels)))
-    exact = values.astype(np.float64)
-    outputs = exact[:, target] - exact[:, contrast].sum(1)  # (K,) F without each set
-    check_same_model(explanation, float(outputs[case.places[frozenset()]]))
-    probabilities = softmax(exact[:, among], axis=1)[:, among.index(target)]  # (K,)
-    rows = []
-    for metric in metrics:
-        own = probabilities if metric in ("comprehensiveness", "sufficiency") else outputs
-        found = []
-        for scores in with_controls(explanation.word_scores, case.orders):
-            places = [case.places[words] for words in word_sets(metric, scores, case.masks)]
-            found.append(metric_value(metric, scores, case.masks, own[places]))
-        rows.append(metric_row(explanation, metric, perturbation, found))
-    return rows
+def _outputs(
+    nli: NLIModel, explanation: Explanation, found: Mapping[Words, np.ndarray]
+) -> tuple[dict[Words, float], dict[Words, float]]:
+    """F of an explanation, and the probability of its target, without each set of words, from the
+    (labels,) logits."""
+    target = nli.labels.index(explanation.target)
+    contrast = [] if explanation.contrast is None else [nli.labels.index(explanation.contrast)]
+    among = [target, *contrast] if contrast else [target, *np.delete(np.arange(len(nli.labels)), target)]
+    outputs = {words: float(own[target] - own[contrast].sum()) for words, own in found.items()}
+    return outputs, {words: float(softmax(own[among])[0]) for words, own in found.items()}

@@ -101,7 +101,7 @@ def shaken_scores(
     -------
     (1 + n_samples, W), first the scores without shaking."""
     rows = 1 + n_samples
-    encoding = encode_explained(nli, [one]).select([0] * rows)
+    encoding = encode_explained(nli, one).select([0] * rows)
     targets = Targets((one.target,) * rows, (one.contrast,) * rows)
     batch = Batch.of(nli, encoding, targets, budget.rows(int(encoding.lengths[0])))
     check_same_model(one, float(batch.outputs[0]))
