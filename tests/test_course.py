@@ -179,7 +179,7 @@ JUDGED = [
     ("01.1", 4, {"preds": PREDS}, "counts pairs"),
     ("01.1", 1, {"preds": PREDS}, "right in all languages"),
     ("01.1", 0, {"preds": PREDS}, "more"),
-    ("01.1", "2", {"preds": PREDS}, "whole number"),
+    ("01.1", "2", {"preds": PREDS}, "Expected a number"),
     ("01.2", 385, {"width": 0.1}, None),
     ("01.2", 381, {"width": 0.1}, None),
     ("01.2", 100, {"width": 0.1}, "more than 10"),

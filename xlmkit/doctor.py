@@ -89,7 +89,7 @@ def diagnose(source: str | os.PathLike[str] | None = None, *, device: str = "aut
     One `Check` per topic, in the order in which failures should be fixed. Nothing is raised: an
     error in a check becomes its failure."""
     torch = probe_torch()
-    checks = [check_python(), check_environment(), check_packages(), check_torch(torch)]
+    checks = [check_python(), check_packages(), check_torch(torch)]
     if "error" not in torch:
         checks.append(check_hardware(torch, nvidia=has_nvidia()))
     checks += [check_memory(), check_disk()]
@@ -118,22 +118,13 @@ def report(checks: list[Check]) -> str:
 
 @checking
 def check_python() -> Finding:
-    """The version of Python."""
-    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info[:2] >= OLDEST_PYTHON:
-        return True, found
-    return False, found, "Install Python 3.12, then run `make lab PYTHON=python3.12`."
-
-
-@checking
-def check_environment() -> Finding:
-    """Whether packages are installed into a separate environment."""
-    if sys.prefix != sys.base_prefix:
-        return True, f"virtual environment {sys.prefix}"
-    if os.environ.get("CONDA_PREFIX"):
-        return True, f"conda environment {os.environ['CONDA_PREFIX']}"
-    advice = "`make lab` creates a separate environment, which other projects cannot disturb."
-    return True, f"the system's Python, {sys.prefix}", advice
+    """The version of Python, and whether packages are installed into a separate environment."""
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}, in {sys.prefix}"
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return False, found, "Install Python 3.12, then run `make lab PYTHON=python3.12`."
+    if sys.prefix == sys.base_prefix and "CONDA_PREFIX" not in os.environ:
+        return True, found, "`make lab` creates a separate environment, which other projects cannot disturb."
+    return True, found
 
 
 @checking

@@ -72,8 +72,8 @@ def _distance(first: Any, second: Any) -> float:
 
 def whole_number(answer: object) -> int:
     """A count: 3, not 3.5 and not "3"."""
-    value = _single(answer)
-    if not _is_real(value) or not float(value).is_integer():
+    value = number(answer)
+    if not value.is_integer():
         raise NotYet(f"Expected a whole number, such as 3; got {quote(answer)}.")
     return int(value)
 
@@ -81,8 +81,9 @@ def whole_number(answer: object) -> int:
 def number(answer: object, *, low: float = -math.inf, high: float = math.inf) -> float:
     """A number from `low` to `high`; a percentage in place of a fraction is recognised."""
     value = _single(answer)
-    if not _is_real(value) or not math.isfinite(value):
-        raise NotYet(f"Expected a number, such as 0.25; got {quote(answer)}.")
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    if not real or not math.isfinite(value):
+        raise NotYet(f"Expected a number, such as 3 or 0.25; got {quote(answer)}.")
     if high == 1 and low in (-1, 0) and 1 < abs(value) <= 100 and value >= 100 * low:
         raise NotYet(
             f"Expected a fraction from {low:g} to 1; {quote(answer)} looks like per cent: divide by 100."
@@ -95,12 +96,11 @@ def number(answer: object, *, low: float = -math.inf, high: float = math.inf) ->
 def name(answer: object, among: Iterable[str]) -> str:
     """One of the names in `among`; upper case and surrounding blanks are accepted."""
     known = list(dict.fromkeys(among))
-    value = _single(answer)
-    if not isinstance(value, str):
-        raise NotYet(f"Expected one of {_listed(known)}, in quotes; got {quote(answer)}.")
-    fits = [name for name in known if name.casefold() == value.strip().casefold()]
+    value = str(_single(answer)).strip().casefold()
+    fits = [name for name in known if name.casefold() == value]
     if not fits:
-        raise NotYet(f"Expected one of {_listed(known)}; got {quote(answer)}.")
+        listed = ", ".join(f"`{name}`" for name in known)
+        raise NotYet(f"Expected one of {listed}, in quotes; got {quote(answer)}.")
     return fits[0]
 
 
@@ -111,8 +111,7 @@ difference = partial(number, low=-1, high=1)
 def names(answer: object, among: Iterable[str]) -> set[str]:
     """One or more of the names in `among`, as a list, tuple, set, index or column."""
     known = list(dict.fromkeys(among))
-    parts = several(answer)
-    return {name(str(part) if isinstance(part, numbers.Integral) else part, known) for part in parts}
+    return {name(part, known) for part in several(answer)}
 
 
 def several(answer: object, count: int | None = None) -> list[Any]:
@@ -135,11 +134,3 @@ def _single(answer: Any) -> Any:
         return answer.item()
     except (ValueError, RuntimeError, TypeError):
         raise NotYet(f"Expected one value; got several: {quote(answer)}.") from None
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
