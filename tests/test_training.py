@@ -297,7 +297,7 @@ def test_the_weights_with_the_best_chosen_accuracy_stay(select_on, tiny_folder, 
 
 def test_accumulation_changes_nothing_but_memory(tiny_folder, tmp_path):
     # 46 rows, so that one step of a pass is smaller than the others and its batches are uneven
-    options = {"train": pairs("en", 46), "dropout": 0.0, "learning_rate": 1e-4}
+    options = {"train": pairs("en", 46), "dropout": 0.0, "learning_rate": 1e-4, "num_train_epochs": 1.0}
     whole = finetune(
         TrainingConfig(**settings(tiny_folder, tmp_path / "whole", **options, per_device_train_batch_size=9))
     )
@@ -326,6 +326,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(tiny_folder, tmp_path):
         "per_device_train_batch_size": 4,
         "train": pairs("en", 45),
         "learning_rate": 1e-4,
+        "num_train_epochs": 1.0,
     }
     both = settings(tiny_folder, tmp_path / "both", **options)
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
@@ -428,7 +429,7 @@ def test_topics_of_sib200_are_learnt_from_a_body_without_a_head(shared, tmp_path
         "dev": rows("dev"),
         "learning_rate": 3e-3,
         "per_device_train_batch_size": 32,
-        "num_train_epochs": 4.0,
+        "num_train_epochs": 3.0,
     }
     config = TrainingConfig(model=model, out=tmp_path / "run", max_length=64, progress=False, **options)
     found = finetune(config)
