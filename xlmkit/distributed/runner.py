@@ -12,6 +12,7 @@ not in the order of the source, and a row that kills its worker would do so for 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import socket
 import tempfile
@@ -266,7 +267,7 @@ def compute_shards(task: Task, shards: Sequence[Shard], workers: Workers) -> Ite
         num_cpus=workers.cpus,
         num_gpus=1 if gpus else 0,
     )
-    dataset.context.enable_progress_bars = False
+    dataset.context.enable_progress_bars = dataset.context.print_on_execution_start = False
     for row in dataset.iter_rows():
         yield Outcome(**row)
 
@@ -286,6 +287,7 @@ def import_ray() -> Any:
         raise ImportError(
             "runs beyond one process need the package `ray`, which is not installed. Install it with pip install 'xlmkit[scale]'."
         ) from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # `logging_level` of ray.init does not reach it
     return ray
 
 
