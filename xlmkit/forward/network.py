@@ -190,7 +190,11 @@ def all_layers(
     -------
     One (R, H) tensor after the embeddings and one after each layer, where R counts the ones of
     `attention_mask`, row by row."""
-    states = _packed_layers(network, input_ids, langs, Packing.of(attention_mask), dropout)
+    packing = Packing.of(attention_mask)
+    embeddings = network.transformer.embeddings(input_ids)  # (B, T, H)
+    states = [_embed_inputs(network, embeddings, langs, packing, dropout)]
+    for number in range(network.config.n_layers):
+        states.append(_layer(network, number, packing, dropout, states[-1], pooled=False))
     real = int(attention_mask.sum())  # the packed rows after that are padding
     return [rows[:real] for rows in states]
 
@@ -206,7 +210,7 @@ def attentions(nli: NLIModel, encoding: Encoding) -> tuple[torch.Tensor, ...]:
     real, packing = mask.bool(), Packing.of(mask)
     result = []
     with torch.no_grad():
-        states = _packed_layers(nli.network, ids, langs, packing, 0.0)
+        states = all_layers(nli.network, ids, langs, mask)
         for block, rows in zip(nli.network.transformer.attentions, states[:-1], strict=True):
             q, k = (_heads(block, packing.unpack(linear(side, rows))) for side in (block.q_lin, block.k_lin))
             scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, T, T)
@@ -239,17 +243,6 @@ def _classifier_logits(
         block = partial(_layer, network, number, packing, dropout, pooled=number == last)
         rows = checkpoint(block, rows, use_reentrant=False) if recompute else block(rows)
     return network.sequence_summary(F.dropout(rows, dropout)[:, None])
-
-
-def _packed_layers(
-    network: Any, input_ids: torch.Tensor, langs: torch.Tensor | None, packing: Packing, dropout: float
-) -> list[torch.Tensor]:
-    """(R, H) after the embeddings and after each layer."""
-    embeddings = network.transformer.embeddings(input_ids)  # (B, T, H)
-    states = [_embed_inputs(network, embeddings, langs, packing, dropout)]
-    for number in range(network.config.n_layers):
-        states.append(_layer(network, number, packing, dropout, states[-1], pooled=False))
-    return states
 
 
 def _embed_inputs(

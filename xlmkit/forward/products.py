@@ -1,10 +1,10 @@
 """Products: a linear layer of a network, by whatever computes it fastest here.
 
-On an x86 processor with AVX-512 that is oneDNN, called through the private operators that torch's
+On an x86 processor with AVX-512 that is oneDNN, called through the private operator that torch's
 compiler calls. In fp32, MKL, which torch uses by itself, reached 85 to 90 GFLOP/s per core of an
 AMD EPYC 9004, oneDNN 97 to 105, and oneDNN applies the GELU as it writes the product. With AVX2
 alone (AMD EPYC 7003) MKL is faster: a product with its GELU took 18.0 ms in MKL and torch and 21.8
-in oneDNN; other products differed by 3 to 10 %. Where an operator is missing or gives wrong
+in oneDNN; other products differed by 3 to 10 %. Where the operator is missing or gives wrong
 numbers, torch's public functions are used. Compiling the whole network instead needs a C++ compiler
 and minutes, and gains little: products take nine tenths of the time."""
 
@@ -13,14 +13,9 @@ from __future__ import annotations
 import platform
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch.nn import functional as F
-
-LARGE = 2**20  # from this many weights on, no second copy of a matrix is kept
-TYPICAL_ROWS = 1024  # the order hardly depends on them
-_packed: WeakKeyDictionary[Any, tuple[Any, torch.Tensor]] = WeakKeyDictionary()
 
 # oneDNN's names of what is applied to the product, and in which form
 GELU, NOTHING = ("gelu", "none"), ("none", "")
@@ -33,14 +28,14 @@ def linear(block: Any, rows: torch.Tensor) -> torch.Tensor:
         return F.linear(rows, block.weight, block.bias)
     if rows.requires_grad and torch.is_grad_enabled():
         return _Linear.apply(rows, block.weight, block.bias)
-    return _product(rows, _prepacked(block), block.bias)
+    return _product(rows, block.weight, block.bias)
 
 
 def linear_gelu(block: Any, rows: torch.Tensor) -> torch.Tensor:
     """`linear`, then GELU in its exact form."""
     if not _is_faster(block, rows) or (rows.requires_grad and torch.is_grad_enabled()):
         return F.gelu(linear(block, rows))
-    return _product(rows, _prepacked(block), block.bias, GELU)
+    return _product(rows, block.weight, block.bias, GELU)
 
 
 class _Linear(torch.autograd.Function):
@@ -59,25 +54,6 @@ class _Linear(torch.autograd.Function):
         (weight,) = ctx.saved_tensors
         rows: torch.Tensor = _Linear.apply(gradient.contiguous(), weight.t(), None)
         return rows, None, None
-
-
-def _prepacked(block: Any) -> torch.Tensor:
-    """The weights in the order that oneDNN wants, where they are in bf16 and small; else it
-    reorders them in each product, which costs a twentieth of its time.
-
-    A network in bf16 is a copy for predictions, and a second copy of its small matrices costs
-    little; for large ones the memory would be missed. Weights that were changed or exchanged are
-    reordered again."""
-    weight, reorder = block.weight, _operator("_reorder_linear_weight")
-    if weight.dtype != torch.bfloat16 or weight.numel() >= LARGE or weight.is_inference():
-        return weight
-    if reorder is None or not _is_available(_operator("_linear_pointwise"), reorder, weight.dtype):
-        return weight
-    state = (weight.data_ptr(), weight._version)
-    if _packed.get(block, (None,))[0] != state:
-        with torch.no_grad():
-            _packed[block] = (state, reorder(weight.detach(), TYPICAL_ROWS))
-    return _packed[block][1]
 
 
 def _product(
@@ -99,29 +75,23 @@ def _is_faster(block: Any, rows: torch.Tensor) -> bool:
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and (rows.dtype == torch.bfloat16 or torch.backends.cpu.get_cpu_capability() == "AVX512")
-        and _is_available(_operator("_linear_pointwise"), None, rows.dtype)
+        and _is_available(getattr(torch.ops.mkldnn, "_linear_pointwise", None), rows.dtype)
     )
 
 
-def _operator(name: str) -> Any:
-    """One of torch's private operators, or None where this torch does not have it; they may change
-    in any release."""
-    return getattr(torch.ops.mkldnn, name, None)
-
-
 @cache
-def _is_available(linear_pointwise: Any, reorder: Any, dtype: torch.dtype) -> bool:
-    """Whether these operators work on this processor and give the right numbers (without `reorder`
-    where it is None); seen by trying."""
+def _is_available(linear_pointwise: Any, dtype: torch.dtype) -> bool:
+    """Whether this private operator of torch, which may change in any release, works on this
+    processor and gives the right numbers; seen by trying. None where this torch does not have
+    it."""
     if platform.machine().lower() not in ("x86_64", "amd64") or dtype not in (torch.float32, torch.bfloat16):
         return False
-    rows = torch.ones(2, 32, dtype=dtype)
+    ones = torch.ones(2, 32, dtype=dtype)
     try:
         with torch.no_grad():
-            weights = (rows, rows.t().contiguous().t()) if reorder is None else (reorder(rows, TYPICAL_ROWS),)
             products = [
-                linear_pointwise(rows, weight, None, then, [], form)
-                for weight in weights
+                linear_pointwise(ones, weight, None, then, [], form)
+                for weight in (ones, ones.t().contiguous().t())
                 for then, form in (GELU, NOTHING)
             ]
     except (RuntimeError, AttributeError, NotImplementedError, TypeError):
