@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 OLDEST_PYTHON = (3, 11)
-# Memory in GB for predicting and explaining, measured and rounded up: 0.6 with a small model, 3.0
-# with 249 M parameters (fp32 or bf16).
+# Free memory in GB below which `doctor` warns, for a small model and for one of the published size
+# (peaks: tests/benchmarks/README.md).
 BUNDLED_GB = 1.0
 FULL_GB = 3.5
 DISK_GB = 2.0  # the full checkpoint's files, and room for results
@@ -172,7 +172,7 @@ def check_hardware(torch: dict[str, Any], *, nvidia: bool) -> Finding:
         return False, f"an NVIDIA GPU, and PyTorch {torch['version']} without CUDA", advice
     if torch["mps"]:
         return True, "Apple GPU (MPS)"
-    advice = "PyTorch's CPU build is enough here, and 4 GB smaller." if build else ""
+    advice = "PyTorch's CPU build is enough here, and much smaller." if build else ""
     return True, "no GPU that PyTorch supports; the CPU computes", advice
 
 

@@ -147,7 +147,7 @@ def encode(
     word_languages : for code-switched text, per pair the codes of the premise's and of the
         hypothesis's words as `split_words` cuts them (None: all in the sentence's language). The
         words are cut by the sentence's language.
-    spans : also return `tokens` and `words`; encoding is several times as fast without them.
+    spans : also return `tokens` and `words`; encoding is faster without them.
 
     Raises
     ------

@@ -4,10 +4,10 @@
 says what each explanation puts its weight on, and `compare_errors` whether that differs for
 errors.
 
-Explanations are expensive, so samples are often small, and a percentile interval is then too
-narrow: with 5 premise groups it calls 14 % of random explanations better or worse than chance,
-not 5 %. The intervals here are expanded as Student's are (`stats.estimate` with few="student"),
-which brings that to 8 % with 5 groups, and to 5 % from 8 on."""
+Explanations are expensive, so samples are often small, and a percentile interval is then too narrow
+(Hesterberg 2015, section 5.3, doi:10.1080/00031305.2015.1089789): it calls random explanations
+better or worse than chance too often. The intervals here are expanded as Student's are
+(`stats.estimate` with few="student")."""
 
 from __future__ import annotations
 

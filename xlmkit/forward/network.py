@@ -21,11 +21,9 @@ from xlmkit.model import NLIModel
 
 SMALL_STEP, STEP = 8, 32
 """Packed tokens come in multiples of `STEP`: padding fills up where there is some, zeros elsewhere.
-For each new number of rows oneDNN compiles its products again and keeps them: measured on a
-processor, a linear layer in bf16 took twice the time and 2 MB more at each step without it. Up to
+For each new number of rows oneDNN compiles its products again and keeps them in memory. Up to
 `SMALL_STEP * STEP` tokens, where that much padding would cost noticeable time, they come in
-multiples of `SMALL_STEP`: one pair of 48 tokens took 32 ms instead of 38 (embedded model, one
-thread of an AMD EPYC)."""
+multiples of `SMALL_STEP`."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ def training_logits(
     dropout : probability in [0, 1), after the embeddings, in attention, after attention and
         feed-forward, and before the head.
     recompute : keep only each layer's input and compute the rest again in the backward pass: less
-        memory, about a third more time.
+        memory, one more forward pass.
 
     Returns
     -------
@@ -295,8 +293,7 @@ def _attention(
     """Scaled dot-product attention, (B, heads, Q, width)."""
     if not (q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-    # In bf16 on a CPU, the backward pass of torch 2.13's fused kernel takes five times as long (98
-    # against 20 ms, 64 pairs of 48 tokens).
+    # In bf16 on a CPU, the backward pass of torch 2.13's fused kernel is slower than this.
     scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, Q, T)
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)

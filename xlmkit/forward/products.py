@@ -1,12 +1,10 @@
 """Products: a linear layer of a network, by whatever computes it fastest here.
 
 On an x86 processor with AVX-512 that is oneDNN, called through the private operator that torch's
-compiler calls. In fp32, MKL, which torch uses by itself, reached 85 to 90 GFLOP/s per core of an
-AMD EPYC 9004, oneDNN 97 to 105, and oneDNN applies the GELU as it writes the product. With AVX2
-alone (AMD EPYC 7003) MKL is faster: a product with its GELU took 18.0 ms in MKL and torch and 21.8
-in oneDNN; other products differed by 3 to 10 %. Where the operator is missing or gives wrong
-numbers, torch's public functions are used. Compiling the whole network instead needs a C++ compiler
-and minutes, and gains little: products take nine tenths of the time."""
+compiler calls: in fp32 it is faster there than MKL, which torch uses by default, and it applies the
+GELU as it writes the product. With AVX2 alone MKL is faster. Where it is missing or gives
+wrong numbers, torch's public functions are used. Compiling the whole network instead needs a C++
+compiler and gains little, since products take most of the time (tests/benchmarks/README.md)."""
 
 from __future__ import annotations
 

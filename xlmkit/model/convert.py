@@ -33,7 +33,7 @@ LABELS = ("contradiction", "neutral", "entailment")  # `label2id` of xlm/evaluat
 CODES = "codes_xnli_15"
 _AGAIN = "Give the file as the authors' code wrote it."
 SPECIALS = ("<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10)))
-STRAY = 0.01  # fraction of the longer tokens that the merges may fail to produce; 0 of 79,086 in XLM-15
+STRAY = 0.01  # fraction of the longer tokens that the merges may fail to produce
 
 _NEEDED = ("emb_dim", "n_layers", "n_heads", "n_langs", "lang2id", "gelu_activation")
 # A file without an entry was written before the option existed.

@@ -33,9 +33,7 @@ ALL = "all"  # the group of all rows
 N_RESAMPLES = 10_000
 CELLS = 2**20  # random numbers that are in memory at a time, 8 MB
 FIGURES = 2**23  # resampled sums that are in memory at a time, 64 MB
-# Clusters that a group needs for a percentile interval. In simulations (accuracy 0.5 to 0.9, 1 to
-# 15 rows per cluster, alike or not) 95 % intervals covered the truth in 90 to 96 % of draws from
-# 30 clusters on, and in 67 to 97 % at 10 clusters, where Wilson's interval did in 85 to 98 %.
+# Clusters that a group needs for a percentile interval, which is too narrow with few of them.
 MIN_CLUSTERS = 30
 FEW = ("missing", "wilson", "student", "percentile")
 

@@ -19,7 +19,7 @@ from tokenizers.models import BPE
 BOS, EOS, PAD, UNK, MASK = 0, 1, 2, 3, 5
 _SPECIAL = {"<s>": BOS, "</s>": EOS, "<pad>": PAD, "<unk>": UNK}
 _SURROGATE = regex.compile(r"\p{Cs}")
-CACHED_WORDS = 500_000  # about 100 MB
+CACHED_WORDS = 500_000  # bounds the memory of the cache
 
 
 class BPETokenizer:

@@ -2,7 +2,7 @@
 
 Thai by pythainlp 5.4.0 (newmm), as in the authors' tools/segment_th.py. Chinese by rjieba, as in
 transformers' XLMTokenizer; the authors used the Stanford segmenter. Both packages load when the
-first line comes, since their dictionaries take seconds."""
+first line comes, since their dictionaries are slow to load."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def split_batch(texts: Sequence[str], language: str, *, lowercase: bool = True) 
     """Split many texts in one language into words without spans: of each text, the `text` of its
     `split_words`.
 
-    Parameters and errors are those of `split_words`. One call with many texts is much faster than
-    many calls."""
+    Parameters and errors are those of `split_words`. One call with many texts is faster than many
+    calls."""
     if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise TypeError(f"`texts` must be a sequence of str; got {texts!r}. Pass [text].")
     listed = list(texts)

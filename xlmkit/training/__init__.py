@@ -115,7 +115,7 @@ class TrainingConfig:
     precision: str = _setting(
         "auto", _choice("auto", "fp32", "bf16"), "auto (bf16 on CUDA devices that have it), fp32 or bf16"
     )
-    gradient_checkpointing: bool = _setting(False, _TRUTH, "less memory, a third more time")
+    gradient_checkpointing: bool = _setting(False, _TRUTH, "less memory, one more forward pass")
     evaluate_every: int | None = _setting(
         None, _COUNT, "training rows between evaluations on dev; not set, one evaluation per epoch"
     )
