@@ -98,7 +98,7 @@ def predict(baseline: Baseline, pairs: pd.DataFrame) -> pd.DataFrame:
     if new:
         raise ValueError(
             f"expected pairs in languages that the baseline was trained on ({', '.join(baseline.models)}); got {', '.join(new)}. "
-            "Train on pairs in them too: words of one language say nothing about another."
+            "Train on pairs in these languages, too: words of one language say nothing about another."
         )
     seen = sum(value in baseline.seen for value in _hashes(frame))
     if seen:

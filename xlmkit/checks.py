@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def is_int(value: object) -> bool:
-    """Whether a value is an integer of Python or numpy; True and False are none."""
+    """Whether a value is an integer of Python or numpy; True and False are not."""
     if isinstance(value, bool):
         return False
     try:

@@ -41,8 +41,8 @@ def passes_gate(delta: float, change: float) -> bool:
 
 
 def written(text: str) -> str:
-    """A text as tables and files can represent it: half of a surrogate pair, which is no character,
-    by its number as in Python (`\\ud800`)."""
+    """A text as tables and files can represent it: half of a surrogate pair, which is not a
+    character, by its number as in Python (`\\ud800`)."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -57,7 +57,7 @@ def resolve(code: str) -> str:
 
     Raises
     ------
-    ValueError : if the base is none of the 15 languages, or `code` is no str."""
+    ValueError : if the base is not one of the 15 languages, or `code` is not a str."""
     if isinstance(code, str):
         if code in LANGUAGES:
             return code

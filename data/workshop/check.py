@@ -116,7 +116,7 @@ def _folded(text: str) -> str:
 
 @dataclass(frozen=True)
 class Cue:
-    """How often one word of hypotheses stands with its most frequent label; `p` is corrected by
+    """How often one word of hypotheses occurs with its most frequent label; `p` is corrected by
     Holm over all words and labels."""
 
     word: str
@@ -127,7 +127,7 @@ class Cue:
 
 
 def cue_words(items: Sequence[Item], *, fewest: int = 5) -> list[Cue]:
-    """The words that stand in at least `fewest` hypotheses, the most telling first.
+    """The words that occur in at least `fewest` hypotheses, the most telling first.
 
     An exact binomial test, one-sided, against the label's share of the items."""
     shares = {label: sum(item.label == label for item in items) / len(items) for label in LABELS}

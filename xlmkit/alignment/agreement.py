@@ -99,8 +99,8 @@ def agreement(
     Parameters
     ----------
     by_item : a frame from `agreement_by_item`.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples`
-        resamples drawn by `seed`.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over premise groups with
+        `n_resamples` resamples drawn by `seed`.
 
     Returns
     -------

@@ -202,7 +202,7 @@ def match(similar: np.ndarray, matching: str = "itermax") -> np.ndarray:
 
     Parameters
     ----------
-    similar : (N, M) similarities, at least 0; of equal ones the first counts.
+    similar : (N, M) similarities, at least 0; among equal ones, the first counts.
     matching : "argmax": words that are nearest to each other, so each has at most one partner.
         "itermax": then once more for what is left; a word that has a partner may get a second one
         at a discount of a tenth, but two words that both have partners are not linked.

@@ -33,7 +33,7 @@ SUM_OR_L2, SUM, L2, SHARE = ("sum", "l2"), ("sum",), ("l2",), ("share",)
 
 @dataclass(frozen=True)
 class Method:
-    """How one method runs on a batch with a number of steps, and what can be asked of it."""
+    """How one method runs on a batch with a number of steps, and which options it supports."""
 
     run: Callable[[Batch, Request, int], Attributed]
     aggregations: tuple[str, ...] = SUM_OR_L2  # the default first

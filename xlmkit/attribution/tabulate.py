@@ -125,7 +125,7 @@ def pairs_by_id(pairs: Any, pair_ids: Iterable[str], columns: Sequence[str] = ()
 
     Raises
     ------
-    TypeError : if `pairs` is no frame.
+    TypeError : if `pairs` is not a frame.
     ValueError : if it lacks one of `columns`, or does not have each of `pair_ids` once."""
     if not isinstance(pairs, pd.DataFrame):
         raise TypeError(f"`pairs` must be the frame that was explained; got {type(pairs).__name__}.")

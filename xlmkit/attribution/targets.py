@@ -29,7 +29,7 @@ class Targets:
 
 
 def check_targets(nli: NLIModel, target: str, contrast: str | None) -> None:
-    """Refuse with a ValueError names that are no label of the model, and a contrast that equals
+    """Refuse with a ValueError names that are not labels of the model, and a contrast that equals
     the target."""
     for name, value in (("target", target), ("contrast", contrast)):
         if name == "contrast" and value is None:

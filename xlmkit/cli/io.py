@@ -175,7 +175,7 @@ def is_first_process() -> bool:
 
 
 def progress(args: argparse.Namespace) -> bool:
-    """Whether to show a progress bar: if somebody sees it and did not say `--quiet`."""
+    """Whether to show a progress bar: in a terminal, without `--quiet`."""
     return not args.quiet and sys.stderr.isatty()
 
 

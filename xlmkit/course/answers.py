@@ -35,9 +35,9 @@ def compare(
     Parameters
     ----------
     given, truth : names, numbers, or lists of as many numbers each.
-    wrong : usual wrong values by the reason why: that of the closest value counts, and of equal
-        values the first.
-    otherwise : the reason if the answer is none of these values.
+    wrong : usual wrong values by the reason why: that of the closest value counts, and the
+        first of equal ones.
+    otherwise : the reason if the answer is not one of these values.
     within : the largest difference between numbers that count as equal."""
     if _distance(given, truth) <= within:
         return right
@@ -64,7 +64,7 @@ def compare_sets(
 
 
 def _distance(first: Any, second: Any) -> float:
-    """The largest difference between numbers; between two names 0 or infinity."""
+    """The largest difference between numbers; of two names, 0 if they are equal, else infinity."""
     if isinstance(first, str):
         return 0 if first == second else math.inf
     return float(np.abs(np.subtract(first, second)).max())

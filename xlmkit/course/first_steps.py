@@ -17,7 +17,7 @@ from xlmkit.model import NLIModel
 from xlmkit.stats import wilson
 from xlmkit.tokenization import EOS, split_words
 
-NOT_HERE = {  # why a trap that was named is none here
+NOT_HERE = {  # why a trap that was named does not apply here
     "1": "Not 1: the first token is the authors'.",
     "2": "Not 2: the pieces are those of the text's own language.",
     "3": "Not 3: that needs a language that is passed to the tokenizer's inner method.",

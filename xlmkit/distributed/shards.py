@@ -157,7 +157,7 @@ def read_shard(shard: Shard, labels: Sequence[str]) -> tuple[pd.DataFrame, list[
 
 
 def _paths(source: Source) -> list[str]:
-    """The full paths of the files that a source means, sorted within each folder."""
+    """The full paths of the files that a source refers to, sorted within each folder."""
     if not isinstance(source, str | os.PathLike):
         return [path for entry in source for path in _paths(entry)]
     name = os.fspath(source)

@@ -38,7 +38,7 @@ DEATHS = (
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked for each shard: `kind` is "predict", "explain" or "explain_errors", `options`
+    """What to do with each shard: `kind` is "predict", "explain" or "explain_errors", `options`
     are those of that function, `loading` those of `load`; `weights` is the SHA-256 that the model
     must have."""
 

@@ -153,7 +153,7 @@ def encode(
     ------
     ValueError : if the counts differ, a language is unknown (here or to the checkpoint), or a
         sentence has no words.
-    TypeError : if a sentence is no text, or a column neither a text nor a sequence."""
+    TypeError : if a sentence is not a text, or a column neither a text nor a sequence."""
     texts = _text_columns(premises, hypotheses)
     codes = _language_columns(texts, languages, hypothesis_languages)
     return encode_columns(
@@ -313,8 +313,8 @@ def _tokens(
     row: int,
     sides: Sequence[tuple[Sequence[Word], Sequence[tuple[int, ...]], int]],
 ) -> tuple[Token, ...]:
-    """The tokens of one pair; of each sentence `sides` has the words, their ids and how many tokens
-    were cut."""
+    """The tokens of one pair; for each sentence, `sides` has the words, their ids and how many
+    tokens were cut."""
 
     def special(id: int) -> Token:
         return Token(nli.tokenizer.name(id), None, None, None, None, True)

@@ -46,8 +46,8 @@ def blame(
     top_k : how many words of each error are blamed at most: those that push most, if they push
         towards the wrong label.
     min_errors : leave out what is blamed for fewer errors than this.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples`
-        resamples drawn by `seed`. With few errors they are too narrow.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over premise groups with
+        `n_resamples` resamples drawn by `seed`. With few errors they are too narrow.
 
     Returns
     -------
@@ -170,8 +170,8 @@ def _present(words: pd.DataFrame, unit: str, groups: list[str], top_k: int) -> p
 def _intervals(
     present: pd.DataFrame, errors: np.ndarray, groups: np.ndarray, options: Resampling
 ) -> pd.DataFrame:
-    """The figures of each row of the table with their intervals; `errors` are (P prompts, G groups)
-    counts."""
+    """The figures of each row of the table with their intervals; `errors` are (P premise groups,
+    G groups) counts."""
     block = max(1, CELLS // (5 * len(errors)))
     parts = []
     for start in range(0, max(1, len(groups)), block):

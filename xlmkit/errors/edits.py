@@ -117,7 +117,7 @@ def minimal_edits(
     result = frame.iloc[wrong]
 
     def edit(row: int) -> list[dict[str, Any]]:
-        """The new columns of one error, as JSON can hold them."""
+        """The new columns of one error, as values that JSON has."""
         pair, own = result.iloc[row], encoding.select([wrong[row]])
         words = explained_tokens(own)[0][1]
         lettered = [number for number, word in enumerate(words) if has_letter_or_digit(word.text)]
@@ -191,8 +191,8 @@ def edit_sizes(
     ----------
     edits : a frame from `minimal_edits`.
     by : the column to group by.
-    confidence_level : of the intervals, in (0, 1), by bootstrap over prompts with `n_resamples`
-        resamples drawn by `seed`.
+    confidence_level : of the intervals, in (0, 1), by bootstrap over premise groups with
+        `n_resamples` resamples drawn by `seed`.
 
     Returns
     -------
@@ -234,7 +234,7 @@ def word_order(explanation: Explanation, words: Sequence[ExplainedWord]) -> tupl
 
 
 def check_same_vocabulary(nli: NLIModel, mlm: NLIModel) -> None:
-    """Refuse with a ValueError a model that is no language model, or has another vocabulary than
+    """Refuse with a ValueError a model that is not a language model, or has another vocabulary than
     the classifier."""
     if not isinstance(mlm, NLIModel) or mlm.task != "mlm":
         got = f"task {mlm.task!r}" if isinstance(mlm, NLIModel) else type(mlm).__name__
@@ -259,7 +259,7 @@ def edit_text(text: str, changes: Sequence[tuple[tuple[int, int], str]]) -> str:
 def _record(
     nli: NLIModel, pair: pd.Series, words: Sequence[ExplainedWord], outcome: Outcome
 ) -> dict[str, Any]:
-    """The new columns of one error, as JSON can hold them."""
+    """The new columns of one error, as values that JSON has."""
     flip = outcome.flip
     edits = sorted(flip.edits, key=lambda edit: edit.word) if flip else []
     new = ["" if e.piece is None else nli.tokenizer.name(e.piece).removesuffix("</w>") for e in edits]

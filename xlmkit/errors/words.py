@@ -48,7 +48,7 @@ def classify_words(
 
     Returns
     -------
-    One row per word: `pair_id`, the ids that say which rows are one prompt, `language` ("en>fr" for
+    One row per word: `pair_id`, the ids of its premise group, `language` ("en>fr" for
     mixed pairs), `gold`, `prediction`, `confusion` ("gold>prediction"), `method`, `sentence`,
     `word`, `word_text`, `score` (in logits; positive pushes towards the wrong label), `rank` of the
     score in its pair (1 pushes most), one bool column for each of `WORD_CLASSES`, then the texts

@@ -100,7 +100,7 @@ def erasure_metrics(
     ------
     ValueError : if an option is invalid, an explanation is of another model, `pairs` lacks a
         pair, or `checkpoint` belongs to another call.
-    TypeError : if `explanations` are none.
+    TypeError : if `explanations` has something else.
     OSError : if `checkpoint` cannot be written, or another run is writing it."""
     listed = check_explanations(nli, explanations)
     asked = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
@@ -161,7 +161,7 @@ def word_sets(
 
     Parameters
     ----------
-    scores : (W,) one per word; higher supports the target more. Of equal scores the earlier word
+    scores : (W,) one per word; higher supports the target more. Of equal scores, the earlier word
         comes first.
     masks : (M, W) bool, the sets of infidelity.
     fractions : of the words, in (0, 1], for comprehensiveness and sufficiency."""

@@ -70,7 +70,7 @@ def plausibility(
     Raises
     ------
     ValueError : if a column or pair is missing, or a span is invalid or outside its sentence.
-    TypeError : if `explanations` are none."""
+    TypeError : if `explanations` has something else."""
     listed = check_explanations(None, explanations)
     known = pairs_by_id(pairs, [one.pair_id for one in listed])
     rows: list[dict[str, object]] = []

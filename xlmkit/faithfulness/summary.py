@@ -102,7 +102,7 @@ def frequent_words(pairs: pd.DataFrame, count: int = 25) -> dict[str, frozenset[
     ----------
     pairs : the more the better; the most frequent words of a few sentences are also their topics.
         Each distinct sentence counts once.
-    count : words per language; of equally frequent ones, the first in the alphabet.
+    count : words per language; ties in alphabetical order.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def profile(
     Raises
     ------
     ValueError : if `scored` lacks a column, or `pairs` a pair.
-    TypeError : if `explanations` are none."""
+    TypeError : if `explanations` has something else."""
     rows = [
         {
             **describe(one),

@@ -68,7 +68,7 @@ def check_layers(nli: NLIModel, layers: Sequence[int] | None) -> list[int]:
 
     Raises
     ------
-    ValueError : if there are none, or one is not a layer of this model."""
+    ValueError : if `layers` is empty, or one is not a layer of this model."""
     last = int(nli.network.config.n_layers)
     listed = list(range(last + 1)) if layers is None else list(layers)
     odd = [layer for layer in listed if not is_int(layer) or not 0 <= layer <= last]

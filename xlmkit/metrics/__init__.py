@@ -1,7 +1,7 @@
 """Predictions evaluated by language: frames in, frames out, from any model.
 
-`accuracy` counts what is right and what is taken for what, `comparison` tests differences between
-languages or models, `agreement` asks whether languages agree, `calibration` whether probabilities
+`accuracy` counts correct and confused labels, `comparison` tests differences between languages or
+models, `agreement` asks whether languages agree, `calibration` whether probabilities
 can be trusted, `slices` on which pairs a model is worse. Statistical inference is in
 `xlmkit.stats`."""
 

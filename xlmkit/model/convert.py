@@ -265,7 +265,7 @@ def _config(
             vocab_size=size,
             dropout=params.get("dropout", 0.1),
             attention_dropout=params.get("attention_dropout", 0.1),
-            use_lang_emb=params.get("use_lang_emb", True),  # old files lack it, and have the embeddings
+            use_lang_emb=params.get("use_lang_emb", True),  # old files lack this key but have the embeddings
             id2lang={number: code for code, number in params["lang2id"].items()},
             max_position_embeddings=512 if positions is None else len(positions),
             tie_word_embeddings=output is None or words is None or torch.equal(words, output),

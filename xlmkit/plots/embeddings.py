@@ -65,7 +65,7 @@ def language_cosines(
     Parameters
     ----------
     table : square, as `probes.language_cosines` returns it, in [-1, 1]; the diagonal stays empty,
-        since its ones would take all the colour.
+        since its ones would dominate the colour scale.
     joins : as `probes.dendrogram` returns it; languages are then in the order of its leaves. None
         takes the order of the table."""
     order = list(table.index) if joins is None else leaves(joins)

@@ -217,7 +217,7 @@ def _note_path(path: Path) -> Path:
 
 
 def _read_note(path: Path, data: bytes) -> dict[str, Any]:
-    """The note next to a file; empty if there is none, or it belongs to another content."""
+    """The note next to a file; empty if there is none, or it belongs to other content."""
     note_path = _note_path(path)
     if not note_path.exists():
         return {}

@@ -111,7 +111,7 @@ def claim_run_folder(folder: Path, config: str, content: Mapping[str, Any]) -> I
 
     Raises
     ------
-    ValueError : if the folder has the results of a run with another content.
+    ValueError : if the folder has the results of a run with other content.
     BlockingIOError : if another process is writing to it."""
     with open(folder / config, "a+", encoding="utf-8") as file:
         lock(file, folder)

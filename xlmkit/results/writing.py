@@ -108,7 +108,7 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> OSError:
 
 def to_json(value: Any) -> Any:
     """A value as JSON gives it back: mappings as dicts, sequences as lists, NumPy's values as
-    Python's, all else as text."""
+    Python's, everything else as text."""
     return json.loads(json.dumps(value, default=plain))
 
 

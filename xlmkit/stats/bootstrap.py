@@ -233,7 +233,7 @@ def wilson(
 
     Returns
     -------
-    low, high : in [0, 1]; arrays for arrays."""
+    low, high : in [0, 1]; arrays if the arguments are arrays."""
     # Takes a second to import.
     from statsmodels.stats.proportion import proportion_confint
 

@@ -93,7 +93,7 @@ class BPETokenizer:
 
         Raises
         ------
-        TypeError : if `words` is one str, or a word is no str."""
+        TypeError : if `words` is one str, or a word is not a str."""
         if isinstance(words, str):
             raise TypeError(f"`words` must be a sequence of str; got one str, {words!r}. Pass [word].")
         distinct = dict.fromkeys(words)
@@ -114,8 +114,8 @@ class BPETokenizer:
 
 
 def _encodable(words: list[str]) -> list[str]:
-    """The words for Rust, which takes no lone surrogates; U+FFFE is no character either, and as
-    unknown as they are."""
+    """The words for Rust, which takes no lone surrogates; U+FFFE is not a character
+    either, and also unknown."""
     wrong = [word for word in words if not isinstance(word, str)]
     if wrong:
         raise TypeError(

@@ -28,7 +28,7 @@ def chinese(line: str) -> list[str]:
     """The line cut into words, white space and marks; joined, they have the line's length."""
     import rjieba
 
-    # Rust refuses a lone surrogate. U+FFFE is no character either and is dropped later, too.
+    # Rust refuses a lone surrogate. U+FFFE is not a character either, and is dropped later.
     return rjieba.cut(regex.sub(r"\p{Cs}", "\ufffe", line))
 
 

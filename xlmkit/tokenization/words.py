@@ -72,8 +72,8 @@ def split_words(text: str, language: str, *, lowercase: bool = True) -> list[Wor
 
     Raises
     ------
-    TypeError : if `text` is no string.
-    ValueError : if `language` is none of the 15."""
+    TypeError : if `text` is not a string.
+    ValueError : if `language` is not one of the 15."""
     _check_text("text", text)
     return next(split_lines([text], resolve(language), lowercase=lowercase, spans=True))
 

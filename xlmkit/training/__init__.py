@@ -134,8 +134,8 @@ class TrainingConfig:
                 setting.metadata["check"](name, value)
 
     def settings(self) -> dict[str, Any]:
-        """The settings that the weights depend on, apart from model and data, as JSON can hold
-        them."""
+        """The settings that the weights depend on, apart from model and data, as values
+        that JSON has."""
         codes = [self.languages] if isinstance(self.languages, str) else self.languages
         names = [name for name in described_settings() if name not in ("checkpoint_minutes", "progress")]
         values = {name: getattr(self, name) for name in names}

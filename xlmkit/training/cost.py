@@ -148,7 +148,7 @@ def _tracker(country: str, latest: _Latest, folder: str) -> Any:
         output_handlers=[latest],
         output_dir=folder,
         emissions_endpoint=None,
-        electricitymaps_api_token="",  # None would look for an older setting of that kind
+        electricitymaps_api_token="",  # with None, codecarbon looks for an older setting
         force_carbon_intensity_g_co2e_kwh=None,
         tracking_mode="machine",
         allow_multiple_runs=True,  # otherwise codecarbon writes a lock file

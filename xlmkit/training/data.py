@@ -183,7 +183,7 @@ def _read(source: Source, languages: str | Sequence[str] | None, name: str) -> p
         raise ValueError(f"`{name}` must name at least one file; got none.")
     codes = [languages] if isinstance(languages, str) else languages
     # A single source must have all languages, and takes a single code where it has no such
-    # column. Of several files each may have some of the languages; together they must have all.
+    # column. With several files, each may have some of the languages; together they must have all.
     alone = codes is None or len(codes) == 1 or len(entries) == 1
     frames = [read_pairs(entry, languages=codes if alone else None, labels=None) for entry in entries]
     frame = pd.concat(frames, ignore_index=True)

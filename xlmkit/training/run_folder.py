@@ -134,7 +134,7 @@ def history(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def identity(nli: NLIModel, config: TrainingConfig, *, processes: int) -> dict[str, Any]:
-    """What the weights of a run depend on; plain values that JSON can hold."""
+    """What the weights of a run depend on; plain values that JSON has."""
     return {
         **config.settings(),
         "processes": processes,

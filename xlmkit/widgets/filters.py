@@ -71,7 +71,7 @@ def check_predictions(preds: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    TypeError : if it is no frame.
+    TypeError : if it is not a frame.
     ValueError : if rows are faulty, there are none, or one has no `prediction`."""
     remedy = "Use predict(nli, pairs)."
     if not isinstance(preds, pd.DataFrame):

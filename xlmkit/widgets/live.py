@@ -385,5 +385,5 @@ def explain_options(row: Row, method: str) -> dict[str, str]:
 
 
 def without_predictions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of predictions as the pairs that they were."""
+    """The pairs that the rows of predictions are about."""
     return rows.drop(columns=["prediction", "confidence", "correct"], errors="ignore")

@@ -38,7 +38,7 @@ class Notes:
 
     Raises
     ------
-    ValueError : if the file exists and is no file of notes. Its first unreadable line is named;
+    ValueError : if the file exists and is not a file of notes. Its first unreadable line is named;
         nothing is changed."""
 
     def __init__(self, path: str | os.PathLike[str] = FILE) -> None:

@@ -316,7 +316,7 @@ def cell_labels(value: str, labels: list[str]) -> tuple[str, str]:
 
     Raises
     ------
-    ValueError : if it is none of these buttons."""
+    ValueError : if it is not one of these buttons."""
     names = {ALL: ""} | {str(place): name for place, name in enumerate(labels)}
     gold, _, label = value.partition(":")
     if gold not in names or label not in names:

@@ -142,7 +142,7 @@ ar 50.9, sw 49.9, ur 47.9.
 
 Expected calibration error (10 bins) over all languages {error:.1f} points, worst {worst} with {worst_error:.1f}; a perfectly calibrated model would show about {floor:.1f} at this number of rows.
 
-On every eighth prompt of it, all languages, in percent: {as_fed:.1f} as fed; {hypothesis_only:.1f} with the hypothesis alone; {wrong_language_id:.1f} with another language's id;
+On every eighth premise group of it, all languages, in percent: {as_fed:.1f} as fed; {hypothesis_only:.1f} with the hypothesis alone; {wrong_language_id:.1f} with another language's id;
 {no_language_id:.1f} with none. The last stage with two seeds: {seeds}; they differ by at most {spread:.1f} points in a language.
 
 Storing in fp16, rounded to values that bf16 holds as well, leaves {stored:.2f} % of the labels as they are. Computed in bf16, {equal:.2f} % equal fp32's; where they differ, fp32's best
@@ -157,6 +157,6 @@ logit leads the second by at most {margin:.3f}.
 More than a third of its answers are wrong. Training pairs had at most 160 tokens; longer texts were not tried. Two sentences that have nothing to do with each other should be neutral; in some languages it calls them contradictory, or entailed. Where premise and hypothesis are much
 the same words it says entailment too often.
 It is no language model, and `load(task="mlm")` refuses it: fill-mask needs the published checkpoint.
-It learnt from machine translations, the Swahili and Urdu ones poor. NTREX and FLORES, test sets of machine translation, were seen in training. Never use it to judge people or what
-they wrote, and not to create hostile or alienating environments.
+It learnt from machine translations, the Swahili and Urdu ones poor. NTREX and FLORES, test sets of machine translation, were seen in training. Do not use it to evaluate people or what
+they wrote, or to create hostile or alienating environments.
 """
