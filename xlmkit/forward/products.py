@@ -3,8 +3,8 @@
 On an x86 processor with AVX-512 that is oneDNN, called through the private operator that torch's
 compiler calls: in fp32 it is faster there than MKL, which torch uses by default, and it applies the
 GELU as it writes the product. With AVX2 alone MKL is faster. Where the operator is missing
-or gives wrong numbers, torch's public functions are used. Compiling the whole network instead needs a C++
-compiler and gains little, since products take most of the time (tests/benchmarks/README.md)."""
+or gives wrong numbers, torch's public functions are used. Compiling the whole network instead needs
+a C++ compiler and gains little: products take most of the time (tests/benchmarks/README.md)."""
 
 from __future__ import annotations
 
