@@ -137,7 +137,7 @@ def language_pairs(
     for pair in wanted:
         if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(known):
             raise ValueError(
-                f"`languages` must hold pairs of two different languages of the frame ({', '.join(known)}); got {pair!r}"
+                f"`languages` must contain pairs of two different languages of the frame ({', '.join(known)}); got {pair!r}"
             )
     return [(first, second) for first, second in wanted]
 

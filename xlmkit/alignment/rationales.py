@@ -40,7 +40,7 @@ def quality(
 
     Parameters
     ----------
-    pairs : parallel pairs with `premise_rationale` and `hypothesis_rationale` (of single texts
+    pairs : parallel pairs with `premise_rationale` and `hypothesis_rationale` (for single texts
         `text_rationale`): lists of character spans [start, end). A sentence without a span in one
         of the two languages is left out.
     languages, batch_tokens : as for `align`. Pairs are truncated at 256 tokens.
@@ -161,7 +161,7 @@ def _spans(frame: pd.DataFrame, side: str) -> list[list[tuple[int, int]]]:
         for span in spans:
             if len(span) != 2 or not all(map(is_int, span)) or not 0 <= span[0] < span[1] <= len(text):
                 raise ValueError(
-                    f"`{column}` must hold spans [start, end) inside the text of {len(text)} characters; got {list(span)!r} "
+                    f"`{column}` must contain spans [start, end) inside the text of {len(text)} characters; got {list(span)!r} "
                     f"in pair {id!r}"
                 )
         found.append(spans)

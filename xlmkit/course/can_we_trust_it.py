@@ -40,7 +40,7 @@ def fall_without_the_strongest_word(given: float, *, nli: NLIModel, explanation:
 
 
 def _probabilities(nli: NLIModel, explanation: Explanation, words: Sequence[int]) -> list[float]:
-    """Of the explained label: for the pair as it is, and without each of the words alone."""
+    """The probability of the explained label, for the whole pair and without each word alone."""
     rows = [{"premise": explanation.premise, "hypothesis": explanation.hypothesis}]
     for number in words:
         word = explanation.words[number]

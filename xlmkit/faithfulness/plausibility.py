@@ -52,7 +52,7 @@ def plausibility(
         spans [start, end) of characters, or that list as JSON (as in a CSV); empty or missing
         where a sentence has none.
     rationales : the names of these columns, in the order of the sentences. None:
-        "premise_rationale" and "hypothesis_rationale" (of single texts "text_rationale"), as in
+        "premise_rationale" and "hypothesis_rationale" (for single texts "text_rationale"), as in
         the workshop set.
     n_controls, seed : as for `erasure_metrics`.
 

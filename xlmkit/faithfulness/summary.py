@@ -151,7 +151,7 @@ def profile(
     noted, and missing where all weights are 0:
 
     ======================  ===================================================================
-    premise, hypothesis     of the weight of all tokens (of single texts: text)
+    premise, hypothesis     of the weight of all tokens (for single texts: text)
     special                 of the weight of all tokens, on `</s>`
     language_id             |language share|, of that and the weight of all tokens; if attributed
     function_words          of the weight of all words

@@ -73,7 +73,7 @@ def split_column(frame: pd.DataFrame, sentence: str, side: str, *, lowercase: bo
     """The words of a column of sentences, row by row; each text is cut once, however many rows have
     it.
 
-    `frame` is as `check_pairs` gives it; `side` names the column that holds the sentence's
+    `frame` is as `check_pairs` gives it; `side` names the column that has the sentence's
     language."""
     words: list[list[str]] = [[] for _ in range(len(frame))]
     texts, codes = frame[sentence].to_numpy(), frame[side].to_numpy()

@@ -183,7 +183,7 @@ def rename_columns(
 
 
 def _spelled(role: str, spelled: tuple[str, ...], frame: pd.DataFrame, source: str) -> object:
-    """The column that has the very name of `role`, else the one that is spelled like it, else
+    """The column whose name is `role`, else the one that is spelled like it, else
     None."""
     candidates = [column for column in frame.columns if str(column).lower() in spelled]
     if role in candidates:

@@ -98,7 +98,7 @@ def language_map(nli: NLIModel) -> pd.DataFrame:
 
     Returns
     -------
-    `language`, `name`, `x`, `y`, `script`, `family`, `branch`; `attrs["explained"]` holds the
+    `language`, `name`, `x`, `y`, `script`, `family`, `branch`; `attrs["explained"]` has the
     fractions of the variance on the two axes.
 
     Raises

@@ -45,7 +45,7 @@ def side_by_side(explanations: Sequence[Explanation], *, pairs: pd.DataFrame | N
     Raises
     ------
     ValueError : if there is no explanation, two are in one language, methods or aggregations
-        differ, `pairs` lacks a pair or has it twice, or the pairs are of different items."""
+        differ, `pairs` does not have one row per pair, or the pairs are of different items."""
     return f"<style>{STYLE}{GRID_STYLE}</style>{grid(explanations, pairs)}"
 
 

@@ -184,7 +184,7 @@ def _lowest(frames: Mapping[str, pd.DataFrame]) -> str | None:
 
 
 def _provenance(preds: pd.DataFrame) -> dict[str, Any]:
-    """Of the model as `predict` recorded it, and of the data as they are here."""
+    """The provenance of the model as `predict` recorded it, and of the data given here."""
     columns = [name for name in DATA if name in preds]
     content = preds[columns].to_json(orient="split", index=False).encode("utf-8", "backslashreplace")
     data = {"source": preds.attrs.get("source", "not recorded"), "rows": len(preds)}

@@ -3,7 +3,7 @@ rest.
 
 `sign_flip`: if neither of two languages is better, the difference in each premise group could as
 well have come out the other way round. So the signs of whole clusters are flipped at random (Fisher
-1935). Its interval holds every difference that this very test would not refute (Hartigan 1969;
+1935). Its interval contains every difference that this test would not reject (Hartigan 1969;
 Tritchler 1984): interval and p cannot disagree.
 
 `slice_p`: if a slice is as difficult as the rest, it is chance which premise group a pattern of

@@ -33,7 +33,7 @@ def finetune(config: TrainingConfig, *, country: str = WORLD) -> Finetuned:
     """Train a classifier of pairs or single texts, or resume a run that was stopped.
 
     Killed at any moment, the same call resumes from the last state in `config.out` and, on a CPU
-    with as many threads, ends with the very weights of an undisturbed run. A finished run is not
+    with as many threads, ends with the same weights as an undisturbed run. A finished run is not
     repeated. Under `torchrun` or `accelerate launch` the processes share the rows of every step.
     (Without MPI `accelerate launch --cpu` starts only one process.)
 

@@ -2,7 +2,7 @@
 resume from.
 
 It uses accelerate rather than transformers' Trainer for two reasons. A run that is killed at any
-moment resumes and, on a CPU, ends with the very weights of an undisturbed run: the state is
+moment resumes and, on a CPU, ends with the same weights as an undisturbed run: the state is
 replaced as a whole, and the order of rows, dropout and the learning rate follow from the seed and
 the number of the step. (Trainer writes its checkpoint folders in place.) And XLM in transformers
 has no gradient checkpointing; `xlmkit.forward` recomputes layers, and does not compute on padding.
@@ -195,7 +195,7 @@ class Training:
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
         # Batches of all processes in turn, some of which may be empty. A process without
         # rows computes one that
-        # counts nothing, to keep step with the others.
+        # counts nothing, so that it takes as many steps as the others.
         batches = np.array_split(rows, config.gradient_accumulation_steps * accelerator.num_processes)
         batches = batches[accelerator.process_index :: accelerator.num_processes]
         self.optimizer.zero_grad(set_to_none=True)

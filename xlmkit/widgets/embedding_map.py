@@ -99,7 +99,7 @@ def _read(nli: NLIModel, preds: pd.DataFrame, n_points: int, seed: int) -> pd.Da
 
 
 class EmbeddingMap(Live):
-    """The explorer that `embedding_map` makes; it calls `vectors` and holds no model.
+    """The explorer that `embedding_map` makes; it calls `vectors` and has no model.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def scatter(points: pd.DataFrame, *, axes: Sequence[str], name: str, ringed: Seq
     rings = places[[row for row in ringed if row in drawn]]
     middle = " ".join(f"{value:.1f}" for value in rings.mean(0)) if len(rings) > 1 else ""
     links = "".join(f'<path class="xk-link" d="M{middle}L{x:.1f} {y:.1f}"/>' for x, y in rings if middle)
-    # A title holds no elements, so hidden characters are replaced (`quoted`) and not marked up
+    # A title contains no elements, so hidden characters are replaced (`quoted`) and not marked up
     # (`escaped`).
     shapes = "".join(
         f'<g class="xk-point" transform="translate({places[row][0]:.1f} {places[row][1]:.1f})" role="button" '

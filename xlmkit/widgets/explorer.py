@@ -1,7 +1,7 @@
 """Explorer: one pair to change at will; what the model says each time, and why.
 
 Every change is a step of the session, is asked of the model, and shown when the answer comes. The
-explorer holds no model: it asks a function that it is given."""
+explorer has no model: it asks a function that it is given."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Filters:
 
     Attributes
     ----------
-    language : a code; of a pair in two languages either of them.
+    language : a code; of a pair in two languages, either one.
     gold, prediction : labels by name.
     outcome : one of `OUTCOMES`; rows without gold are neither right nor wrong.
     confidence : lowest and highest probability of the predicted label, in [0, 1], both included.

@@ -1,7 +1,7 @@
 """Live: the framework of every explorer: work in the background, a status line, and a snapshot that
 stays.
 
-An explorer holds no model. It asks functions that it is given, in a thread, and the newest question
+An explorer has no model. It asks functions that it is given, in a thread, and the newest question
 wins: an old answer never overwrites a newer one. What it shows is escaped HTML from pure functions.
 
 JupyterLab prefers a widget over the HTML in the same output, even after the widget's kernel is gone

@@ -1,7 +1,7 @@
 """Notes: a tag and a comment for each item that a reader looked at, in a file that is complete at
 any moment.
 
-The file holds one JSON object per line, so any tool can read it. Each names the texts that it is
+The file has one JSON object per line, so any tool can read it. Each names the texts that it is
 about, so that equal ids of another data set do not inherit a note."""
 
 from __future__ import annotations

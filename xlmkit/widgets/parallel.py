@@ -67,7 +67,7 @@ def parallel(nli: NLIModel, pairs: pd.DataFrame, *, item: str | None = None, met
 
 
 class Parallel(LiveRows):
-    """The explorer that `parallel` makes; it calls the two functions and holds no model.
+    """The explorer that `parallel` makes; it calls the two functions and has no model.
 
     Parameters
     ----------

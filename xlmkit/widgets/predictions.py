@@ -60,7 +60,7 @@ def browse_predictions(
 
     Raises
     ------
-    ValueError : if rows are faulty or lack a prediction, or the file exists and holds no notes."""
+    ValueError : if rows are faulty or lack a prediction, or the file exists but has no notes."""
     explain = None
     if nli is not None:
         inference.need_head(nli)
@@ -70,7 +70,7 @@ def browse_predictions(
 
 
 class PredictionBrowser(LiveRows):
-    """The explorer that `browse_predictions` makes; it calls `explain` and holds no model.
+    """The explorer that `browse_predictions` makes; it calls `explain` and has no model.
 
     Attributes
     ----------

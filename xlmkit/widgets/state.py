@@ -37,8 +37,8 @@ class Span:
 class PairState:
     """A pair, its language id, and its masked words.
 
-    `language_id` is "right", "none", or the code whose id both sentences get. `masked` holds spans
-    in order."""
+    `language_id` is "right", "none", or the code whose id both sentences get. `masked` has the
+    spans in order."""
 
     premise: str
     hypothesis: str
