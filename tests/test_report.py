@@ -71,6 +71,13 @@ def document(analysis):
     return page
 
 
+def only(analysis, *names):
+    """The analysis with these frames alone: figures take most of the time of a page."""
+    return dataclasses.replace(
+        analysis, frames={name: analysis.frames[name] for name in ("accuracy", *names)}
+    )
+
+
 class Tables(HTMLParser):
     """The cells of each section's table, by the section's id: (exact number or "", text)."""
 
@@ -206,7 +213,10 @@ def test_hostile_text_stays_text(analyse):
     bad = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e'
     preds = predictions(12).assign(premise=bad, hypothesis=f"{bad} no", genre=bad)
     preds.attrs = {"source": bad, "provenance": {bad: {"a": bad}}}
-    page = report.page(analyse(preds))
+    found = analyse(preds)
+    with_text = [name for name, frame in found.frames.items() if "script" in frame.to_json()]
+    assert {"slices", "lost_items"} <= set(with_text)
+    page = report.page(only(found, *with_text))
     assert "<script>" not in page
     assert "onerror=alert(1)>" not in page
     assert "\u202e" not in page
@@ -218,7 +228,7 @@ def test_text_of_another_language_has_its_direction_next_to_the_english_original
     preds.loc[preds["language"] == "ur", "hypothesis"] = "کتا سو رہا ہے"
     preds.loc[preds["language"] == "ur", "prediction"] = "neutral"
     preds = preds[preds["language"] != "sw"]
-    page = report.page(analyse(preds))
+    page = report.page(only(analyse(preds), "lost_items"))
     assert 'lang="ur" dir="rtl">کتا سو رہا ہے</td>' in page
     assert "english_hypothesis" in page
 
@@ -231,7 +241,7 @@ def test_provenance_names_model_data_and_kit(document):
 def test_what_cannot_be_answered_is_named_with_its_reason(analyse):
     alone = analyse(predictions(codes=("en",)))
     assert {"gap", "comparison", "agreement", "disagreement"} <= set(alone.left_out)
-    page = report.page(alone)
+    page = report.page(only(alone))
     assert "<h2>Left out</h2>" in page
     assert "<dt>comparison</dt>" in page
     assert report.findings(alone)[0].startswith("The model is right on")
@@ -264,8 +274,7 @@ def test_without_gold_there_is_no_report(analyse):
 
 def test_published_accuracies_are_shown_only_with_the_set_that_they_are_of(analysis):
     for source, shown in (("made up", False), ("xnli/test", True)):
-        accuracy = {"accuracy": analysis.frames["accuracy"]}
-        few = dataclasses.replace(analysis, frames=accuracy, provenance={"data": {"source": source}})
+        few = dataclasses.replace(only(analysis), provenance={"data": {"source": source}})
         svg = base64.b64decode(re.search(r"svg\+xml;base64,([^\"]+)", report.page(few))[1]).decode()
         assert ("XNLI test" in svg) == shown
 
@@ -279,8 +288,9 @@ def test_another_models_predictions_are_compared_pair_by_pair(analyse):
     assert "below the perfect one (100.0 %)" in " ".join(report.findings(found))
 
 
-def test_the_same_predictions_give_the_same_page(analysis, document, analyse):
-    assert report.page(analysis) == document
+def test_the_same_predictions_give_the_same_page(analysis, analyse):
+    few = only(analysis, "gap")
+    assert report.page(few) == report.page(few)
     first, again = (analyse(predictions(12)) for _ in range(2))
     assert all(frame.equals(again.frames[name]) for name, frame in first.frames.items())
     assert again.provenance == first.provenance

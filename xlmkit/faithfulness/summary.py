@@ -24,7 +24,7 @@ from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.controls import COLUMNS, HIGHER_IS_BETTER, add_items, check_explanations, describe
 from xlmkit.notices import warn_once
 from xlmkit.pairs import check_pairs, language_columns, sentence_columns
-from xlmkit.stats import cluster_sums, estimate, grouped, premise_groups
+from xlmkit.stats import estimate, grouped, premise_groups
 from xlmkit.stats.bootstrap import Resampling, ratio
 from xlmkit.tokenization import split_batch
 
@@ -227,16 +227,16 @@ def compare_errors(
     if len(known) < len(profiles):
         total = profiles["pair_id"].nunique()
         warn_once(f"skipped {total - known['pair_id'].nunique()} of {total} pairs without a gold label")
-    result, groups = _groups(known, keys)
+    groups = known.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    result = known[keys].drop_duplicates(ignore_index=True)
     clusters, over = _clusters(known)
     strata = np.zeros(len(known), dtype=int) if within is None else pd.factorize(known[within])[0]
     values = known["value"].to_numpy(dtype=float)
     wrong = ~known["correct"].to_numpy(dtype=bool)
-    counts = np.zeros((len(known), strata.max() + 1, 2, 2))  # (N, S, correct or wrong, sum and number)
-    row = np.arange(len(known))
-    counts[row, strata, wrong.astype(int), 0] = np.nan_to_num(values)
-    counts[row, strata, wrong.astype(int), 1] = ~np.isnan(values)
-    sums = cluster_sums(counts, clusters, groups)  # (P, G, S, 2, 2)
+    counted = np.stack([np.nan_to_num(values), ~np.isnan(values)], axis=1)  # (N, 2) sum and number
+    shape = (clusters.max() + 1, len(result), strata.max() + 1, 2, 2)
+    sums = np.zeros(shape)  # (P, G, S, correct or wrong, 2)
+    np.add.at(sums, (clusters, groups, strata, wrong.astype(int)), counted)
     n_clusters = (sums[..., 1].sum(2) > 0).sum(0).min(1)  # (G,) with errors, or with correct predictions
     found = estimate(
         sums.reshape(*sums.shape[:2], -1),
@@ -248,17 +248,10 @@ def compare_errors(
     )  # (G,)
     total = sums.sum((0, 2))  # (G, 2, 2)
     with np.errstate(invalid="ignore"):
-        means = ratio(total)  # (G, 2)
-    result = result.assign(
-        n_errors=total[:, 1, 1].astype(int),
-        n_correct=total[:, 0, 1].astype(int),
-        errors=means[:, 1],
-        correct=means[:, 0],
-        difference=found.value,
-        low=found.low,
-        high=found.high,
-        p=student_p(found.value, found.standard_error, n_clusters),
-    )
+        result["correct"], result["errors"] = ratio(total).T
+    result["n_correct"], result["n_errors"] = total[..., 1].astype(int).T
+    result = result.assign(**found.columns("difference", "low", "high"))
+    result["p"] = student_p(found.value, found.standard_error, n_clusters)
     result["p_holm"] = result.groupby(keys[:-1], sort=False, dropna=False)["p"].transform(_holm)
     result.attrs["interval_over"] = over
     return result
@@ -299,13 +292,6 @@ def _check_columns(frame: pd.DataFrame, columns: Sequence[str], source: str) -> 
         raise ValueError(f"expected the columns that `{source}` returns; got no {', '.join(missing)}.")
     if frame.empty:
         raise ValueError("expected at least one explanation; got a frame without rows.")
-
-
-def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """The G groups, one row each in order of appearance, and (N,) the group of each row."""
-    groups = frame.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
-    firsts = ~pd.Series(groups, index=frame.index).duplicated()
-    return frame.loc[firsts, keys].reset_index(drop=True), groups
 
 
 def _clusters(frame: pd.DataFrame) -> tuple[np.ndarray, str]:
