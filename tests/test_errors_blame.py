@@ -262,7 +262,7 @@ def test_two_explanations_of_a_pair_are_refused():
     [
         (PAIRS.iloc[1:], "no 'a-en'"),
         (pd.concat([PAIRS, PAIRS]), "once"),
-        (PAIRS.drop(columns="pair_id"), "once"),
+        (PAIRS.drop(columns="pair_id"), "pair_id"),
     ],
 )
 def test_pairs_must_be_those_that_were_explained(pairs, message):

@@ -171,7 +171,7 @@ def test_a_rationale_that_truncation_cut_off_is_left_out():
     [
         (
             {"premise": [(0, 19)]},
-            r"premise rationale of pair '1'.* 18 characters.*\[0, 19\]",
+            r"premise rationale of pair '1'.* 18 characters.*0, 19",
         ),
         ({"hypothesis": [(-1, 2)]}, "hypothesis rationale of pair '1'"),
         ({"premise": [(3, 3)]}, "characters"),
@@ -193,7 +193,7 @@ def test_what_holds_no_rationales_is_refused_by_name():
         plausibility(one, pd.DataFrame({"pair_id": ["1"]}))
     with pytest.raises(ValueError, match="premise, hypothesis"):
         plausibility(one, pairs(), rationales="premise_rationale")
-    with pytest.raises(ValueError, match="`premise_rationale` of pair '1'; got 'the first word'"):
+    with pytest.raises(ValueError, match=r"premise rationale of pair '1'.*'the first word'"):
         plausibility(one, pairs().assign(premise_rationale="the first word"))
     with pytest.raises(ValueError, match="no 'other'"):
         plausibility(explanation(SCORES, "other"), pairs())

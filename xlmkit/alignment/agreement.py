@@ -27,9 +27,11 @@ from scipy.stats import rankdata
 from tqdm.auto import tqdm
 
 from xlmkit.alignment.align import REFERENCE
+from xlmkit.attribution.tabulate import add_columns
 from xlmkit.checks import check_choice, check_int
 from xlmkit.explanation import Explanation
 from xlmkit.stats import ALL, grouped
+from xlmkit.stats.bootstrap import Resampling
 
 UNALIGNED = ("zero", "drop")
 _BY_ITEM = (
@@ -121,16 +123,8 @@ def agreement(
     )
     rows = pd.concat([rows, rows.assign(first=ALL, second=ALL)], ignore_index=True)
     keys = ["method", "aggregation", "first", "second"]
-    intervals = grouped(
-        rows,
-        {"difference": "difference"},
-        keys,
-        "prompt",
-        few="percentile",
-        confidence_level=confidence_level,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    options: Resampling = {"confidence_level": confidence_level, "n_resamples": n_resamples, "seed": seed}
+    intervals = grouped(rows, {"difference": "difference"}, keys, "prompt", few="percentile", **options)
     groups = rows.groupby(keys, sort=False)
     counts = groups[["defined", "undefined"]].sum().rename(columns={"defined": "n"})
     table = counts.join(groups[["same_target", "aligned", "rho", "shuffled"]].mean()).reset_index()
@@ -185,13 +179,13 @@ def project_scores(
     result = pd.DataFrame(rows, columns=list(_PROJECTED))
     if pairs is None:
         return result
-    english = [name for name in pairs if str(name).startswith("english_")]
-    if not english or "pair_id" not in pairs or pairs["pair_id"].duplicated().any():
+    english = [name for name in map(str, pairs) if name.startswith("english_")]
+    if not english:
         raise ValueError(
-            "expected `pairs` with each `pair_id` once and the English originals (english_premise, english_hypothesis); "
-            f"got {', '.join(map(str, pairs.columns))}"
+            "expected `pairs` with the English originals (english_premise, english_hypothesis); "
+            f"got {', '.join(map(str, pairs))}"
         )
-    return result.join(pairs.set_index("pair_id")[english], on="pair_id")
+    return add_columns(result, pairs, english)
 
 
 def _by_method(explanations: Sequence[Explanation]) -> dict[tuple[str, str], dict[str, Explanation]]:

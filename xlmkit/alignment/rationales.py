@@ -7,8 +7,11 @@ it may be linked. So the figures rank layers and matchings; they are not an alig
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +19,9 @@ from scipy.stats import hypergeom
 from tqdm.auto import tqdm
 
 from xlmkit import forward
-from xlmkit.alignment.align import MATCHINGS, WordVectors, language_pairs, match, similarity, vectors_by_item
+from xlmkit.alignment.align import MATCHINGS, language_pairs, match, similarity, vectors_by_item
 from xlmkit.checks import check_choice, is_int
+from xlmkit.explanation import ExplainedWord
 from xlmkit.model import NLIModel
 from xlmkit.pairs import check_pairs, is_missing, sentence_columns, shared_items
 from xlmkit.stats import ALL
@@ -85,8 +89,11 @@ def quality(
         for words in vectors_by_item(nli, frame, positions, layers, budget, 256):
             for pair in chosen:
                 for sentence, given in enumerate(spans):
-                    own = [words[code] for code in pair if code in words]
-                    sides = [rationale_words(vectors, sentence, given[row]) for row, vectors in own]
+                    sides = []  # of a language, (L, N, H) vectors and (N,) whether words are in the rationale
+                    for row, own in (words[code] for code in pair if code in words):
+                        numbers = own.in_sentence(sentence)
+                        inside = words_in_spans([own.words[number] for number in numbers], given[row])
+                        sides.append((own.vectors[:, numbers], inside))
                     if len(sides) == 2 and all(inside.any() for _, inside in sides):
                         (first, one), (second, other) = sides
                         for place, similar in enumerate(similarity(first, second)):  # (N, M) by layer
@@ -100,15 +107,37 @@ def quality(
     return _table(counts)
 
 
-def rationale_words(
-    words: WordVectors, sentence: int, spans: Sequence[tuple[int, int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """(layers, N, H) vectors of one sentence's words, and (N,) whether they have a character in the
-    rationale."""
-    numbers = words.in_sentence(sentence)
-    own = [words.words[number] for number in numbers]
-    inside = [any(word.start < end and start < word.end for start, end in spans) for word in own]
-    return words.vectors[:, numbers], np.array(inside, dtype=bool)
+def read_spans(value: Any, text: str, what: str) -> list[tuple[int, int]]:
+    """The spans [start, end) of a rationale, in characters of its text; [] if there is none.
+
+    Parameters
+    ----------
+    value : a list of spans, or that list as JSON (as in a CSV); empty or missing without a
+        rationale.
+    what : what an error message calls it.
+
+    Raises
+    ------
+    ValueError : if it is no such list, or a span is empty or outside the text."""
+    if isinstance(value, str):
+        with suppress(json.JSONDecodeError):
+            value = json.loads(value or "[]")
+    listed = list | tuple | np.ndarray
+    spans = value if isinstance(value, listed) else [] if is_missing(value) else [value]
+    for span in spans:
+        is_pair = isinstance(span, listed) and len(span) == 2 and all(map(is_int, span))
+        if not is_pair or not 0 <= span[0] < span[1] <= len(text):
+            raise ValueError(
+                f"{what} must be a list of spans [start, end) inside the text of {len(text)} characters; got {span!r}. "
+                "Count characters from 0, and exclude the end."
+            )
+    return [(start, end) for start, end in spans]
+
+
+def words_in_spans(words: Sequence[ExplainedWord], spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """(W,) bool: the words of a sentence that share a character with one of its spans."""
+    inside = [any(word.start < end and start < word.end for start, end in spans) for word in words]
+    return np.array(inside, dtype=bool)
 
 
 def count_links(links: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -155,17 +184,8 @@ def _spans(frame: pd.DataFrame, side: str) -> list[list[tuple[int, int]]]:
             f"expected a column `{column}` of character spans; got {', '.join(map(str, frame.columns))}. "
             "read_pairs('workshop') has it."
         )
-    found = []
-    for id, text, given in zip(frame["pair_id"], frame[side], frame[column], strict=True):
-        spans = [] if is_missing(given) else [tuple(span) for span in given]
-        for span in spans:
-            if len(span) != 2 or not all(map(is_int, span)) or not 0 <= span[0] < span[1] <= len(text):
-                raise ValueError(
-                    f"`{column}` must contain spans [start, end) inside the text of {len(text)} characters; got {list(span)!r} "
-                    f"in pair {id!r}"
-                )
-        found.append(spans)
-    return found
+    rows = zip(frame["pair_id"], frame[side], frame[column], strict=True)
+    return [read_spans(value, text, f"the {side} rationale of pair {id!r}") for id, text, value in rows]
 
 
 def _table(counts: dict[tuple, np.ndarray]) -> pd.DataFrame:

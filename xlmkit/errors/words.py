@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from xlmkit.attribution import tabulate
+from xlmkit.attribution.tabulate import add_columns, tabulate
 from xlmkit.explanation import Explanation
 from xlmkit.features import negations
 from xlmkit.notices import warn_once
@@ -64,7 +64,10 @@ def classify_words(
         confusion=frame["gold"] + ">" + frame["prediction"],
         rank=frame.groupby("pair_id")["score"].rank(method="first", ascending=False).astype(int),
     )
-    frame = _with_pairs(frame, pairs).assign(**_classes(frame, function_words))
+    if pairs is not None:
+        wanted = [name for name in (*GROUP_COLUMNS, *TEXTS) if name in pairs and name not in frame]
+        frame = add_columns(frame, pairs, wanted)
+    frame = frame.assign(**_classes(frame, function_words))
     names = (
         *("pair_id", *GROUP_COLUMNS, "language", "gold", "prediction", "confusion", "method"),
         *("sentence", "word", "word_text", "score", "rank", *WORD_CLASSES, *TEXTS, "untrained"),
@@ -111,21 +114,6 @@ def _errors(explanations: Sequence[Explanation] | pd.DataFrame) -> pd.DataFrame:
             f"expected one explanation per pair; got two of {again['pair_id'].iloc[0]!r}. Call once per method."
         )
     return wrong.reset_index(drop=True)
-
-
-def _with_pairs(frame: pd.DataFrame, pairs: pd.DataFrame | None) -> pd.DataFrame:
-    """The words with more columns of their pairs."""
-    if pairs is None:
-        return frame
-    if "pair_id" not in pairs or pairs["pair_id"].duplicated().any():
-        raise ValueError("expected `pairs` with each `pair_id` once. Pass the frame that was explained.")
-    absent = sorted(set(frame["pair_id"]) - set(pairs["pair_id"]))
-    if absent:
-        raise ValueError(
-            f"expected `pairs` with every explained pair; got no {absent[0]!r}. Pass the frame that was explained."
-        )
-    wanted = [name for name in (*GROUP_COLUMNS, *TEXTS) if name in pairs and name not in frame]
-    return frame.join(pairs.set_index("pair_id")[wanted], on="pair_id")
 
 
 def _classes(

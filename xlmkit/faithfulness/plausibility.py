@@ -8,7 +8,6 @@ machine."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +15,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
+from xlmkit.alignment.rationales import read_spans, words_in_spans
 from xlmkit.attribution.tabulate import pairs_by_id
-from xlmkit.checks import is_int
 from xlmkit.explanation import Explanation
 from xlmkit.faithfulness.controls import (
     check_explanations,
@@ -27,7 +26,6 @@ from xlmkit.faithfulness.controls import (
     with_controls,
 )
 from xlmkit.notices import warn_once
-from xlmkit.pairs import is_missing
 
 METRICS = ("token_f1", "iou", "auprc", "average_precision")
 
@@ -93,7 +91,8 @@ def rationale_words(explanation: Explanation, spans: Sequence[Spans]) -> np.ndar
 
     Parameters
     ----------
-    spans : for each sentence the spans [start, end) in characters of the text as the user wrote it.
+    spans : for each sentence the spans [start, end) in characters of the text as the user wrote it,
+        or that list as JSON.
 
     Raises
     ------
@@ -103,28 +102,12 @@ def rationale_words(explanation: Explanation, spans: Sequence[Spans]) -> np.ndar
         raise ValueError(
             f"expected spans for each of {', '.join(explanation.sides)}; got {len(spans)} lists."
         )
-    for side, text, own in zip(explanation.sides, texts, spans, strict=True):
-        _check_spans(f"the {side} rationale of pair {explanation.pair_id!r}", len(text or ""), own)
-    return np.array(
-        [
-            any(word.start < end and start < word.end for start, end in spans[word.sentence])
-            for word in explanation.words
-        ],
-        dtype=bool,
-    )
-
-
-def _check_spans(what: str, length: int, spans: Any) -> None:
-    for span in spans:
-        is_pair = isinstance(span, Sequence | np.ndarray) and not isinstance(span, str) and len(span) == 2
-        if not is_pair or not all(map(is_int, span)):
-            raise ValueError(f"{what} must be a list of spans [start, end) in characters; got {span!r}.")
-        start, end = span
-        if not 0 <= start < end <= length:
-            raise ValueError(
-                f"{what} must be inside its text of {length} characters; got the span {list(span)!r}. "
-                "Count characters from 0, and exclude the end."
-            )
+    inside = []
+    for number, (side, text) in enumerate(zip(explanation.sides, texts, strict=True)):
+        what = f"the {side} rationale of pair {explanation.pair_id!r}"
+        words = [word for word in explanation.words if word.sentence == number]
+        inside.append(words_in_spans(words, read_spans(spans[number], text or "", what)))
+    return np.concatenate(inside)
 
 
 def _spans(one: Explanation, known: pd.DataFrame, names: Sequence[str] | None) -> list[Any]:
@@ -140,20 +123,7 @@ def _spans(one: Explanation, known: pd.DataFrame, names: Sequence[str] | None) -
         raise ValueError(
             f"`pairs` has no column {missing[0]!r}. Name the columns of rationales in `rationales`."
         )
-    return [_parse(one.pair_id, column, known.at[one.pair_id, column]) for column in columns]
-
-
-def _parse(pair_id: str, column: str, value: Any) -> list[Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value or "[]")
-        except json.JSONDecodeError:
-            value = value or None
-    if isinstance(value, list | tuple | np.ndarray):
-        return list(value)
-    if is_missing(value):
-        return []
-    raise ValueError(f"expected a list of spans in `{column}` of pair {pair_id!r}; got {value!r}.")
+    return [known.at[one.pair_id, column] for column in columns]
 
 
 def agreement(scores: np.ndarray, rationale: np.ndarray) -> dict[str, float]:
