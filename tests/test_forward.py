@@ -391,7 +391,7 @@ def test_memory_for_not_even_one_row_and_other_errors_end_the_run():
 def test_labels_in_bf16_are_those_of_fp32_but_where_two_are_almost_equal():
     """On the embedded model; its own answers do not matter."""
     nli = xk.load(device="cpu", dtype="float32")
-    pairs = xk.read_pairs("workshop").sample(210, random_state=0)
+    pairs = xk.read_pairs("workshop").sample(60, random_state=0)
     encoding = inference.encode_frame(nli, pairs, max_length=256, spans=False)
     exact = inference.logits(nli, encoding)
     rounded = inference.logits(dataclasses.replace(nli, dtype=torch.bfloat16), encoding)
@@ -399,3 +399,4 @@ def test_labels_in_bf16_are_those_of_fp32_but_where_two_are_almost_equal():
     best = np.sort(exact, axis=1)
     assert other.mean() <= 0.005
     assert (best[other, -1] - best[other, -2] < 0.05).all()
+    assert np.abs(exact - rounded).max() < 0.1

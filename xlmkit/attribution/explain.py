@@ -9,7 +9,7 @@ with the words."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -238,10 +238,13 @@ def _run(
                 for row, number in enumerate(rows)
             ]
 
-        write, read = Explanation.to_dict, Explanation.from_dict
-        for some in resumable_map(
-            checkpoint, config, chunks, explain_chunk, serialize=write, deserialize=read
-        ):
+        results: Iterator[list[Explanation]] = map(explain_chunk, chunks)
+        if checkpoint is not None:
+            write, read = Explanation.to_dict, Explanation.from_dict
+            results = resumable_map(
+                checkpoint, config, chunks, explain_chunk, serialize=write, deserialize=read
+            )
+        for some in results:
             explanations += some
             bar.update(len(explanations) - bar.n)  # those that the checkpoint had already
     return explanations
