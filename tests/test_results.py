@@ -155,7 +155,7 @@ def test_what_cannot_be_saved_is_refused_and_leaves_no_file(tmp_path, suffix):
 
 
 def test_other_kinds_of_file_and_value_are_refused(tmp_path, predictions):
-    with pytest.raises(ValueError, match=r"saved as \.csv, \.tsv, \.jsonl, \.parquet; got 'x\.xlsx'"):
+    with pytest.raises(ValueError, match=r"\.csv, \.tsv, \.jsonl, \.parquet .*'x\.xlsx'"):
         save_results(predictions, tmp_path / "x.xlsx")
     with pytest.raises(TypeError, match="got int"):
         save_results(5, tmp_path / "x.jsonl")

@@ -87,9 +87,7 @@ def read_results(path: str | os.PathLike[str]) -> Any:
     ValueError : if the file is not what `save_results` writes.
     FileNotFoundError : if there is no such file."""
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"expected a {', '.join(SUFFIXES)} file; got {path.name!r}.")
+    suffix = _suffix(path)
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, f"there is no file {str(path)!r}. Check the path.")
     data = path.read_bytes()
@@ -107,12 +105,17 @@ def read_results(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def _save_frame(frame: pd.DataFrame, path: Path) -> None:
+def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(
-            f"a frame is saved as {', '.join(SUFFIXES)}; got {path.name!r}. Use one of these suffixes."
+            f"expected a {', '.join(SUFFIXES)} file; got {path.name!r}. Use one of these suffixes."
         )
+    return suffix
+
+
+def _save_frame(frame: pd.DataFrame, path: Path) -> None:
+    suffix = _suffix(path)
     frame.attrs = to_json(dict(frame.attrs))
     try:
         data, stored = _encoded(frame, suffix)

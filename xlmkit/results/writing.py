@@ -76,17 +76,13 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
-    FileExistsError, FileNotFoundError : if `path` exists, or the folder that should contain it does
-        not."""
-    target = Path(path).absolute()
-    if target.exists():
+    FileExistsError : if `path` exists.
+    OSError : if the folder that should contain it is missing or cannot be written to."""
+    if os.path.exists(path):
         raise FileExistsError(
             errno.EEXIST, f"expected a new folder; {os.fspath(path)!r} exists. Name another, or remove it."
         )
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            errno.ENOENT, f"there is no folder {os.fspath(target.parent)!r}. Create it, or write elsewhere."
-        )
+    target = check_writable(path)
     hidden = _hidden(target)
     hidden.mkdir()
     try:
