@@ -20,7 +20,6 @@ from xlmkit.plots.figure import (
     VERMILION,
     axes,
     check_columns,
-    check_unique,
     language_label,
     legend_above,
     panels,
@@ -115,8 +114,8 @@ def retrieval(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError : if a column is missing, or a language has several rows in one layer."""
-    check_columns(table, "layer", "language", "ids", "accuracy", "chance")
-    check_unique(table, "layer", "language", "ids")
+    key = ("layer", "language", "ids")
+    check_columns(table, *key, "accuracy", "chance", unique=key)
     ax = axes(ax, 7.0, 3.6)
     for kind, mark, colour in zip(table["ids"].unique(), "osD", (BLUE, VERMILION, GREY), strict=False):
         layers = 100 * table[table["ids"] == kind].groupby("layer")["accuracy"].agg(["mean", "min", "max"])

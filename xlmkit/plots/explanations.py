@@ -20,7 +20,6 @@ from xlmkit.plots.figure import (
     WRONG,
     axes,
     check_columns,
-    check_unique,
     disable_mathtext,
     minus,
     visible,
@@ -127,7 +126,7 @@ def aligned(carried: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     texts = ("word", "word_text", "sentence", "score", "partners")
     check_columns(carried, *keys, "language", "prediction", "target", "contrast", *texts)
     _check_single(carried, keys, "combinations of item, method and aggregation")
-    check_unique(carried, "language", "word")
+    check_columns(carried, unique=("language", "word"))
     codes = list(dict.fromkeys(carried["language"]))
     words = carried.drop_duplicates("word").sort_values("word")
     table = carried.pivot(index="word", columns="language", values=["score", "partners"])

@@ -38,18 +38,15 @@ FONTS = (
 )
 
 
-def check_columns(frame: pd.DataFrame, *columns: str) -> None:
-    """Refuse a frame that lacks one of these columns."""
+def check_columns(frame: pd.DataFrame, *columns: str, unique: Sequence[str] = ()) -> None:
+    """Refuse a frame that lacks one of these columns, or has several rows for one mark or cell of a
+    figure: equal values of all the columns of `unique`."""
     missing = ", ".join(repr(column) for column in columns if column not in frame)
     if missing:
         have = ", ".join(map(repr, frame.columns))
         raise ValueError(f"expected a frame with the column(s) {missing}; it has {have}.")
-
-
-def check_unique(frame: pd.DataFrame, *columns: str) -> None:
-    """Refuse a frame with several rows for one mark or cell of a figure."""
-    if frame.duplicated(list(columns)).any():
-        names = " and ".join(f"`{column}`" for column in columns)
+    if unique and frame.duplicated(list(unique)).any():
+        names = " and ".join(f"`{column}`" for column in unique)
         raise ValueError(f"expected at most one row for each {names}; got several. Select rows with `query`.")
 
 

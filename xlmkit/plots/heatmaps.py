@@ -23,7 +23,6 @@ from xlmkit.plots.figure import (
     WRONG,
     axes,
     check_columns,
-    check_unique,
     disable_mathtext,
     language_label,
     legend_above,
@@ -83,7 +82,7 @@ def labels(
     if unknown:
         known = ", ".join(LABELS)
         raise ValueError(f"`prediction` must be one of {known}; got {', '.join(map(repr, unknown))}.")
-    check_unique(predictions, rows, columns)
+    check_columns(predictions, unique=(rows, columns))
     letters = predictions["prediction"].str[0].str.upper()
     keys = [Patch(facecolor=COLOURS[label], label=f"{label[0].upper()} {label}") for label in LABELS]
     if "gold" in predictions:
@@ -114,8 +113,7 @@ def confusion(table: pd.DataFrame, *, by: str = "language", columns: int | None 
     Raises
     ------
     ValueError : if a column is missing, or a cell has several rows."""
-    check_columns(table, by, "gold", "prediction", "share")
-    check_unique(table, by, "gold", "prediction")
+    check_columns(table, by, "gold", "prediction", "share", unique=(by, "gold", "prediction"))
     known = {str(label) for column in ("gold", "prediction") for label in table[column]}
     names = list(LABELS) if known <= set(LABELS) else sorted(known)
     initials = [label[:1].upper() for label in names]
@@ -146,8 +144,7 @@ def disagreement(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError : if a column is missing, or two languages have several rows."""
-    check_columns(table, "first", "second", "share")
-    check_unique(table, "first", "second")
+    check_columns(table, "first", "second", "share", unique=("first", "second"))
     turned = table.rename(columns={"first": "second", "second": "first"})
     both = pd.concat([table, turned]).drop_duplicates(["first", "second"])
     both = both[both["first"] != both["second"]]  # a language never differs from itself
@@ -213,7 +210,7 @@ def faithfulness(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         chance=summary["at_chance"].astype("boolean").fillna(False).astype(float),
         percentile=100 * summary["percentile"].astype(float),
     )
-    check_unique(named, "method", "metric")
+    check_columns(named, unique=("method", "metric"))
     numbers, texts, chance = (
         _wide(named, "method", "metric", value) for value in ("percentile", "text", "chance")
     )
@@ -304,8 +301,7 @@ def _languages(table: pd.DataFrame, rows: str, columns: str, value: str, ax: Axe
     """The heat map of one value by two languages, in the order of the table."""
     if value not in VALUES:
         raise ValueError(f"`value` must be one of {', '.join(VALUES)}; got {value!r}.")
-    check_columns(table, rows, columns, value)
-    check_unique(table, rows, columns)
+    check_columns(table, rows, columns, value, unique=(rows, columns))
     wide = _wide(table, rows, columns, value)
     label, factor, signed = VALUES[value]
     ax = draw_numbers(factor * wide, label, signed=signed, decimals=int(signed), ax=ax)

@@ -21,7 +21,6 @@ from xlmkit.plots.figure import (
     VERMILION,
     axes,
     check_columns,
-    check_unique,
     language_label,
     legend_above,
     set_fonts,
@@ -139,8 +138,8 @@ def slices(table: pd.DataFrame, *, rest: float | None = None, ax: Axes | None = 
     Raises
     ------
     ValueError : if a column is missing, or a slice has several rows (of several languages)."""
-    check_columns(table, "feature", "value", "n", "accuracy", "low", "high", "p_adjusted", "too_small")
-    check_unique(table, "feature", "value")
+    key, numbers = ("feature", "value"), ("n", "accuracy", "low", "high")
+    check_columns(table, *key, *numbers, "p_adjusted", "too_small", unique=key)
     rows: list[Any] = table.to_dict("records")
     ax = axes(ax, 7.0, 1.3 + 0.28 * len(rows))
     for place, row in enumerate(rows):
