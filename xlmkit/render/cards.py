@@ -5,7 +5,7 @@ from __future__ import annotations
 from xlmkit.explanation import Explanation, tolerance
 from xlmkit.render.style import STYLE
 from xlmkit.render.text import escaped, quoted, signed, unsigned
-from xlmkit.render.words import language_name, largest, marked, sentence_of, shade, written
+from xlmkit.render.words import largest, sentences, shade, written
 
 METHOD_NAMES = {
     "integrated_gradients": "integrated gradients",
@@ -32,10 +32,9 @@ def section(explanation: Explanation) -> str:
     """A card without its style."""
     unsigned_class = "" if explanation.signed else " xk-unsigned"
     scale = largest(explanation)
-    sentences = "".join(_sentence(explanation, side, scale) for side in range(len(explanation.sides)))
     return (
         f'<section class="xk{state_classes(explanation)}{unsigned_class}" lang="en" dir="ltr">'
-        f"{_head(explanation)}{banners(explanation)}{sentences}"
+        f"{_head(explanation)}{banners(explanation)}{sentences(explanation, scale)}"
         f"{scale_of(explanation, scale)}{account(explanation)}{_table(explanation)}</section>"
     )
 
@@ -160,14 +159,6 @@ def _head(explanation: Explanation) -> str:
         f'<header class="xk-head"><span class="xk-label">{prediction(explanation)}</span>{gold}'
         f'<span class="xk-why">explained: {target(explanation)}, by {escaped(method_name(explanation))}</span>'
         f'<span class="xk-id">pair {escaped(explanation.pair_id)}</span></header>'
-    )
-
-
-def _sentence(explanation: Explanation, sentence: int, scale: float) -> str:
-    language = escaped(language_name(sentence_of(explanation, sentence)[0]))
-    return (
-        f'<div class="xk-row"><div class="xk-side">{explanation.sides[sentence]}<br>{language}</div>'
-        f"{marked(explanation, sentence, scale)}</div>"
     )
 
 

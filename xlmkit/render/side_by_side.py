@@ -20,7 +20,7 @@ from xlmkit.render.cards import (
 )
 from xlmkit.render.style import GRID_STYLE, STYLE
 from xlmkit.render.text import escaped
-from xlmkit.render.words import language_name, largest, marked, sentence_of
+from xlmkit.render.words import language_name, marked, sentence_of, shared_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,7 @@ def grid(explanations: Sequence[Explanation], pairs: pd.DataFrame | None) -> str
     _check(listed)
     originals = _originals(listed, pairs)
     same_target = len({(one.target, one.contrast) for one in listed}) == 1
-    # The scores of a failed explanation mean nothing, so they do not set the scale either.
-    scale = max(map(largest, [one for one in listed if one.converged is not False] or listed))
+    scale = shared_scale(listed)
     heads = ["language", " and ".join(listed[0].sides)]
     heads += ["English original"] * any(originals)
     cells = [_language(one, same_target) + _texts(one, scale) for one in listed]

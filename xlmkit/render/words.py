@@ -26,6 +26,14 @@ def largest(explanation: Explanation) -> float:
     return float(abs(explanation.word_scores).max(initial=0.0))
 
 
+def shared_scale(explanations: Sequence[Explanation]) -> float:
+    """The end of a colour scale for several explanations; 0 without any.
+
+    The scores of a failed explanation mean nothing, so they count only if all have failed."""
+    reliable = [one for one in explanations if one.converged is not False] or explanations
+    return max(map(largest, reliable), default=0.0)
+
+
 def direction(code: str) -> str:
     """The value of HTML's `dir`; "auto" for a language that the kit does not know."""
     return LANGUAGES[code].direction if code in LANGUAGES else "auto"
@@ -78,6 +86,16 @@ def marked(
     if explanation.truncated and text[cursor:].strip():
         rest = f'<span class="xk-cut" title="not seen by the model">{rest}</span>'
     return f'<p class="xk-text" lang="{quoted(code)}" dir="{direction(code)}">{"".join(parts)}{rest}</p>'
+
+
+def sentences(explanation: Explanation, scale: float, *, attributes: Attributes | None = None) -> str:
+    """Each sentence of the pair, `marked`, next to its name and language."""
+    rows = ""
+    for place, side in enumerate(explanation.sides):
+        language = escaped(language_name(sentence_of(explanation, place)[0]))
+        text = marked(explanation, place, scale, attributes=attributes)
+        rows += f'<div class="xk-row"><div class="xk-side">{side}<br>{language}</div>{text}</div>'
+    return rows
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,8 @@ def button(text: str, meaning: str, icon: str = "") -> ipywidgets.Button:
 def dropdown(
     label: str, options: Sequence[Any], value: Any = None, *, width: str = "auto"
 ) -> ipywidgets.Dropdown:
-    """A labelled list to choose from; `value` None takes the first. See `safe_options`."""
-    listed = safe_options(options)
+    """A labelled list to choose from; `value` None takes the first. See `offer`."""
+    listed = _named(options)
     return ipywidgets.Dropdown(
         description=label,
         options=listed,
@@ -145,7 +145,15 @@ def dropdown(
     )
 
 
-def safe_options(options: Sequence[Any]) -> list[tuple[str, Any]]:
+def offer(control: ipywidgets.Dropdown, options: Sequence[Any]) -> None:
+    """Change what a list offers; its value stays if it is still offered, and is the first
+    otherwise."""
+    kept, control.options = control.value, _named(options)
+    if any(kept == value for _, value in control.options):
+        control.value = kept
+
+
+def _named(options: Sequence[Any]) -> list[tuple[str, Any]]:
     """(name, value) of each option, without characters that could reorder the name."""
     named = [option if isinstance(option, tuple) else (str(option), option) for option in options]
     return [(plain(name), value) for name, value in named]

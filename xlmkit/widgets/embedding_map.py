@@ -21,7 +21,7 @@ from xlmkit.pairs import check_pairs, sentence_columns, with_english
 from xlmkit.probes.geometry import FAMILIES
 from xlmkit.probes.retrieval import PAIR, PROJECTIONS, has_umap, project, sentence_embeddings
 from xlmkit.render import escaped, quoted
-from xlmkit.widgets.controls import LABEL, Clickable, dropdown, line, safe_options, two_columns
+from xlmkit.widgets.controls import LABEL, Clickable, dropdown, line, offer, two_columns
 from xlmkit.widgets.filters import check_predictions
 from xlmkit.widgets.html import ENGLISH, Row, item, item_options, items, language_names, sides
 from xlmkit.widgets.live import Live, without_predictions
@@ -33,7 +33,11 @@ N_POINTS = 600  # that a picture can take
 NONE = "none"
 CHOOSE = '<p class="xk-notice">Choose a point to read its text. Pointing at it shows the text too.</p>'
 OFFERED = 200  # items in a list
-OF_LANGUAGES = ("language", "script", "family")
+OF_LANGUAGES: dict[str, Callable[[str], str]] = {
+    "language": lambda code: LANGUAGES[code].name,
+    "script": lambda code: LANGUAGES[code].script,
+    "family": lambda code: FAMILIES[code][0],
+}
 COLUMNS = {
     "prediction": "prediction",
     "right or wrong": "correct",
@@ -125,6 +129,7 @@ class EmbeddingMap(Live):
         self._frame, self._languages = frame, languages
         self._known: dict[tuple[str, int], np.ndarray] = {}  # vectors by kind of point and layer
         self._points = pd.DataFrame({"x": [], "y": []})
+        self._rows: list[dict[Any, Any]] = []  # what each point stands for
         self._present = ""  # the kind of point that is shown
         self._chosen: int | None = None
         self._build(n_layers)
@@ -158,9 +163,7 @@ class EmbeddingMap(Live):
             line(self.of, self.layer, self.projection, self.centred),
             line(self.colour, self.item),
             two_columns(self.map, self.detail, width="44em"),
-            line(self.keep_button),
-            self.status,
-            self.progress,
+            *self.footer,
         )
 
     def open(self, row: int | None) -> None:
@@ -168,7 +171,7 @@ class EmbeddingMap(Live):
         closes it."""
         with self.lock:
             self._chosen = row
-            own = NONE if row is None else self._records()[row].get("item", NONE)
+            own = NONE if row is None else self._rows[row].get("item", NONE)
             if self._present != LANGUAGE_TABLE and own != NONE and own in dict(self.item.options).values():
                 self.item.value = own
             self.draw()
@@ -185,45 +188,36 @@ class EmbeddingMap(Live):
             control.disabled = languages
         colours = colours_of(None if languages else self._frame)
         if [value for _, value in self.colour.options] != colours:
-            kept = self.colour.value
-            self.colour.options = safe_options(colours)
-            self.colour.value = kept if kept in colours else colours[0]
+            offer(self.colour, colours)
         self._placing.ask((self.of.value, self.layer.value, self.projection.value, self.centred.value))
 
     def _place(self, question: tuple[str, int, str, bool]) -> Iterator[Callable[[], None]]:
         of, layer, projection, centred = question
-        if of == LANGUAGE_TABLE and self._languages is not None:
-            points = self._languages
-        else:
-            assert self._frame is not None
+        table = self._languages if of == LANGUAGE_TABLE else self._frame
+        assert table is not None
+        points, rows = table, table.to_dict("records")
+        if of != LANGUAGE_TABLE:
             if (of, layer) not in self._known:
-                yield partial(self.tell, f"Computing {len(self._frame)} vectors …")
-                pairs = without_predictions(self._frame)
-                self._known[of, layer] = self._vectors(pairs, of=of, layer=layer)
-            names = [language_names(row) for row in self._frame.to_dict("records")]
+                yield partial(self.tell, f"Computing {len(rows)} vectors …")
+                self._known[of, layer] = self._vectors(without_predictions(table), of=of, layer=layer)
+            names = [language_names(row) for row in rows]
             groups = np.array(names) if centred else None
             points = project(self._known[of, layer], projection=projection, groups=groups, seed=self._seed)
-        yield partial(self._show, of, points)
+        yield partial(self._show, of, rows, points)
 
-    def _show(self, of: str, points: pd.DataFrame) -> None:
+    def _show(self, of: str, rows: list[dict[Any, Any]], points: pd.DataFrame) -> None:
         if (of == LANGUAGE_TABLE) != (self._present == LANGUAGE_TABLE):
             self._chosen = None
-        self._present, self._points = of, points
+        self._present, self._rows, self._points = of, rows, points
         self.tell("")
         self.say("")
         self.draw()
 
-    def _records(self) -> list[dict[Any, Any]]:
-        """What each point stands for."""
-        table = self._languages if self._present == LANGUAGE_TABLE else self._frame
-        return [] if table is None else table.to_dict("records")
-
     def _map(self) -> str:
-        rows = self._records()
-        points = self._points[["x", "y"]].join(describe_points(rows, self.colour.value))
+        points = self._points[["x", "y"]].join(describe_points(self._rows, self.colour.value))
         ringed = [] if self._chosen is None else [self._chosen]
         if self._present != LANGUAGE_TABLE and self.item.value != NONE:
-            ringed = [place for place, row in enumerate(rows) if row["item"] == self.item.value]
+            ringed = [place for place, row in enumerate(self._rows) if row["item"] == self.item.value]
         name = f"{len(points)} points: {self._present}, coloured by {self.colour.value}"
         shares = self._points.attrs.get("explained") or ()
         axes = [
@@ -235,7 +229,7 @@ class EmbeddingMap(Live):
     def _detail(self) -> str:
         if self._chosen is None:
             return CHOOSE
-        row = self._records()[self._chosen]
+        row = self._rows[self._chosen]
         return f"<p>{escaped(point_text(row))}</p>" if self._present == LANGUAGE_TABLE else items(item(row))
 
     def body(self) -> str:
@@ -288,12 +282,7 @@ def describe_points(rows: Sequence[Row], colour: str) -> pd.DataFrame:
 def _group(row: Row, colour: str) -> str:
     """What a row is coloured by, in words."""
     if colour in OF_LANGUAGES:
-        names = {
-            "language": lambda code: LANGUAGES[code].name,
-            "script": lambda code: LANGUAGES[code].script,
-            "family": lambda code: FAMILIES[code][0],
-        }
-        return " and ".join(dict.fromkeys(map(names[colour], _codes(row))))
+        return " and ".join(dict.fromkeys(map(OF_LANGUAGES[colour], _codes(row))))
     value = row.get(COLUMNS[colour])
     if colour == "right or wrong":
         return ("✓ right" if value else "✗ wrong") if isinstance(value, bool | np.bool_) else "no gold label"

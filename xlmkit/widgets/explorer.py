@@ -230,9 +230,8 @@ class Explorer(Live):
         self.example_language = dropdown("in", LANGUAGE_OPTIONS, "en")
         self.original = ipywidgets.HTML()
         self.suggestions = Clickable(label="Suggested languages", live=True)
-        id_options = [("right: each text's own", RIGHT), *([("none", NONE)] if self._backend.ids else [])]
-        for code in self._backend.ids:
-            id_options.append((f"{LANGUAGES[code].name} ({code}) for both", code))
+        both = [(f"{LANGUAGES[code].name} ({code}) for both", code) for code in self._backend.ids]
+        id_options = [("right: each text's own", RIGHT), *([("none", NONE)] if both else []), *both]
         self.language_id = dropdown("Language id", id_options)
         named = [(name + ", slower" if value in SLOW else name, value) for name, value in METHOD_OPTIONS]
         self.method = dropdown("Explanation", named, method)
@@ -340,12 +339,9 @@ class Explorer(Live):
                 f'<span lang="en" dir="ltr">The word <bdi class="xk-text" lang="{quoted(code)}"><b>{escaped(text)}'
                 f"</b></bdi> of the {SENTENCES[span.sentence]}:</span>"
             )
-        self._show_menu(title)
-        self._draw()
-
-    def _show_menu(self, title: str) -> None:
         self.menu_title.html = title
         self.menu.layout.display = None if title else "none"
+        self._draw()
 
     def _in_menu(self, action: str) -> None:
         """Do what a button of the menu says to the chosen word; the focus goes back to the
@@ -369,8 +365,7 @@ class Explorer(Live):
 
     def _moved(self) -> None:
         """The state is another one: show it in the controls, and ask."""
-        self._chosen = None
-        self._show_menu("")
+        self._choose("")
         self._place()
         self.ask()
 

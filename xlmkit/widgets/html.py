@@ -18,7 +18,7 @@ from xlmkit.languages import LANGUAGES
 from xlmkit.pairs import is_missing
 from xlmkit.render import escaped, plain, quoted
 from xlmkit.render.cards import account, banners, method_name, scale_of
-from xlmkit.render.words import direction, language_name, largest, marked, written
+from xlmkit.render.words import direction, language_name, largest, sentences, written
 from xlmkit.widgets.state import NONE, RIGHT, Answer, PairState, Session, Step
 
 Row = Mapping[Any, Any]  # one row of a frame of predictions, by the names of its columns
@@ -212,13 +212,8 @@ def word_buttons(
             f'aria-pressed="{str(chosen in words).lower()}" aria-label="{quoted(label)}"'
         )
 
-    codes = (explanation.premise_language, explanation.hypothesis_language or "")
-    rows = "".join(
-        f'<div class="xk-row"><div class="xk-side">{side}<br>{escaped(language_name(codes[place]))}</div>'
-        f"{marked(explanation, place, scale, attributes=attributes)}</div>"
-        for place, side in enumerate(explanation.sides)
-    )
-    return f'<div class="xk xk-words" lang="en" dir="ltr">{rows}</div>'
+    drawn = sentences(explanation, scale, attributes=attributes)
+    return f'<div class="xk xk-words" lang="en" dir="ltr">{drawn}</div>'
 
 
 def answer_html(answer: Answer, before: Answer | None, *, chosen: int | None = None) -> str:

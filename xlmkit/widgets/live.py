@@ -30,7 +30,7 @@ from xlmkit.explanation import Explanation
 from xlmkit.pairs import is_missing
 from xlmkit.render import card, escaped
 from xlmkit.render.cards import METHOD_NAMES
-from xlmkit.widgets.controls import STYLE, Clickable, LiveSwitch, button, dropdown
+from xlmkit.widgets.controls import STYLE, Clickable, LiveSwitch, button, dropdown, line
 from xlmkit.widgets.html import Row, without_buttons
 
 Explain = Callable[..., list[Explanation]]
@@ -152,7 +152,8 @@ class Live:
 
     Attributes
     ----------
-    status, progress, keep_button : for the subclass to lay out. Screen readers announce `status`.
+    status, progress, keep_button : for the subclass to lay out, or together as `footer`. Screen
+        readers announce `status`.
     lock : held while anything is changed or shown: callbacks of the page, background work and the
         notebook's cells may come at the same time."""
 
@@ -165,6 +166,7 @@ class Live:
             "Keep a picture", "leave a picture of the present state in the notebook", "camera"
         )
         self.on_any(self.keep, self.keep_button)
+        self.footer = (line(self.keep_button), self.status, self.progress)
         self.widget = ipywidgets.VBox()
         self._key = secrets.token_hex(6)
         self._kept: list[str] = []

@@ -16,8 +16,8 @@ from xlmkit.model import NLIModel
 from xlmkit.pairs import row_language, shared_items, with_english
 from xlmkit.render import escaped, plain, quoted
 from xlmkit.render.cards import METHOD_NAMES, banners, legend, method_name
-from xlmkit.render.words import largest, marked
-from xlmkit.widgets.controls import LABEL, Clickable, button, dropdown, line
+from xlmkit.render.words import marked, shared_scale
+from xlmkit.widgets.controls import LABEL, Clickable, button, dropdown, line, offer
 from xlmkit.widgets.filters import check_predictions, search_key, search_keys
 from xlmkit.widgets.html import (
     Row,
@@ -123,9 +123,7 @@ class Parallel(LiveRows):
             line(self.order, self.view, self.colours, self.method),
             self.summary,
             self.rows,
-            line(self.keep_button),
-            self.status,
-            self.progress,
+            *self.footer,
         )
 
     def row(self, key: str) -> pd.DataFrame:
@@ -207,9 +205,7 @@ class Parallel(LiveRows):
         if not offered:
             self.say(f"No item has “{self.search.value}” in its texts.")
             return
-        kept = self.item.value
-        self.item.options = offered
-        self.item.value = kept if kept in dict(offered).values() else offered[0][1]
+        offer(self.item, offered)
         more = len(offered) == OFFERED < len(self._items)
         self.say(f"The list shows the first {OFFERED} items. Search for more words." if more else "")
 
@@ -297,9 +293,7 @@ def translations_table(
     records = rows.to_dict("records")
     found = [(explanations or {}).get(row["pair_id"]) for row in records]
     drawn = [explanation for explanation in found if explanation is not None]
-    # The scores of a failed explanation mean nothing, so they do not set the scale either.
-    reliable = [explanation for explanation in drawn if explanation.converged is not False] or drawn
-    scale = max(map(largest, reliable), default=0.0)
+    scale = shared_scale(drawn)
     english = [english_texts(row) for row in records]
     texts = " and ".join(name for name, _ in sides(records[0]))
     heads = ["language", "prediction", texts, *(["English original"] if any(english) else [])]

@@ -16,7 +16,7 @@ from xlmkit import attribution, inference
 from xlmkit.model import NLIModel
 from xlmkit.pairs import LABELS
 from xlmkit.render import escaped, quoted
-from xlmkit.widgets.controls import LABEL, Clickable, button, dropdown, line, safe_options, two_columns
+from xlmkit.widgets.controls import LABEL, Clickable, button, dropdown, line, offer, two_columns
 from xlmkit.widgets.filters import (
     ORDERS,
     OUTCOMES,
@@ -142,9 +142,7 @@ class PredictionBrowser(LiveRows):
             self.matrix,
             line(self.back, self.place, self.next),
             two_columns(self.items, ipywidgets.VBox([self.detail, self.note])),
-            line(self.keep_button),
-            self.status,
-            self.progress,
+            *self.footer,
         )
 
     def row(self, key: int) -> pd.DataFrame:
@@ -238,10 +236,8 @@ class PredictionBrowser(LiveRows):
         count = f"{len(self.notes)} note{'' if len(self.notes) == 1 else 's'}"
         self.saved.html = f"<small>✓ Saved in {escaped(self.notes.path)} ({count}).</small>"
         self.tag.options = self.notes.tags
-        noted, options = self.filters["noted"], safe_options(note_options(self.notes))
-        self._quiet, kept = True, noted.value
-        noted.options = options
-        noted.value = kept if kept in dict(options).values() else ""
+        self._quiet = True
+        offer(self.filters["noted"], note_options(self.notes))
         self._quiet = False
         self.draw()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import pandas as pd
@@ -138,10 +139,7 @@ def _moved(masks: Sequence[Span], sentence: int, old: str, new: str) -> Iterator
 
 def _shared_length(first: str, second: str) -> int:
     """How many characters the two have in common at their start."""
-    return next(
-        (place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
-        min(len(first), len(second)),
-    )
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 @dataclass(frozen=True)
