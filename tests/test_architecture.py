@@ -56,7 +56,7 @@ ROOMS = (
 # A room whose packages come with an extra.
 EXTRA = {"plots": "lab", "widgets": "lab", "training": "train", "distributed": "scale"}
 ENTRANCES = {"__init__", "__main__"}  # `__init__` names rooms and imports none of them; `__main__` is `cli`
-MAX_LINES, MAX_FILES = 15_650, 142  # of code, and of files, in the whole package; the goal is 15,000 in 140
+MAX_LINES, MAX_FILES = 15_600, 142  # of code, and of files, in the whole package; the goal is 15,000 in 140
 # Heavy packages, each in the rooms that are about it. A package that is not listed is light or used everywhere (torch, numpy, pandas).
 HOMES = {
     "captum": {"attribution", "faithfulness"},

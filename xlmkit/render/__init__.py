@@ -14,17 +14,15 @@ only functions of the kit that escape text. In a notebook an explanation is show
 from xlmkit.render.cards import card
 from xlmkit.render.pages import document, page, save_html, settings, side_by_side_page
 from xlmkit.render.side_by_side import count_of, side_by_side
-from xlmkit.render.style import SANS, read_css
-from xlmkit.render.text import BIDI_CONTROLS, escaped, flattened, is_hidden, plain, quoted
+from xlmkit.render.style import read_css
+from xlmkit.render.text import BIDI_CONTROLS, escaped, is_hidden, plain, quoted
 
 __all__ = [
     "BIDI_CONTROLS",
-    "SANS",
     "card",
     "count_of",
     "document",
     "escaped",
-    "flattened",
     "is_hidden",
     "page",
     "plain",

@@ -10,7 +10,7 @@ from xlmkit.results.resumable import (
     fingerprint,
     resumable_map,
 )
-from xlmkit.results.writing import atomic_folder, atomic_write, check_writable, to_json, write_error
+from xlmkit.results.writing import atomic_folder, atomic_write, check_writable, to_json
 
 __all__ = [
     "atomic_folder",
@@ -25,5 +25,4 @@ __all__ = [
     "resumable_map",
     "save_results",
     "to_json",
-    "write_error",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -197,11 +198,8 @@ class PredictionBrowser(LiveRows):
         if (gold, label) == (now.gold, now.prediction):
             gold = label = ""
         offered = [value for _, value in self.filters["gold"].options]
-        self._set(
-            Filters(
-                **vars(now) | {"gold": gold if gold in offered else "", "prediction": label, "outcome": "all"}
-            )
-        )
+        gold = gold if gold in offered else ""
+        self._set(replace(now, gold=gold, prediction=label, outcome="all"))
 
     def _filter(self, question: tuple[Filters, str, int]) -> Iterator[Callable[[], None]]:
         filters, order, page = question
